@@ -1,0 +1,132 @@
+"""Coalitions as boolean masks: all of them, and uniform draws of a given size made inside jit. Pure combinatorics."""
+
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Int
+
+# Contexts are drawn in batches of one of these lengths, so that a run compiles the sampler at most twice.
+_DRAW_LENGTHS = (128, 2048)
+_MOST_ABSENT = 3
+
+
+def coalitions_from_index(index: Int[Array, " batch"], n_players: int) -> Bool[Array, "batch n"]:
+    """Masks of the coalitions with these table indices: bit i of the index = player i. Traceable."""
+    return (index[:, None] >> jnp.arange(n_players, dtype=index.dtype)[None, :]) & 1 == 1
+
+
+def draw_coalition(key: Array, size: Int[Array, ""], excluded: Bool[Array, " n"]) -> Bool[Array, " n"]:
+    """Draw one coalition uniformly among those of `size` players outside `excluded`. Traceable in `size`.
+
+    Every player gets a random integer key; the players with the `size` smallest keys are taken. The threshold
+    is found by bisection, which vectorises better than a sort. The lowest bits hold the player's number, so
+    keys never tie and the size is exact; the remaining (at least 21) bits decide all but a share n / 2^21 of draws.
+    """
+    n_players = excluded.shape[0]
+    index_bits = max(1, (n_players - 1).bit_length())
+    random_bits = jax.random.bits(key, (n_players,), jnp.uint32) >> (index_bits + 1)
+    players = jnp.arange(n_players, dtype=jnp.uint32)
+    keys = jnp.where(excluded, jnp.uint32(2**32 - 1), (random_bits << index_bits) | players)
+
+    def halve(_, bounds):
+        low, high = bounds
+        middle = low + (high - low) // 2
+        enough = jnp.sum(keys < middle, dtype=jnp.int32) >= size
+        return jnp.where(enough, low, middle + 1), jnp.where(enough, middle, high)
+
+    low, _ = jax.lax.fori_loop(0, 32, halve, (jnp.uint32(0), jnp.uint32(2**31)))
+    return keys < low
+
+
+@functools.partial(jax.jit, static_argnames=("n_players", "length"))
+def _draw_batch(key, first, size, absent, *, n_players, length):
+    keys = jax.vmap(lambda index: jax.random.fold_in(key, index))(first + jnp.arange(length))
+    players = jnp.arange(n_players)
+    excluded = jnp.any(absent[:, :, None] == players[None, None, :], axis=1)
+    return jax.vmap(draw_coalition, in_axes=(0, None, 0))(keys, size, excluded)
+
+
+def draw_coalitions(
+    key: Array, n_players: int, size: int, count: int, *, first: int = 0, absent: np.ndarray | None = None
+) -> np.ndarray:
+    """Draw `count` independent uniform coalitions of one size; draw number t depends on `key` and t alone.
+
+    Args:
+        key: a `jax.random.key`.
+        n_players: number of players n.
+        size: players in each coalition, 0..n less the excluded ones.
+        count: number of coalitions.
+        first: number of the first draw, so that a long list can be made in pieces.
+        absent: (count, k <= 3) players never drawn into coalition t; None excludes nobody.
+
+    Returns:
+        NumPy bool (count, n).
+    """
+    if count == 0:
+        return np.zeros((0, n_players), bool)
+    if absent is None:
+        absent = np.full((count, 0), -1, np.int32)
+    length = next((x for x in _DRAW_LENGTHS if count <= x), _DRAW_LENGTHS[-1])
+    batches = []
+    for start in range(0, count, length):
+        chosen = absent[start : start + length]
+        part = np.full((length, _MOST_ABSENT), -1, np.int32)
+        part[: len(chosen), : chosen.shape[1]] = chosen
+        drawn = _draw_batch(key, first + start, size, part, n_players=n_players, length=length)
+        batches.append(drawn)
+    return np.concatenate([np.asarray(batch) for batch in batches])[:count]
+
+
+def all_of_size(n_players: int, size: int) -> np.ndarray:
+    """All coalitions of one size as sorted player numbers, lexicographic: int32 (C(n, size), size)."""
+    if size == 1:
+        return np.arange(n_players, dtype=np.int32)[:, None]
+    if size == 2:
+        return np.stack(np.triu_indices(n_players, 1), axis=1).astype(np.int32)
+    heads = all_of_size(n_players, size - 1)
+    tails = n_players - 1 - heads[:, -1]
+    repeated = np.repeat(heads, tails, axis=0)
+    starts = np.repeat(np.cumsum(tails) - tails, tails)
+    last = np.arange(len(repeated)) - starts + repeated[:, -1] + 1
+    return np.concatenate([repeated, last[:, None]], axis=1).astype(np.int32)
+
+
+def pairs_within(grid: tuple[int, ...], radius: int) -> np.ndarray:
+    """Pairs of grid cells at most `radius` apart along every axis (Chebyshev distance), each pair once.
+
+    Args:
+        grid: number of cells along each axis, e.g. (16, 16); player numbers run in C order.
+        radius: largest distance along any axis, at least 1.
+
+    Returns:
+        int32 (pairs, 2), i < j.
+
+    Raises:
+        ValueError: if the grid is empty or the radius below 1.
+
+    Example:
+        >>> import interjax as ij
+        >>> ij.pairs_within((2, 2), 1).tolist()
+        [[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]]
+
+    References:
+        Deng et al., ICLR 2022 (arXiv:2111.06236), released code: partners j within radius 2 of i.
+    """
+    grid = tuple(int(cells) for cells in grid)
+    if not grid or min(grid) < 1:
+        raise ValueError(f"grid must hold at least one positive number of cells, got {grid}")
+    if radius < 1:
+        raise ValueError(f"radius must be at least 1, got {radius}")
+    cells = np.stack(np.unravel_index(np.arange(math.prod(grid)), grid), axis=1)
+    offsets = np.stack(np.meshgrid(*[np.arange(-radius, radius + 1)] * len(grid), indexing="ij"), -1)
+    offsets = offsets.reshape(-1, len(grid))
+    partners = cells[:, None, :] + offsets[None]
+    inside = np.all((partners >= 0) & (partners < np.array(grid)), axis=-1)
+    first = np.broadcast_to(np.arange(len(cells))[:, None], inside.shape)[inside]
+    second = np.ravel_multi_index(tuple(partners[inside].T), grid)
+    ordered = first < second
+    pairs = np.stack([first[ordered], second[ordered]], axis=1)
+    return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))].astype(np.int32)

@@ -1,0 +1,237 @@
+"""Players: which entries of an input belong together, and how the absent ones are filled from a baseline."""
+
+import dataclasses
+import functools
+import hashlib
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Players:
+    """A partition of an input's entries among n players; make one with `each`, `grid`, `features`, `tokens`, `segments`.
+
+    Attributes:
+        labels: int (*input shape), the player of each entry, 0..n-1; -1 = always present.
+        n: number of players.
+        cells: cells along the leading axes if the players form a regular grid, else None.
+
+    Example:
+        >>> import interjax as ij
+        >>> ij.Players.grid((4, 4, 3), (2, 2)).n
+        4
+        >>> ij.Players.segments([0, 0, 1, -1]).spread(np.array([[True, False]])).tolist()
+        [[True, True, False, True]]
+    """
+
+    labels: np.ndarray
+    n: int
+    cells: tuple[int, ...] | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one input."""
+        return self.labels.shape
+
+    @classmethod
+    def each(cls, shape: int | tuple[int, ...]) -> "Players":
+        """Every entry of an input of this shape is a player of its own (channels too; `grid` keeps them together)."""
+        shape = _as_shape(shape)
+        return cls(np.arange(math.prod(shape), dtype=np.int32).reshape(shape), math.prod(shape), shape)
+
+    @classmethod
+    def grid(cls, shape: tuple[int, ...], cells: int | tuple[int, ...]) -> "Players":
+        """Rectangular cells along the leading axes; the axes that `cells` does not name (channels) stay together.
+
+        Args:
+            shape: shape of one input, e.g. (32, 32, 3).
+            cells: number of cells along each leading axis, e.g. (16, 16); an int means that many along the first
+                two axes (one, if the input has one axis). Sizes that do not divide evenly give cells that differ by one.
+
+        Raises:
+            ValueError: if there are more cells than entries along an axis, or more axes than the input has.
+        """
+        shape = _as_shape(shape)
+        if isinstance(cells, int | np.integer):
+            cells = (int(cells),) * min(2, len(shape))
+        cells = tuple(int(count) for count in cells)
+        if not 1 <= len(cells) <= len(shape):
+            raise ValueError(
+                f"cells {cells} must name 1 to {len(shape)} leading axes of an input of shape {shape}"
+            )
+        for axis, (count, length) in enumerate(zip(cells, shape, strict=False)):
+            if not 1 <= count <= length:
+                raise ValueError(f"axis {axis} has {length} entries and cannot be cut into {count} cells")
+        label = np.zeros(shape, np.int32)
+        for axis, (count, length) in enumerate(zip(cells, shape, strict=False)):
+            place = np.arange(length) * count // length
+            label = label * count + place.reshape((-1,) + (1,) * (len(shape) - axis - 1))
+        return cls(label.astype(np.int32), math.prod(cells), cells)
+
+    @classmethod
+    def features(cls, n: int) -> "Players":
+        """The n columns of a feature vector, each a player."""
+        return cls.each((n,))
+
+    @classmethod
+    def tokens(cls, length: int, *embedding: int) -> "Players":
+        """The positions of a sequence of token ids (length,) or of embedded tokens (length, width)."""
+        return cls.grid((length, *embedding), (length,))
+
+    @classmethod
+    def segments(cls, labels: Any) -> "Players":
+        """An arbitrary partition, from a map of labels or from one boolean mask a player.
+
+        Args:
+            labels: either integers of the input's shape, entry = its player (0..n-1, each occurring) or -1 for an
+                entry that is always present; or booleans (n, *input shape), row i = the entries of player i.
+
+        Raises:
+            ValueError: for an empty player, overlapping masks, or labels that are not integers from -1 on.
+        """
+        labels = np.asarray(labels)
+        if labels.size == 0 or labels.ndim == 0:
+            raise ValueError(f"labels must be an array with at least one entry, got shape {labels.shape}")
+        if labels.dtype == bool:
+            labels = _labels_from_masks(labels)
+        if not np.issubdtype(labels.dtype, np.integer):
+            raise ValueError(f"labels must be integers (player numbers) or boolean masks, got {labels.dtype}")
+        if labels.min() < -1:
+            raise ValueError(
+                f"labels must be player numbers from 0 on, or -1 for always present; got {labels.min()}"
+            )
+        n = int(labels.max()) + 1
+        empty = np.setdiff1d(np.arange(n), labels)
+        if n < 1 or empty.size:
+            raise ValueError(
+                f"every player needs at least one entry: labels run to {n - 1} but {empty[:5].tolist()} never occur; "
+                "number the players 0..n-1 without gaps"
+            )
+        return cls(labels.astype(np.int32), n)
+
+    def spread(self, masks: Bool[Array, "batch n"]) -> Bool[Array, "batch *shape"]:
+        """Masks over players -> masks over input entries: spread(S)[b, e] = S[b, labels[e]], True where labels = -1."""
+        batch = masks.shape[0]
+        if self.cells is None:
+            if np.any(self.labels < 0):  # one more column: the entries that are always present
+                masks = jnp.concatenate([masks, jnp.ones((batch, 1), bool)], axis=1)
+            return masks[:, self.labels]
+        lengths = self.shape[: len(self.cells)]
+        if all(length % count == 0 for length, count in zip(lengths, self.cells, strict=True)):
+            return _repeat_cells(masks, self.shape, self.cells)
+        spread = masks.reshape(batch, *self.cells)
+        for axis, (length, count) in enumerate(zip(lengths, self.cells, strict=True)):
+            spread = jnp.take(spread, np.arange(length) * count // length, axis=axis + 1)
+        trailing = self.shape[len(self.cells) :]
+        spread = spread.reshape(*spread.shape, *(1,) * len(trailing))
+        return jnp.broadcast_to(spread, (batch, *self.shape))
+
+    def fill(self, masks: Bool[Array, "batch n"], x: Array, baseline: Array) -> Array:
+        """Inputs in which the players absent from each mask are replaced by the baseline: (batch, *shape)."""
+        return jnp.where(self.spread(masks), x[None], baseline[None])
+
+    @functools.cached_property
+    def _identity(self) -> tuple:
+        digest = hashlib.sha256(np.ascontiguousarray(self.labels).tobytes()).hexdigest()
+        return self.shape, self.n, self.cells, digest
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Players) and self._identity == other._identity
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
+
+
+def _repeat_cells(masks: Array, shape: tuple[int, ...], cells: tuple[int, ...]) -> Array:
+    """Broadcast a mask over equal cells: one reshape, no gather."""
+    narrow, wide = [], []
+    for length, count in zip(shape, cells, strict=False):
+        narrow += [count, 1]
+        wide += [count, length // count]
+    trailing = shape[len(cells) :]
+    batch = masks.shape[0]
+    masks = masks.reshape(batch, *narrow, *(1,) * len(trailing))
+    return jnp.broadcast_to(masks, (batch, *wide, *trailing)).reshape(batch, *shape)
+
+
+def _labels_from_masks(masks: np.ndarray) -> np.ndarray:
+    if masks.ndim < 2:
+        raise ValueError(f"boolean masks must have shape (n_players, *input shape), got {masks.shape}")
+    entries = masks.reshape(masks.shape[0], -1)
+    empty = np.flatnonzero(~entries.any(axis=1))
+    if empty.size:
+        raise ValueError(f"players {empty[:5].tolist()} have no entry; remove them or give them one")
+    owners = entries.sum(axis=0)
+    if owners.max() > 1:
+        shared = entries[:, np.argmax(owners)]
+        raise ValueError(
+            f"players must not overlap: {int((owners > 1).sum())} entries belong to several players, "
+            f"e.g. to players {np.flatnonzero(shared)[:5].tolist()}"
+        )
+    return np.where(owners > 0, entries.argmax(axis=0), -1).reshape(masks.shape[1:])
+
+
+def _as_shape(shape: int | tuple[int, ...]) -> tuple[int, ...]:
+    shape = (int(shape),) if isinstance(shape, int | np.integer) else tuple(int(length) for length in shape)
+    if not shape or min(shape) < 1:
+        raise ValueError(f"the shape of an input must have at least one axis and no empty one, got {shape}")
+    return shape
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Marginal:
+    """A baseline that is a background set: the value is averaged over its examples; see `marginal`."""
+
+    background: Array
+
+
+def marginal(background: Any) -> Marginal:
+    """Fill absent players from each example of a background set and average the value over them.
+
+        v(S) = mean over b of output(network(x on S, b elsewhere))
+
+    Args:
+        background: (examples, *input shape); each mask costs that many forward passes.
+
+    Raises:
+        ValueError: if the set is empty.
+
+    Example:
+        >>> import interjax as ij, numpy as np
+        >>> ij.marginal(np.zeros((10, 4))).background.shape
+        (10, 4)
+
+    References:
+        Lundberg and Lee, NeurIPS 2017, equation 11 (interventional expectation).
+    """
+    background = jnp.asarray(background)
+    if background.ndim < 2 or background.shape[0] < 1:
+        raise ValueError(f"background must have shape (examples, *input shape), got {background.shape}")
+    return Marginal(background)
+
+
+def as_baseline(baseline: Any, x: Array, players: Players) -> Array | Marginal:
+    """Check a baseline and give it the input's shape: a number, an array of that shape, or a `Marginal`."""
+    if isinstance(baseline, Marginal):
+        if baseline.background.shape[1:] != players.shape:
+            raise ValueError(
+                f"each background example must have the input's shape {players.shape}, got {baseline.background.shape[1:]}"
+            )
+        return Marginal(baseline.background.astype(x.dtype))
+    value = np.asarray(baseline) if not isinstance(baseline, jax.Array) else baseline
+    if value.ndim and value.shape != players.shape:
+        raise ValueError(
+            f"baseline must be a number, an array of the input's shape {players.shape} or ij.marginal(background), "
+            f"got shape {value.shape}"
+        )
+    if jnp.issubdtype(x.dtype, jnp.integer) and not np.issubdtype(value.dtype, np.integer):
+        raise ValueError(
+            f"the input holds integers ({x.dtype}), so the baseline must be one too, got {value.dtype}"
+        )
+    return jnp.broadcast_to(jnp.asarray(value, x.dtype), players.shape)

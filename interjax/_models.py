@@ -1,0 +1,92 @@
+"""Any network as (apply, params): apply(params, inputs) -> outputs of a batch. The only file that knows Flax."""
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen
+import jax
+from flax import nnx
+
+Apply = Callable[[Any, jax.Array], jax.Array]
+
+# How networks name their switch between training and evaluation, and its value for evaluation.
+_EVALUATION = {"train": False, "training": False, "is_training": False, "deterministic": True}
+_EVALUATION |= {"use_running_average": True}
+
+
+@dataclasses.dataclass(frozen=True)
+class _ModuleApply:
+    """An nnx module's graph definition; two of one architecture compare equal, so new weights do not retrace."""
+
+    graphdef: Any
+    switches: tuple[tuple[str, bool], ...]
+
+    def __call__(self, params: Any, inputs: jax.Array) -> jax.Array:
+        return nnx.merge(self.graphdef, params)(inputs, **dict(self.switches))
+
+
+@dataclasses.dataclass(frozen=True)
+class _LinenApply:
+    """A Linen module applied to its variables, none of them mutable."""
+
+    module: flax.linen.Module
+    switches: tuple[tuple[str, bool], ...]
+
+    def __call__(self, params: Any, inputs: jax.Array) -> jax.Array:
+        return self.module.apply(params, inputs, mutable=False, **dict(self.switches))  # type: ignore[return-value]
+
+
+@dataclasses.dataclass(frozen=True)
+class _ClosedApply:
+    """A callable that holds its own parameters."""
+
+    function: Callable[[jax.Array], jax.Array]
+
+    def __call__(self, params: Any, inputs: jax.Array) -> jax.Array:
+        return self.function(inputs)
+
+
+def as_apply(model: Any) -> tuple[Apply, Any]:
+    """Turn a network into (apply, params), evaluated deterministically; the network is left as found.
+
+    Args:
+        model: an `nnx.Module`; (Linen module, variables); (callable(params, inputs), params); or a callable(inputs)
+            that holds its own parameters. Each works on a batch of inputs. Dropout is off and BatchNorm uses its
+            running averages, also where the module is in train mode; a call argument named `train`, `training`,
+            `is_training`, `deterministic` or `use_running_average` is set to evaluation.
+
+    Returns:
+        apply: hashable, equal for networks of one architecture. params: a pytree of arrays.
+
+    Raises:
+        ValueError: if `model` is none of these.
+    """
+    if isinstance(model, nnx.Module):
+        evaluating = nnx.with_attributes(
+            model, deterministic=True, use_running_average=True, raise_if_not_found=False
+        )
+        graphdef, params = nnx.split(evaluating)
+        return _ModuleApply(graphdef, _evaluation_switches(type(model).__call__)), params
+    if isinstance(model, tuple) and len(model) == 2:
+        function, params = model
+        if isinstance(function, flax.linen.Module):
+            return _LinenApply(function, _evaluation_switches(type(function).__call__)), params
+        if callable(function):
+            return function, params
+    if isinstance(model, flax.linen.Module):
+        raise ValueError("a Linen module needs its variables: pass the tuple (module, variables)")
+    if callable(model):
+        return _ClosedApply(model), ()
+    raise ValueError(
+        "expected a network as an nnx.Module, (Linen module, variables), (function(params, inputs), params) or "
+        f"function(inputs); got {type(model).__name__}"
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _evaluation_switches(call: Callable) -> tuple[tuple[str, bool], ...]:
+    names = inspect.signature(call).parameters
+    return tuple((name, value) for name, value in _EVALUATION.items() if name in names)

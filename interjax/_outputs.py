@@ -1,0 +1,137 @@
+"""The scalar that a game reads off a network's logits: log-odds, log-probability, logit, probability."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class LabelOutput:
+    """logits (classes,) -> scalar for one label; the label is data, so another label does not retrace."""
+
+    function: Callable[[Array, Array], Array] = dataclasses.field(metadata={"static": True})
+    label: Array
+
+    def __call__(self, logits: Float[Array, " classes"]) -> Array:
+        return self.function(logits, self.label)
+
+
+def _log_odds(logits: Array, label: Array) -> Array:
+    others = jnp.where(jnp.arange(logits.shape[0]) == label, -jnp.inf, logits)
+    return logits[label] - jax.nn.logsumexp(others)
+
+
+def _log_prob(logits: Array, label: Array) -> Array:
+    return jax.nn.log_softmax(logits)[label]
+
+
+def _logit(logits: Array, label: Array) -> Array:
+    return logits[label]
+
+
+def _prob(logits: Array, label: Array) -> Array:
+    return jax.nn.softmax(logits)[label]
+
+
+def log_odds(label: int) -> LabelOutput:
+    """The label's log-odds, the papers' choice of value.
+
+        v = log p_y / (1 - p_y) = z_y - logsumexp over k != y of z_k
+
+    Args:
+        label: class number y, 0..classes-1.
+
+    Returns:
+        A callable: logits (classes,) -> scalar in nats.
+
+    Example:
+        >>> import interjax as ij, jax.numpy as jnp
+        >>> round(float(ij.log_odds(0)(jnp.array([2.0, 0.0]))), 6)
+        2.0
+
+    References:
+        Deng et al., ICLR 2022 (arXiv:2111.06236), section 2.
+    """
+    return LabelOutput(_log_odds, _as_label(label))
+
+
+def log_prob(label: int) -> LabelOutput:
+    """The label's log-probability, v = log p_y = z_y - logsumexp over all k of z_k, in nats.
+
+    Example:
+        >>> import interjax as ij, jax.numpy as jnp
+        >>> round(float(ij.log_prob(1)(jnp.zeros(4))), 4)
+        -1.3863
+    """
+    return LabelOutput(_log_prob, _as_label(label))
+
+
+def logit(label: int) -> LabelOutput:
+    """The label's logit, v = z_y.
+
+    Example:
+        >>> import interjax as ij, jax.numpy as jnp
+        >>> float(ij.logit(1)(jnp.array([0.0, 3.0])))
+        3.0
+    """
+    return LabelOutput(_logit, _as_label(label))
+
+
+def prob(label: int) -> LabelOutput:
+    """The label's probability, v = p_y = softmax(z)_y, in [0, 1].
+
+    Example:
+        >>> import interjax as ij, jax.numpy as jnp
+        >>> float(ij.prob(0)(jnp.zeros(4)))
+        0.25
+    """
+    return LabelOutput(_prob, _as_label(label))
+
+
+def as_output(output: Any) -> Any:
+    """Check an output: one of ours as it is, any other callable as a pytree whose function is static."""
+    if isinstance(output, LabelOutput | jax.tree_util.Partial):
+        return output
+    if not callable(output):
+        raise ValueError(
+            "output must be ij.log_odds(label), ij.log_prob(label), ij.logit(label), ij.prob(label) or a callable: "
+            f"logits -> scalar; got {type(output).__name__}"
+        )
+    return jax.tree_util.Partial(output)
+
+
+def check_output(output: Any, logits: jax.ShapeDtypeStruct) -> None:
+    """Raise ValueError unless `output` turns these logits (batch, ...) into one scalar a row."""
+    if isinstance(output, LabelOutput):
+        if len(logits.shape) != 2 or logits.shape[1] < 2:
+            raise ValueError(
+                f"an output of one label needs logits of shape (batch, classes >= 2), the network gives {logits.shape}; "
+                "for a single output pass a callable, e.g. output=lambda z: z[0]"
+            )
+        label = output.label
+        if not isinstance(label, jax.core.Tracer) and not 0 <= int(label) < logits.shape[1]:
+            raise ValueError(
+                f"label {int(label)} is out of range: the network gives {logits.shape[1]} classes"
+            )
+    value = jax.eval_shape(jax.vmap(output), logits)
+    if getattr(value, "shape", None) != logits.shape[:1]:
+        raise ValueError(f"output must give one scalar for each row of logits {logits.shape}, got {value}")
+
+
+def _as_label(label: Any) -> Array:
+    if isinstance(label, jax.Array):
+        if label.ndim or not jnp.issubdtype(label.dtype, jnp.integer):
+            raise ValueError(
+                f"label must be one integer class number, got shape {label.shape} of {label.dtype}"
+            )
+        return label.astype(jnp.int32)
+    array = np.asarray(label)
+    if array.ndim or not np.issubdtype(array.dtype, np.integer) or array < 0:
+        raise ValueError(f"label must be one integer class number from 0 on, got {label!r}")
+    return jnp.asarray(array, jnp.int32)

@@ -1,0 +1,333 @@
+"""Multi-order interactions of sampled contexts: means, standard errors and the number of forward passes."""
+
+import dataclasses
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from interjax._batching import chunk_rows
+from interjax._coalitions import all_of_size
+from interjax._designs import PIECE_ROWS, Plan, is_end, plans
+from interjax._evaluation import dispatch_rows
+from interjax._games import Game, warn_if_nonfinite
+from interjax._results import Saved, result, static_field
+
+METHODS = ("blocks", "quadruples")
+OFFICIAL_RATIOS = (0.0, 0.05, *(tenth / 10 for tenth in range(1, 10)), 0.95, 1.0)
+
+
+@result
+class OrderInteractions(Saved):
+    """Sampled multi-order interactions of coalitions T: estimates of I^(m)(T).
+
+    Attributes:
+        orders: int (orders,), context sizes m.
+        pairs: int (coalitions, k), the measured coalitions, k = 1, 2 or 3 players each.
+        mean: float64 (orders, coalitions), in units of the value v.
+        stderr: float64 (orders, coalitions), standard error over contexts; 0 at the two end orders, which are exact.
+        count: int (orders, coalitions), contexts drawn.
+        n_forwards: forward passes of the network that were made.
+        n_nonfinite: values of the game that were NaN or infinite; the means they enter are NaN.
+        method: "blocks" or "quadruples".
+        n_players: number of players n.
+    """
+
+    orders: np.ndarray
+    pairs: np.ndarray
+    mean: np.ndarray
+    stderr: np.ndarray
+    count: np.ndarray
+    n_forwards: int
+    n_nonfinite: int
+    method: str = static_field()
+    n_players: int = static_field()
+
+    def to_matrix(self) -> np.ndarray:
+        """Means of pairs as symmetric matrices (orders, n, n); NaN where a pair was not measured."""
+        if self.pairs.shape[1] != 2:
+            raise ValueError(f"a matrix shows pairs, these are coalitions of {self.pairs.shape[1]} players")
+        matrix = np.full((len(self.orders), self.n_players, self.n_players), np.nan)
+        first, second = self.pairs.T
+        matrix[:, first, second] = matrix[:, second, first] = self.mean
+        return matrix
+
+
+@dataclasses.dataclass
+class ObservationSums:
+    """Running sums of observations, by order, jackknife group and coalition: float64 (orders, groups, coalitions)."""
+
+    total: np.ndarray
+    squares: np.ndarray
+    count: np.ndarray
+    n_forwards: int = 0
+    n_nonfinite: int = 0
+
+    @classmethod
+    def zeros(cls, orders: int, groups: int, coalitions: int) -> "ObservationSums":
+        shape = (orders, groups, coalitions)
+        return cls(np.zeros(shape), np.zeros(shape), np.zeros(shape, np.int64))
+
+    def add(self, place: int, plan: Plan, values: np.ndarray, passes: int) -> None:
+        """Add the observations of a plan at the order number `place`, given the values of its rows."""
+        with np.errstate(invalid="ignore"):  # infinities meet: the NaN is kept and counted
+            observed = sum(sign * values[plan.observation_rows[:, i]] for i, sign in enumerate(plan.signs))
+        shape = self.total.shape[1:]
+        cell = plan.group * shape[1] + plan.coalition
+        cells = shape[0] * shape[1]
+        self.total[place] += np.bincount(cell, observed, cells).reshape(shape)
+        self.squares[place] += np.bincount(cell, np.square(observed), cells).reshape(shape)
+        self.count[place] += np.bincount(cell, minlength=cells).reshape(shape)
+        self.n_forwards += len(values) * passes
+        self.n_nonfinite += int(np.count_nonzero(~np.isfinite(values)))
+
+
+def order_interactions(
+    key: jax.Array,
+    game: Game,
+    *,
+    orders: Sequence[int] | Sequence[float] | None = None,
+    pairs: Any = "all",
+    contexts: int = 100,
+    method: str = "blocks",
+    size: int = 2,
+    batch_size: int | None = None,
+) -> OrderInteractions:
+    """Estimate multi-order interactions of pairs (or single players, or triples) from sampled contexts.
+
+        I^(m)(T) = E over S in N minus T, |S| = m of  sum over L in T of (-1)^(k-|L|) v(S + L)
+
+    Every estimate is unbiased. "quadruples" draws `contexts` independent contexts for each coalition and order (the
+    papers' protocol, 2^k passes each). "blocks" shares every context among all wanted coalitions that it leaves
+    free, about 1 + 2 / players passes for a pair and context where all pairs are wanted; contexts then number `contexts`
+    on average (at least two), and errors of coalitions that share contexts are correlated. At the end orders m = 0 and
+    m = n - k the single context is enumerated.
+
+    Args:
+        key: a `jax.random.key`; the same key gives the same answer at any batch size.
+        game: a `Game` of n players.
+        orders: context sizes m, integers 0..n-k; or floats r in [0, 1], meaning int((n-k) r); None = every
+            order for n <= 16, else the official ratios 0, .05, .1, .2, ..., .9, .95, 1.
+        pairs: coalitions as integers (coalitions, k) with k = 1, 2 or 3, or "all" of `size` players.
+        contexts: contexts for each coalition and order; the standard error falls with its square root.
+        method: "blocks" or "quadruples".
+        size: players of a coalition if `pairs` is "all".
+        batch_size: rows of a chunk; by default chosen from memory.
+
+    Returns:
+        `OrderInteractions` with mean and stderr (orders, coalitions).
+
+    Raises:
+        ValueError: for orders out of range, coalitions with repeated or unknown players, fewer than one context, or
+            an unknown method.
+
+    Warns:
+        UserWarning: if the network gave NaN, or if single observations leave the standard error unknown (NaN).
+
+    Example:
+        >>> import interjax as ij, jax, jax.numpy as jnp
+        >>> game = ij.Game.from_function(lambda s: 3.0 * s[0] * s[1] + s[2], 6)
+        >>> found = ij.order_interactions(jax.random.key(0), game, orders=[0, 2, 4], pairs=[(0, 1), (0, 2)], contexts=10)
+        >>> found.mean.tolist()
+        [[3.0, 0.0], [3.0, 0.0], [3.0, 0.0]]
+
+    References:
+        Deng et al., ICLR 2022 (arXiv:2111.06236), equation 2; arXiv:2512.18607.
+    """
+    check_key(key)
+    coalitions = as_coalitions(pairs, game.n_players, size)
+    numbers = as_orders(orders, game.n_players, coalitions.shape[1])
+    check_sampling(contexts, method)
+    sums = ObservationSums.zeros(len(numbers), 1, len(coalitions))
+    work = plans_of_orders(key, game.n_players, coalitions, numbers, contexts, sums, method=method)
+    for _ in observe(game, work, method=method, batch_size=batch_size):
+        pass
+    warn_if_nonfinite(sums.n_nonfinite, sums.n_forwards)
+    mean, stderr = mean_and_stderr(sums, numbers, game.n_players, coalitions.shape[1])
+    if np.any(np.isnan(stderr) & np.isfinite(mean)):
+        warnings.warn(
+            "a single context leaves the standard error unknown (NaN): use contexts >= 2", stacklevel=2
+        )
+    return OrderInteractions(
+        orders=numbers,
+        pairs=coalitions,
+        mean=mean,
+        stderr=stderr,
+        count=sums.count[:, 0],
+        n_forwards=sums.n_forwards,
+        n_nonfinite=sums.n_nonfinite,
+        method=method,
+        n_players=game.n_players,
+    )
+
+
+def observe(
+    game: Game,
+    work: Iterable[tuple[ObservationSums, int, Plan]],
+    *,
+    method: str,
+    batch_size: int | None = None,
+) -> Iterator[int]:
+    """Evaluate plans and add each to its sums at its place; yields the forward passes made after each piece.
+
+    Two pieces are in flight: the next one's rows are listed while the device works on the last one's.
+    """
+    rows = batch_size or (4096 if game.on_host else chunk_rows(game))
+    waiting: list[tuple[list[tuple[ObservationSums, int, Plan]], Callable[[], np.ndarray]]] = []
+
+    def finish() -> int:
+        pieces, collect = waiting.pop(0)
+        values = collect()
+        made = len(values) * game.passes
+        for sums, place, plan in pieces:
+            sums.add(place, plan, values[: len(plan.context_index)], game.passes)
+            values = values[len(plan.context_index) :]
+        return made
+
+    for pieces in _gather(work):
+        contexts, index, flips = _joined([plan for _, _, plan in pieces])
+        table_rows = max(2, rows // (8 if method == "blocks" else 2 ** flips.shape[1]) + 1)
+        waiting.append(
+            (pieces, dispatch_rows(game, contexts, index, flips, rows=rows, table_rows=table_rows))
+        )
+        if len(waiting) == 2:
+            yield finish()
+    while waiting:
+        yield finish()
+
+
+def plans_of_orders(
+    key: jax.Array,
+    n_players: int,
+    coalitions: np.ndarray,
+    orders: np.ndarray,
+    contexts: int,
+    sums: ObservationSums,
+    *,
+    method: str,
+) -> Iterator[tuple[ObservationSums, int, Plan]]:
+    """The plans of every order for one set of coalitions, each with the sums and the place that it adds to."""
+    groups = sums.total.shape[1]
+    for place, order in enumerate(orders):
+        for plan in plans(key, n_players, coalitions, int(order), contexts, method=method, groups=groups):
+            yield sums, place, plan
+
+
+def _gather(
+    work: Iterable[tuple[ObservationSums, int, Plan]],
+) -> Iterator[list[tuple[ObservationSums, int, Plan]]]:
+    """Small plans together, so that few chunks are partly empty."""
+    pieces, rows = [], 0
+    for piece in work:
+        added = len(piece[2].context_index)
+        if pieces and rows + added > 1.5 * PIECE_ROWS:
+            yield pieces
+            pieces, rows = [], 0
+        pieces.append(piece)
+        rows += added
+    if pieces:
+        yield pieces
+
+
+def _joined(plans: Sequence[Plan]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    starts = np.cumsum([0] + [len(plan.contexts) for plan in plans])
+    index = [plan.context_index + np.int32(start) for plan, start in zip(plans, starts, strict=False)]
+    contexts = np.concatenate([plan.contexts for plan in plans])
+    return contexts, np.concatenate(index), np.concatenate([plan.flips for plan in plans])
+
+
+def mean_and_stderr(
+    sums: ObservationSums, orders: np.ndarray, n_players: int, size: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean over contexts and its standard error, all groups together; zero error where the context is unique."""
+    total, squares, count = sums.total.sum(1), sums.squares.sum(1), sums.count.sum(1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = total / count
+        variance = np.maximum(squares - count * mean**2, 0.0) / (count - 1)
+        stderr = np.sqrt(variance / count)
+    ends = [is_end(n_players, size, order) for order in orders]
+    stderr[ends] = 0.0  # the only context there is was evaluated
+    stderr[np.isnan(mean)] = np.nan
+    return mean, stderr
+
+
+def check_key(key: Any) -> None:
+    """Raise ValueError unless `key` is one typed JAX random key."""
+    if not (
+        isinstance(key, jax.Array)
+        and jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key)
+        and key.shape == ()
+    ):
+        raise ValueError(f"the first argument must be a random key such as jax.random.key(0), got {key!r}")
+
+
+def check_sampling(contexts: Any, method: Any) -> None:
+    """Raise ValueError unless `contexts` is a positive integer and `method` is known."""
+    if not isinstance(contexts, int | np.integer) or contexts < 1:
+        raise ValueError(f"contexts must be an integer of at least 1, got {contexts!r}")
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}; got {method!r}")
+
+
+def as_orders(orders: Any, n_players: int, size: int) -> np.ndarray:
+    """Context sizes from integers, from ratios of the largest order (floats), or the default ones."""
+    largest = n_players - size
+    if largest < 0:
+        raise ValueError(
+            f"coalitions of {size} players need a game of at least {size} players, got {n_players}"
+        )
+    if orders is None:
+        orders = np.arange(largest + 1) if n_players <= 16 else np.array(OFFICIAL_RATIOS)
+    orders = np.asarray(orders)
+    if orders.ndim != 1 or orders.size == 0 or orders.dtype.kind not in "iuf":
+        raise ValueError(
+            f"orders must be a non-empty list of integers 0..{largest} or ratios in [0, 1], got {orders!r}"
+        )
+    if orders.dtype.kind == "f":
+        if not np.all((orders >= 0) & (orders <= 1)):
+            raise ValueError(
+                f"orders given as floats are ratios of the largest order, in [0, 1]; got {orders.tolist()}"
+            )
+        orders = np.unique((largest * orders + 1e-9).astype(int))
+    if orders.min() < 0 or orders.max() > largest:
+        raise ValueError(
+            f"orders are context sizes 0..{largest} ({n_players} players less the {size} measured); got {orders.tolist()}"
+        )
+    if len(np.unique(orders)) != len(orders):
+        raise ValueError(f"orders must be distinct, got {orders.tolist()}")
+    return orders.astype(np.int64)
+
+
+def as_coalitions(pairs: Any, n_players: int, size: int = 2) -> np.ndarray:
+    """Measured coalitions, each sorted: int32 (coalitions, k)."""
+    if isinstance(pairs, str):
+        if pairs != "all":
+            raise ValueError(
+                f'pairs must be "all" or integers of shape (coalitions, 1, 2 or 3), got {pairs!r}'
+            )
+        if size not in (1, 2, 3) or size > n_players:
+            raise ValueError(f"size must be 1, 2 or 3 and at most the {n_players} players, got {size!r}")
+        return all_of_size(n_players, size)
+    coalitions = np.asarray(pairs)
+    if (
+        coalitions.ndim != 2
+        or not 1 <= coalitions.shape[1] <= 3
+        or not len(coalitions)
+        or coalitions.dtype.kind not in "iu"
+    ):
+        raise ValueError(
+            f"pairs must be integers of shape (coalitions, k), k = 1, 2 or 3, got {coalitions.dtype} of shape {coalitions.shape}"
+        )
+    coalitions = np.sort(coalitions, axis=1)
+    if coalitions.min() < 0 or coalitions.max() >= n_players:
+        raise ValueError(
+            f"players are numbered 0..{n_players - 1}, got {coalitions.min()}..{coalitions.max()}"
+        )
+    if np.any(coalitions[:, 1:] == coalitions[:, :-1]):
+        wrong = coalitions[np.any(coalitions[:, 1:] == coalitions[:, :-1], axis=1)][0]
+        raise ValueError(f"a coalition names distinct players (i != j), got {tuple(wrong.tolist())}")
+    if len(np.unique(coalitions, axis=0)) != len(coalitions):
+        raise ValueError("pairs must be distinct; (i, j) and (j, i) are the same pair")
+    return coalitions.astype(np.int32)

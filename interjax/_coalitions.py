@@ -1,7 +1,9 @@
 """Coalitions as boolean masks: all of them, and uniform draws of a given size made inside jit. Pure combinatorics."""
 
+import dataclasses
 import functools
 import math
+from collections.abc import Iterable, Iterator
 
 import jax
 import jax.numpy as jnp
@@ -41,43 +43,65 @@ def draw_coalition(key: Array, size: Int[Array, ""], excluded: Bool[Array, " n"]
     return keys < low
 
 
-@functools.partial(jax.jit, static_argnames=("n_players", "length"))
-def _draw_batch(key, first, size, absent, *, n_players, length):
-    keys = jax.vmap(lambda index: jax.random.fold_in(key, index))(first + jnp.arange(length))
-    players = jnp.arange(n_players)
-    excluded = jnp.any(absent[:, :, None] == players[None, None, :], axis=1)
-    return jax.vmap(draw_coalition, in_axes=(0, None, 0))(keys, size, excluded)
+@dataclasses.dataclass(frozen=True)
+class Draw:
+    """A wish for `count` coalitions of one size; draw number t depends on the key, `stream` and `first` + t alone.
 
-
-def draw_coalitions(
-    key: Array, n_players: int, size: int, count: int, *, first: int = 0, absent: np.ndarray | None = None
-) -> np.ndarray:
-    """Draw `count` independent uniform coalitions of one size; draw number t depends on `key` and t alone.
-
-    Args:
-        key: a `jax.random.key`.
-        n_players: number of players n.
+    Attributes:
+        stream: number of an independent stream of draws.
         size: players in each coalition, 0..n less the excluded ones.
         count: number of coalitions.
         first: number of the first draw, so that a long list can be made in pieces.
         absent: (count, k <= 3) players never drawn into coalition t; None excludes nobody.
-
-    Returns:
-        NumPy bool (count, n).
     """
-    if count == 0:
-        return np.zeros((0, n_players), bool)
-    if absent is None:
-        absent = np.full((count, 0), -1, np.int32)
-    length = next((x for x in _DRAW_LENGTHS if count <= x), _DRAW_LENGTHS[-1])
+
+    stream: int
+    size: int
+    count: int
+    first: int = 0
+    absent: np.ndarray | None = None
+
+
+def draw_coalitions(key: Array, n_players: int, draws: Iterable[Draw]) -> Iterator[np.ndarray]:
+    """Independent uniform coalitions for each wish in turn, bool (count, n); wishes are drawn together in batches."""
+    waiting: list[Draw] = []
+    for draw in draws:
+        waiting.append(draw)
+        if sum(one.count for one in waiting) >= _DRAW_LENGTHS[-1]:
+            yield from _draw_together(key, n_players, waiting)
+            waiting = []
+    yield from _draw_together(key, n_players, waiting)
+
+
+def _draw_together(key: Array, n_players: int, draws: list[Draw]) -> Iterator[np.ndarray]:
+    total = sum(draw.count for draw in draws)
+    counts = [draw.count for draw in draws]
+    streams = np.repeat([draw.stream for draw in draws], counts).astype(np.int32)
+    numbers = np.concatenate([np.arange(draw.first, draw.first + draw.count) for draw in draws] or [[]]).astype(
+        np.int32
+    )
+    sizes = np.repeat([draw.size for draw in draws], counts).astype(np.int32)
+    absent = np.full((total, _MOST_ABSENT), -1, np.int32)
+    for draw, stop in zip(draws, np.cumsum(counts), strict=True):
+        if draw.absent is not None:
+            absent[stop - draw.count : stop, : draw.absent.shape[1]] = draw.absent
+    length = next((x for x in _DRAW_LENGTHS if total <= x), _DRAW_LENGTHS[-1])
     batches = []
-    for start in range(0, count, length):
-        chosen = absent[start : start + length]
-        part = np.full((length, _MOST_ABSENT), -1, np.int32)
-        part[: len(chosen), : chosen.shape[1]] = chosen
-        drawn = _draw_batch(key, first + start, size, part, n_players=n_players, length=length)
-        batches.append(drawn)
-    return np.concatenate([np.asarray(batch) for batch in batches])[:count]
+    for start in range(0, total, length):
+        part = slice(start, start + length)
+        spare = ((0, length - len(sizes[part])),)
+        columns = [np.pad(column[part], spare) for column in (streams, numbers, sizes)]
+        batches.append(_draw_batch(key, *columns, np.pad(absent[part], (*spare, (0, 0))), n_players=n_players))
+    drawn = np.concatenate([np.asarray(batch) for batch in batches]) if batches else np.zeros((0, n_players), bool)
+    for draw, stop in zip(draws, np.cumsum(counts), strict=True):
+        yield drawn[stop - draw.count : stop]
+
+
+@functools.partial(jax.jit, static_argnames="n_players")
+def _draw_batch(key: Array, stream: Array, number: Array, size: Array, absent: Array, *, n_players: int) -> Array:
+    keys = jax.vmap(lambda s, t: jax.random.fold_in(jax.random.fold_in(key, s), t))(stream, number)
+    excluded = jnp.any(absent[:, :, None] == jnp.arange(n_players)[None, None, :], axis=1)
+    return jax.vmap(draw_coalition)(keys, size, excluded)
 
 
 def all_of_size(n_players: int, size: int) -> np.ndarray:
@@ -92,6 +116,14 @@ def all_of_size(n_players: int, size: int) -> np.ndarray:
     starts = np.repeat(np.cumsum(tails) - tails, tails)
     last = np.arange(len(repeated)) - starts + repeated[:, -1] + 1
     return np.concatenate([repeated, last[:, None]], axis=1).astype(np.int32)
+
+
+def masks_of_size(n_players: int, size: int) -> np.ndarray:
+    """All coalitions of one size as masks: bool (C(n, size), n)."""
+    masks = np.zeros((math.comb(n_players, size), n_players), bool)
+    if size:
+        np.put_along_axis(masks, all_of_size(n_players, size), True, axis=1)
+    return masks
 
 
 def pairs_within(grid: tuple[int, ...], radius: int) -> np.ndarray:

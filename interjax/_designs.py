@@ -11,12 +11,12 @@ the mirror image: U uniform of size m + k, coalitions inside U, players removed 
 import dataclasses
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import jax
 import numpy as np
 
-from interjax._coalitions import draw_coalitions
+from interjax._coalitions import Draw, draw_coalitions, masks_of_size
 
 # Pieces of work are cut at about this many rows whatever the chunk size, so results do not depend on memory.
 PIECE_ROWS = 2**16
@@ -49,7 +49,7 @@ class Plan:
 
 @dataclasses.dataclass(frozen=True)
 class Closure:
-    """The distinct subsets of some coalitions: sets (subsets, k) padded with -1; of (coalitions, 2^k) subset numbers."""
+    """The distinct subsets of coalitions: `sets` (subsets, k) padded with -1, `of` (coalitions, 2^k) their numbers."""
 
     coalitions: np.ndarray
     sets: np.ndarray
@@ -61,9 +61,7 @@ def closure(coalitions: np.ndarray, n_players: int) -> Closure:
     size = coalitions.shape[1]
     subsets = np.stack([np.where(chosen, coalitions, -1) for chosen in _subsets(size)], axis=1)
     codes = np.zeros(subsets.shape[:2], np.int64)
-    for place in range(
-        size
-    ):  # members are sorted, so absent ones moved to the front give equal sets equal codes
+    for place in range(size):  # members are sorted, so absent ones moved to the front give equal sets equal codes
         codes = codes * (n_players + 1) + np.sort(subsets, axis=-1)[..., place] + 1
     _, first, of = np.unique(codes, return_index=True, return_inverse=True)
     sets = subsets.reshape(-1, size)[first]
@@ -76,57 +74,113 @@ def share_of_contexts(n_players: int, size: int, order: int) -> float:
     return math.prod((free - taken) / (n_players - taken) for taken in range(size))
 
 
-def is_end(n_players: int, size: int, order: int) -> bool:
-    """True where a coalition has one context only: nobody, or everybody else."""
-    return order in (0, n_players - size)
+def is_exact(n_players: int, size: int, order: int, contexts: int, method: str) -> bool:
+    """True where every context is evaluated once: the two end orders, which have one, and with "blocks" their
+    neighbours, where the contexts (one player present, or one absent) are at most twice as many as would be drawn."""
+    if order in (0, n_players - size):
+        return True
+    neighbour = order in (1, n_players - size - 1)
+    return method == "blocks" and neighbour and n_players <= 2 * _shared_draws(n_players, size, order, contexts)
 
 
 def plans(
     key: jax.Array,
     n_players: int,
-    coalitions: np.ndarray,
-    order: int,
+    sets: Sequence[np.ndarray],
+    orders: Sequence[int],
     contexts: int,
     *,
     method: str,
     groups: int = 1,
-) -> Iterator[Plan]:
-    """Pieces of work that give each coalition about `contexts` contexts at one order (one at the end orders).
+) -> Iterator[tuple[int, int, Plan]]:
+    """Pieces of work that give each coalition about `contexts` contexts at each order (all of them where `is_exact`).
 
-    With "quadruples" every coalition gets exactly `contexts` contexts of its own. With "blocks" the number is random
-    with that mean; a coalition left with fewer than two (or than `contexts`, if smaller) gets contexts of its own.
+    With "quadruples" every coalition gets exactly `contexts` contexts of its own. With "blocks" the coalitions of a
+    set share contexts and the number is random with that mean; one left with fewer than two (or than `contexts`, if
+    smaller) gets contexts of its own.
+
+    Args:
+        key: a `jax.random.key`.
+        n_players: number of players n.
+        sets: coalitions (P, k) of each set; sets are measured independently of each other.
+        orders: context sizes m.
+        contexts: contexts for each coalition and order.
+        method: "blocks" or "quadruples".
+        groups: number of jackknife groups that contexts are dealt to.
+
+    Yields:
+        (number of the set, place of the order, plan).
     """
-    contexts = 1 if is_end(n_players, coalitions.shape[1], order) else contexts
-    own_key, shared_key = jax.random.split(jax.random.fold_in(key, order))
-    missing = np.full(len(coalitions), contexts)
-    if method == "blocks":
-        counts = np.zeros(len(coalitions), np.int64)
-        for plan in _block_plans(shared_key, n_players, coalitions, order, contexts, groups):
-            counts += np.bincount(plan.coalition, minlength=len(counts))
-            yield plan
-        missing = np.maximum(min(2, contexts) - counts, 0)
-    yield from _quadruple_plans(own_key, n_players, coalitions, order, missing, groups)
+    size = sets[0].shape[1]
+    cells = [(number, place) for number in range(len(sets)) for place in range(len(orders))]
+    exact = [is_exact(n_players, size, order, contexts, method) for order in orders]
+    if method == "quadruples":
+        wanted = {cell: np.full(len(sets[cell[0]]), 1 if exact[cell[1]] else contexts) for cell in cells}
+        yield from _quadruple_plans(key, n_players, sets, orders, wanted, groups)
+        return
+    counts = {cell: np.zeros(len(sets[cell[0]]), np.int64) for cell in cells}
+    for number, place, plan in _block_plans(key, n_players, sets, orders, contexts, groups):
+        counts[number, place] += np.bincount(plan.coalition, minlength=len(sets[number]))
+        yield number, place, plan
+    missing = {cell: np.maximum(0 if exact[cell[1]] else min(2, contexts) - counts[cell], 0) for cell in cells}
+    yield from _quadruple_plans(key, n_players, sets, orders, missing, groups)
 
 
 def _block_plans(
-    key: jax.Array, n_players: int, coalitions: np.ndarray, order: int, contexts: int, groups: int
-) -> Iterator[Plan]:
-    size = coalitions.shape[1]
-    mirrored = _mirrored(n_players, size, order)
-    share = share_of_contexts(n_players, size, order)
-    count = math.ceil(contexts / share)
-    subsets = closure(coalitions, n_players)
-    length = max(1, int(PIECE_ROWS / max(1.0, len(subsets.sets) * share)))
-    for first in range(0, count, length):
-        drawn = min(length, count - first)
-        shared = draw_coalitions(key, n_players, order + size * mirrored, drawn, first=first)
-        numbers = np.arange(first, first + drawn)
-        yield block_plan(shared, subsets, order, mirrored=mirrored, group=numbers % groups)
+    key: jax.Array, n_players: int, sets: Sequence[np.ndarray], orders: Sequence[int], contexts: int, groups: int
+) -> Iterator[tuple[int, int, Plan]]:
+    """Shared contexts for every set and order, in pieces of about `PIECE_ROWS` rows."""
+    size = sets[0].shape[1]
+    subsets = [closure(coalitions, n_players) for coalitions in sets]
+    pieces = []
+    for number, place in itertools.product(range(len(sets)), range(len(orders))):
+        order = orders[place]
+        count = _shared_draws(n_players, size, order, contexts)
+        if is_exact(n_players, size, order, contexts, "blocks"):
+            count = math.comb(n_players, _drawn_size(n_players, size, order))
+        rows_of_context = len(subsets[number].sets) * share_of_contexts(n_players, size, order)
+        length = max(1, int(PIECE_ROWS / max(1.0, rows_of_context)))
+        stream = _stream(n_players, number, order)
+        for first in range(0, count, length):
+            draw = Draw(stream, _drawn_size(n_players, size, order), min(length, count - first), first)
+            pieces.append((number, place, draw))
+    drawn = draw_coalitions(key, n_players, (draw for _, _, draw in pieces))
+    for (number, place, draw), shared in zip(pieces, drawn, strict=True):
+        order = orders[place]
+        part = slice(draw.first, draw.first + draw.count)
+        if is_exact(n_players, size, order, contexts, "blocks"):
+            shared = masks_of_size(n_players, draw.size)[part]
+        group = np.arange(part.start, part.stop) % groups
+        mirrored = _mirrored(n_players, size, order)
+        yield number, place, block_plan(shared, subsets[number], order, mirrored=mirrored, group=group)
 
 
-def block_plan(
-    contexts: np.ndarray, subsets: Closure, order: int, *, mirrored: bool, group: np.ndarray
-) -> Plan:
+def _quadruple_plans(
+    key: jax.Array, n_players: int, sets: Sequence[np.ndarray], orders: Sequence[int], missing: dict, groups: int
+) -> Iterator[tuple[int, int, Plan]]:
+    """`missing[set, place][p]` independent contexts for each coalition p of each set, drawn outside it."""
+    length = PIECE_ROWS >> sets[0].shape[1]
+    pieces = []
+    for (number, place), contexts in missing.items():
+        numbers = np.repeat(np.arange(len(sets[number])), contexts)
+        group = (np.arange(len(numbers)) - np.repeat(np.cumsum(contexts) - contexts, contexts)) % groups
+        stream = _stream(n_players, number, orders[place]) + 1
+        for first in range(0, len(numbers), length):
+            part = slice(first, first + length)
+            absent = sets[number][numbers[part]].astype(np.int32)
+            draw = Draw(stream, orders[place], len(absent), first, absent)
+            pieces.append((number, place, numbers[part], group[part], draw))
+    drawn = draw_coalitions(key, n_players, (piece[-1] for piece in pieces))
+    for (number, place, coalition, group, _), own in zip(pieces, drawn, strict=True):
+        yield number, place, quadruple_plan(own, sets[number], coalition, orders[place], group=group)
+
+
+def _stream(n_players: int, number: int, order: int) -> int:
+    """Number of a set's stream of shared contexts at an order; the next one is for contexts of single coalitions."""
+    return 2 * (number * (n_players + 1) + order)
+
+
+def block_plan(contexts: np.ndarray, subsets: Closure, order: int, *, mirrored: bool, group: np.ndarray) -> Plan:
     """Share each context among all coalitions that lie outside it (direct) or inside it (mirrored).
 
     Args:
@@ -158,22 +212,6 @@ def block_plan(
     )
 
 
-def _quadruple_plans(
-    key: jax.Array, n_players: int, coalitions: np.ndarray, order: int, contexts: np.ndarray, groups: int
-) -> Iterator[Plan]:
-    """Pieces with `contexts[p]` independent contexts for coalition p, drawn outside it."""
-    numbers = np.repeat(np.arange(len(coalitions)), contexts)
-    within = np.arange(len(numbers)) - np.repeat(np.cumsum(contexts) - contexts, contexts)
-    length = PIECE_ROWS >> coalitions.shape[1]
-    for first in range(0, len(numbers), length):
-        coalition = numbers[first : first + length]
-        drawn = draw_coalitions(
-            key, n_players, order, len(coalition), first=first, absent=coalitions[coalition].astype(np.int32)
-        )
-        group = within[first : first + length] % groups
-        yield quadruple_plan(drawn, coalitions, coalition, order, group=group)
-
-
 def quadruple_plan(
     contexts: np.ndarray, coalitions: np.ndarray, coalition: np.ndarray, order: int, *, group: np.ndarray
 ) -> Plan:
@@ -196,12 +234,24 @@ def quadruple_plan(
 def expected_passes(n_players: int, coalitions: np.ndarray, order: int, contexts: int, method: str) -> float:
     """Rows that `plans` will make, on average (exact for quadruples)."""
     size = coalitions.shape[1]
-    contexts = 1 if is_end(n_players, size, order) else contexts
+    exact = is_exact(n_players, size, order, contexts, method)
     if method == "quadruples":
-        return float(len(coalitions) * contexts * 2**size)
+        return float(len(coalitions) * (1 if exact else contexts) * 2**size)
     share = share_of_contexts(n_players, size, order)
     players = len(np.unique(coalitions))
-    return math.ceil(contexts / share) * (1 + players * share ** (1 / size) + len(coalitions) * share)
+    draws = _shared_draws(n_players, size, order, contexts)
+    if exact:
+        draws = math.comb(n_players, _drawn_size(n_players, size, order))
+    return draws * (1 + players * share ** (1 / size) + len(coalitions) * share)
+
+
+def _shared_draws(n_players: int, size: int, order: int, contexts: int) -> int:
+    """Contexts to draw so that each coalition gets `contexts` of them on average."""
+    return math.ceil(contexts / share_of_contexts(n_players, size, order))
+
+
+def _drawn_size(n_players: int, size: int, order: int) -> int:
+    return order + size * _mirrored(n_players, size, order)
 
 
 def _mirrored(n_players: int, size: int, order: int) -> bool:

@@ -77,9 +77,7 @@ class Game:
         n_players = _check_n_players(n_players)
         value = jax.eval_shape(function, jax.ShapeDtypeStruct((n_players,), bool))
         if getattr(value, "shape", None) != ():
-            raise ValueError(
-                f"the function must map one mask of shape ({n_players},) to a scalar, it gives {value}"
-            )
+            raise ValueError(f"the function must map one mask of shape ({n_players},) to a scalar, it gives {value}")
         return cls((), _BatchedFunction(function), n_players)
 
     @classmethod
@@ -111,9 +109,7 @@ class Game:
             return self.value(self.params, masks)
         if self.on_host:
             rows = _check_batch_size(batch_size) or 4096
-            parts = [
-                self.value(self.params, np.asarray(masks[s : s + rows])) for s in range(0, len(masks), rows)
-            ]
+            parts = [self.value(self.params, np.asarray(masks[s : s + rows])) for s in range(0, len(masks), rows)]
             return np.concatenate(parts) if parts else np.zeros(0)
         rows = _check_batch_size(batch_size) or chunk_rows(self, len(masks))
         parts = []
@@ -157,9 +153,7 @@ def tabulate(game: Game, *, batch_size: int | None = None) -> np.ndarray:
         rows = min(_check_batch_size(batch_size) or 4096, total)
         starts = range(0, total, rows)
         bits = np.arange(n_players)
-        parts = [
-            np.asarray(game((np.arange(s, min(s + rows, total))[:, None] >> bits) & 1 == 1)) for s in starts
-        ]
+        parts = [np.asarray(game((np.arange(s, min(s + rows, total))[:, None] >> bits) & 1 == 1)) for s in starts]
     else:
         rows = min(_check_batch_size(batch_size) or chunk_rows(game, total), total)
         parts = [_table_values(game, start, length=rows) for start in range(0, total, rows)]
@@ -201,16 +195,12 @@ def masked_game(model: Any, x: Any, *, players: Players, baseline: Any = 0.0, ou
     apply, params = as_apply(model)
     x = _as_input(x)
     if x.shape != players.shape:
-        raise ValueError(
-            f"players partition an input of shape {players.shape}, got an input of shape {x.shape}"
-        )
+        raise ValueError(f"players partition an input of shape {players.shape}, got an input of shape {x.shape}")
     absent = as_baseline(baseline, x, players)
     logits = _check_network(apply, params, x)
     if output is None:
         if len(logits.shape) != 2 or logits.shape[1] < 2:
-            raise ValueError(
-                f"the network gives {logits.shape}, not (batch, classes): pass output=, logits -> scalar"
-            )
+            raise ValueError(f"the network gives {logits.shape}, not (batch, classes): pass output=, logits -> scalar")
         output = log_odds(jnp.argmax(_forward(apply, params, x[None])[0]))
     output = as_output(output)
     check_output(output, logits)
@@ -331,13 +321,9 @@ def _check_network(apply: Apply, params: Any, x: Array) -> jax.ShapeDtypeStruct:
     try:
         logits = jax.eval_shape(apply, params, batch)
     except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"the network does not take a batch of inputs of shape {batch.shape}: {error}"
-        ) from error
+        raise ValueError(f"the network does not take a batch of inputs of shape {batch.shape}: {error}") from error
     if not hasattr(logits, "shape") or logits.shape[:1] != (2,):
-        raise ValueError(
-            f"the network must give one row of outputs an input: inputs {batch.shape} gave {logits}"
-        )
+        raise ValueError(f"the network must give one row of outputs an input: inputs {batch.shape} gave {logits}")
     return logits
 
 

@@ -65,9 +65,7 @@ def as_apply(model: Any) -> tuple[Apply, Any]:
         ValueError: if `model` is none of these.
     """
     if isinstance(model, nnx.Module):
-        evaluating = nnx.with_attributes(
-            model, deterministic=True, use_running_average=True, raise_if_not_found=False
-        )
+        evaluating = nnx.with_attributes(model, deterministic=True, use_running_average=True, raise_if_not_found=False)
         graphdef, params = nnx.split(evaluating)
         return _ModuleApply(graphdef, _evaluation_switches(type(model).__call__)), params
     if isinstance(model, tuple) and len(model) == 2:

@@ -10,7 +10,7 @@ import numpy as np
 
 from interjax._batching import chunk_rows
 from interjax._coalitions import all_of_size
-from interjax._designs import PIECE_ROWS, Plan, is_end, plans
+from interjax._designs import PIECE_ROWS, Plan, is_exact, plans
 from interjax._evaluation import dispatch_rows
 from interjax._games import Game, warn_if_nonfinite
 from interjax._results import Saved, result, static_field
@@ -27,7 +27,8 @@ class OrderInteractions(Saved):
         orders: int (orders,), context sizes m.
         pairs: int (coalitions, k), the measured coalitions, k = 1, 2 or 3 players each.
         mean: float64 (orders, coalitions), in units of the value v.
-        stderr: float64 (orders, coalitions), standard error over contexts; 0 at the two end orders, which are exact.
+        stderr: float64 (orders, coalitions), standard error over contexts; 0 at the orders whose contexts were all
+            evaluated, which are exact.
         count: int (orders, coalitions), contexts drawn.
         n_forwards: forward passes of the network that were made.
         n_nonfinite: values of the game that were NaN or infinite; the means they enter are NaN.
@@ -101,9 +102,10 @@ def order_interactions(
 
     Every estimate is unbiased. "quadruples" draws `contexts` independent contexts for each coalition and order (the
     papers' protocol, 2^k passes each). "blocks" shares every context among all wanted coalitions that it leaves
-    free, about 1 + 2 / players passes for a pair and context where all pairs are wanted; contexts then number `contexts`
-    on average (at least two), and errors of coalitions that share contexts are correlated. At the end orders m = 0 and
-    m = n - k the single context is enumerated.
+    free, little more than one pass for a pair and context where all pairs are wanted; contexts then number
+    `contexts` on average (at least two), and errors of coalitions that share contexts are correlated. At the end
+    orders m = 0 and m = n - k the single context is enumerated; with "blocks" the next orders m = 1 and m = n - k - 1
+    are enumerated too where that takes at most twice the passes.
 
     Args:
         key: a `jax.random.key`; the same key gives the same answer at any batch size.
@@ -129,7 +131,7 @@ def order_interactions(
     Example:
         >>> import interjax as ij, jax, jax.numpy as jnp
         >>> game = ij.Game.from_function(lambda s: 3.0 * s[0] * s[1] + s[2], 6)
-        >>> found = ij.order_interactions(jax.random.key(0), game, orders=[0, 2, 4], pairs=[(0, 1), (0, 2)], contexts=10)
+        >>> found = ij.order_interactions(jax.random.key(0), game, orders=[0, 2, 4], pairs=[(0, 1), (0, 2)])
         >>> found.mean.tolist()
         [[3.0, 0.0], [3.0, 0.0], [3.0, 0.0]]
 
@@ -141,21 +143,22 @@ def order_interactions(
     numbers = as_orders(orders, game.n_players, coalitions.shape[1])
     check_sampling(contexts, method)
     sums = ObservationSums.zeros(len(numbers), 1, len(coalitions))
-    work = plans_of_orders(key, game.n_players, coalitions, numbers, contexts, sums, method=method)
-    for _ in observe(game, work, method=method, batch_size=batch_size):
+    work = plans(key, game.n_players, [coalitions], numbers.tolist(), contexts, method=method)
+    for _ in observe(game, [sums], work, method=method, batch_size=batch_size):
         pass
     warn_if_nonfinite(sums.n_nonfinite, sums.n_forwards)
-    mean, stderr = mean_and_stderr(sums, numbers, game.n_players, coalitions.shape[1])
+    total, squares, count = sums.total[:, 0], sums.squares[:, 0], sums.count[:, 0]
+    mean, variance = moments(total, squares, count)
+    variance[[is_exact(game.n_players, coalitions.shape[1], int(m), contexts, method) for m in numbers]] = 0.0
+    stderr = np.where(np.isnan(mean), np.nan, np.sqrt(variance / np.maximum(count, 1)))
     if np.any(np.isnan(stderr) & np.isfinite(mean)):
-        warnings.warn(
-            "a single context leaves the standard error unknown (NaN): use contexts >= 2", stacklevel=2
-        )
+        warnings.warn("a single context leaves the standard error unknown (NaN): use contexts >= 2", stacklevel=2)
     return OrderInteractions(
         orders=numbers,
         pairs=coalitions,
         mean=mean,
         stderr=stderr,
-        count=sums.count[:, 0],
+        count=count,
         n_forwards=sums.n_forwards,
         n_nonfinite=sums.n_nonfinite,
         method=method,
@@ -165,59 +168,39 @@ def order_interactions(
 
 def observe(
     game: Game,
-    work: Iterable[tuple[ObservationSums, int, Plan]],
+    sums: Sequence[ObservationSums],
+    work: Iterable[tuple[int, int, Plan]],
     *,
     method: str,
     batch_size: int | None = None,
 ) -> Iterator[int]:
-    """Evaluate plans and add each to its sums at its place; yields the forward passes made after each piece.
+    """Evaluate plans and add each to the sums of its set at its place; yields the forward passes of each piece.
 
     Two pieces are in flight: the next one's rows are listed while the device works on the last one's.
     """
     rows = batch_size or (4096 if game.on_host else chunk_rows(game))
-    waiting: list[tuple[list[tuple[ObservationSums, int, Plan]], Callable[[], np.ndarray]]] = []
+    waiting: list[tuple[list[tuple[int, int, Plan]], Callable[[], np.ndarray]]] = []
 
     def finish() -> int:
         pieces, collect = waiting.pop(0)
         values = collect()
         made = len(values) * game.passes
-        for sums, place, plan in pieces:
-            sums.add(place, plan, values[: len(plan.context_index)], game.passes)
+        for number, place, plan in pieces:
+            sums[number].add(place, plan, values[: len(plan.context_index)], game.passes)
             values = values[len(plan.context_index) :]
         return made
 
     for pieces in _gather(work):
         contexts, index, flips = _joined([plan for _, _, plan in pieces])
         table_rows = max(2, rows // (8 if method == "blocks" else 2 ** flips.shape[1]) + 1)
-        waiting.append(
-            (pieces, dispatch_rows(game, contexts, index, flips, rows=rows, table_rows=table_rows))
-        )
+        waiting.append((pieces, dispatch_rows(game, contexts, index, flips, rows=rows, table_rows=table_rows)))
         if len(waiting) == 2:
             yield finish()
     while waiting:
         yield finish()
 
 
-def plans_of_orders(
-    key: jax.Array,
-    n_players: int,
-    coalitions: np.ndarray,
-    orders: np.ndarray,
-    contexts: int,
-    sums: ObservationSums,
-    *,
-    method: str,
-) -> Iterator[tuple[ObservationSums, int, Plan]]:
-    """The plans of every order for one set of coalitions, each with the sums and the place that it adds to."""
-    groups = sums.total.shape[1]
-    for place, order in enumerate(orders):
-        for plan in plans(key, n_players, coalitions, int(order), contexts, method=method, groups=groups):
-            yield sums, place, plan
-
-
-def _gather(
-    work: Iterable[tuple[ObservationSums, int, Plan]],
-) -> Iterator[list[tuple[ObservationSums, int, Plan]]]:
+def _gather(work: Iterable[tuple[int, int, Plan]]) -> Iterator[list[tuple[int, int, Plan]]]:
     """Small plans together, so that few chunks are partly empty."""
     pieces, rows = [], 0
     for piece in work:
@@ -238,28 +221,17 @@ def _joined(plans: Sequence[Plan]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return contexts, np.concatenate(index), np.concatenate([plan.flips for plan in plans])
 
 
-def mean_and_stderr(
-    sums: ObservationSums, orders: np.ndarray, n_players: int, size: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mean over contexts and its standard error, all groups together; zero error where the context is unique."""
-    total, squares, count = sums.total.sum(1), sums.squares.sum(1), sums.count.sum(1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = total / count
-        variance = np.maximum(squares - count * mean**2, 0.0) / (count - 1)
-        stderr = np.sqrt(variance / count)
-    ends = [is_end(n_players, size, order) for order in orders]
-    stderr[ends] = 0.0  # the only context there is was evaluated
-    stderr[np.isnan(mean)] = np.nan
-    return mean, stderr
+def moments(total: np.ndarray, squares: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and unbiased variance of a single observation from running sums; NaN where they are unknown."""
+    mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    with np.errstate(invalid="ignore"):  # infinite values: the NaN that they leave is kept
+        variance = np.maximum(squares - count * mean**2, 0.0) / np.maximum(count - 1, 1)
+    return mean, np.where(count > 1, variance, np.nan)
 
 
 def check_key(key: Any) -> None:
     """Raise ValueError unless `key` is one typed JAX random key."""
-    if not (
-        isinstance(key, jax.Array)
-        and jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key)
-        and key.shape == ()
-    ):
+    if not (isinstance(key, jax.Array) and jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ()):
         raise ValueError(f"the first argument must be a random key such as jax.random.key(0), got {key!r}")
 
 
@@ -275,9 +247,7 @@ def as_orders(orders: Any, n_players: int, size: int) -> np.ndarray:
     """Context sizes from integers, from ratios of the largest order (floats), or the default ones."""
     largest = n_players - size
     if largest < 0:
-        raise ValueError(
-            f"coalitions of {size} players need a game of at least {size} players, got {n_players}"
-        )
+        raise ValueError(f"coalitions of {size} players need a game of at least {size} players, got {n_players}")
     if orders is None:
         orders = np.arange(largest + 1) if n_players <= 16 else np.array(OFFICIAL_RATIOS)
     orders = np.asarray(orders)
@@ -293,7 +263,8 @@ def as_orders(orders: Any, n_players: int, size: int) -> np.ndarray:
         orders = np.unique((largest * orders + 1e-9).astype(int))
     if orders.min() < 0 or orders.max() > largest:
         raise ValueError(
-            f"orders are context sizes 0..{largest} ({n_players} players less the {size} measured); got {orders.tolist()}"
+            f"orders are context sizes 0..{largest} ({n_players} players less the {size} measured), "
+            f"got {orders.tolist()}"
         )
     if len(np.unique(orders)) != len(orders):
         raise ValueError(f"orders must be distinct, got {orders.tolist()}")
@@ -304,9 +275,7 @@ def as_coalitions(pairs: Any, n_players: int, size: int = 2) -> np.ndarray:
     """Measured coalitions, each sorted: int32 (coalitions, k)."""
     if isinstance(pairs, str):
         if pairs != "all":
-            raise ValueError(
-                f'pairs must be "all" or integers of shape (coalitions, 1, 2 or 3), got {pairs!r}'
-            )
+            raise ValueError(f'pairs must be "all" or integers of shape (coalitions, 1, 2 or 3), got {pairs!r}')
         if size not in (1, 2, 3) or size > n_players:
             raise ValueError(f"size must be 1, 2 or 3 and at most the {n_players} players, got {size!r}")
         return all_of_size(n_players, size)
@@ -318,13 +287,12 @@ def as_coalitions(pairs: Any, n_players: int, size: int = 2) -> np.ndarray:
         or coalitions.dtype.kind not in "iu"
     ):
         raise ValueError(
-            f"pairs must be integers of shape (coalitions, k), k = 1, 2 or 3, got {coalitions.dtype} of shape {coalitions.shape}"
+            "pairs must be integers of shape (coalitions, k), k = 1, 2 or 3, "
+            f"got {coalitions.dtype} of shape {coalitions.shape}"
         )
     coalitions = np.sort(coalitions, axis=1)
     if coalitions.min() < 0 or coalitions.max() >= n_players:
-        raise ValueError(
-            f"players are numbered 0..{n_players - 1}, got {coalitions.min()}..{coalitions.max()}"
-        )
+        raise ValueError(f"players are numbered 0..{n_players - 1}, got {coalitions.min()}..{coalitions.max()}")
     if np.any(coalitions[:, 1:] == coalitions[:, :-1]):
         wrong = coalitions[np.any(coalitions[:, 1:] == coalitions[:, :-1], axis=1)][0]
         raise ValueError(f"a coalition names distinct players (i != j), got {tuple(wrong.tolist())}")

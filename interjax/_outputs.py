@@ -116,9 +116,7 @@ def check_output(output: Any, logits: jax.ShapeDtypeStruct) -> None:
             )
         label = output.label
         if not isinstance(label, jax.core.Tracer) and not 0 <= int(label) < logits.shape[1]:
-            raise ValueError(
-                f"label {int(label)} is out of range: the network gives {logits.shape[1]} classes"
-            )
+            raise ValueError(f"label {int(label)} is out of range: the network gives {logits.shape[1]} classes")
     value = jax.eval_shape(jax.vmap(output), logits)
     if getattr(value, "shape", None) != logits.shape[:1]:
         raise ValueError(f"output must give one scalar for each row of logits {logits.shape}, got {value}")
@@ -127,9 +125,7 @@ def check_output(output: Any, logits: jax.ShapeDtypeStruct) -> None:
 def _as_label(label: Any) -> Array:
     if isinstance(label, jax.Array):
         if label.ndim or not jnp.issubdtype(label.dtype, jnp.integer):
-            raise ValueError(
-                f"label must be one integer class number, got shape {label.shape} of {label.dtype}"
-            )
+            raise ValueError(f"label must be one integer class number, got shape {label.shape} of {label.dtype}")
         return label.astype(jnp.int32)
     array = np.asarray(label)
     if array.ndim or not np.issubdtype(array.dtype, np.integer) or array < 0:

@@ -61,9 +61,7 @@ class Players:
             cells = (int(cells),) * min(2, len(shape))
         cells = tuple(int(count) for count in cells)
         if not 1 <= len(cells) <= len(shape):
-            raise ValueError(
-                f"cells {cells} must name 1 to {len(shape)} leading axes of an input of shape {shape}"
-            )
+            raise ValueError(f"cells {cells} must name 1 to {len(shape)} leading axes of an input of shape {shape}")
         for axis, (count, length) in enumerate(zip(cells, shape, strict=False)):
             if not 1 <= count <= length:
                 raise ValueError(f"axis {axis} has {length} entries and cannot be cut into {count} cells")
@@ -102,9 +100,7 @@ class Players:
         if not np.issubdtype(labels.dtype, np.integer):
             raise ValueError(f"labels must be integers (player numbers) or boolean masks, got {labels.dtype}")
         if labels.min() < -1:
-            raise ValueError(
-                f"labels must be player numbers from 0 on, or -1 for always present; got {labels.min()}"
-            )
+            raise ValueError(f"labels must be player numbers from 0 on, or -1 for always present; got {labels.min()}")
         n = int(labels.max()) + 1
         empty = np.setdiff1d(np.arange(n), labels)
         if n < 1 or empty.size:
@@ -231,7 +227,5 @@ def as_baseline(baseline: Any, x: Array, players: Players) -> Array | Marginal:
             f"got shape {value.shape}"
         )
     if jnp.issubdtype(x.dtype, jnp.integer) and not np.issubdtype(value.dtype, np.integer):
-        raise ValueError(
-            f"the input holds integers ({x.dtype}), so the baseline must be one too, got {value.dtype}"
-        )
+        raise ValueError(f"the input holds integers ({x.dtype}), so the baseline must be one too, got {value.dtype}")
     return jnp.broadcast_to(jnp.asarray(value, x.dtype), players.shape)

@@ -10,21 +10,26 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from interjax._coalitions import all_of_size, coalitions_from_index, draw_coalition, draw_coalitions, pairs_within
+from interjax._coalitions import Draw, all_of_size, coalitions_from_index, draw_coalition, draw_coalitions, pairs_within
+
+
+def draw(seed, n_players, size, count, first=0, absent=None):
+    (drawn,) = draw_coalitions(jax.random.key(seed), n_players, [Draw(7, size, count, first, absent)])
+    return drawn
 
 
 @pytest.mark.parametrize("n_players", [1, 2, 7, 196, 1000])
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_a_drawn_coalition_has_exactly_the_wished_size(n_players, share):
     size = int(share * n_players)
-    drawn = draw_coalitions(jax.random.key(1), n_players, size, 50)
+    drawn = draw(1, n_players, size, 50)
     chex.assert_shape(drawn, (50, n_players))
     np.testing.assert_array_equal(drawn.sum(axis=1), size)
 
 
 def test_excluded_players_are_never_drawn():
     absent = np.array([[0, 3], [1, 2]] * 100, np.int32)
-    drawn = draw_coalitions(jax.random.key(2), 6, 4, 200, absent=absent)
+    drawn = draw(2, 6, 4, 200, absent=absent)
     assert not np.take_along_axis(drawn, absent, axis=1).any()
     np.testing.assert_array_equal(drawn.sum(axis=1), 4)
 
@@ -33,7 +38,7 @@ def test_excluded_players_are_never_drawn():
 def test_coalitions_are_uniform(absent):
     allowed = [i for i in range(6) if absent is None or i not in absent]
     columns = None if absent is None else np.full((6000, 1), 1, np.int32)
-    drawn = draw_coalitions(jax.random.key(3), 6, 3, 6000, absent=columns)
+    drawn = draw(3, 6, 3, 6000, absent=columns)
     index = drawn @ (1 << np.arange(6))
     counts = [int((index == sum(1 << i for i in members)).sum()) for members in itertools.combinations(allowed, 3)]
     assert sum(counts) == 6000
@@ -41,18 +46,23 @@ def test_coalitions_are_uniform(absent):
 
 
 def test_a_draw_depends_on_its_number_and_not_on_the_batch():
-    whole = draw_coalitions(jax.random.key(4), 20, 9, 300)
-    pieces = [draw_coalitions(jax.random.key(4), 20, 9, count, first=first) for first, count in [(0, 7), (7, 293)]]
+    whole = draw(4, 20, 9, 300)
+    pieces = [draw(4, 20, 9, count, first=first) for first, count in [(0, 7), (7, 293)]]
     np.testing.assert_array_equal(whole, np.concatenate(pieces))
+    others = draw_coalitions(jax.random.key(4), 20, [Draw(1, 3, 2500), Draw(7, 9, 300), Draw(8, 9, 300)])
+    first, same, different = others
+    np.testing.assert_array_equal(whole, same)
+    assert not np.array_equal(whole, different)
+    np.testing.assert_array_equal(first.sum(axis=1), 3)
 
 
 def test_sizes_are_traced():
     @jax.jit
     @chex.assert_max_traces(1)
-    def draw(size):
+    def one(size):
         return draw_coalition(jax.random.key(0), size, jnp.zeros(9, bool))
 
-    assert [int(draw(size).sum()) for size in range(10)] == list(range(10))
+    assert [int(one(size).sum()) for size in range(10)] == list(range(10))
 
 
 @pytest.mark.parametrize(("n_players", "size"), [(1, 1), (5, 1), (6, 2), (7, 3), (3, 3)])

@@ -71,9 +71,7 @@ def test_marginal_baseline_averages_over_the_background():
 
 def test_array_baseline_fills_absent_players():
     x, mean = np.ones(3, np.float32), np.array([5.0, 6.0, 7.0])
-    game = ij.masked_game(
-        lambda x: x, x, players=ij.Players.features(3), baseline=mean, output=lambda z: z.sum()
-    )
+    game = ij.masked_game(lambda x: x, x, players=ij.Players.features(3), baseline=mean, output=lambda z: z.sum())
     assert game(np.array([[True, False, False]])).tolist() == [14.0]
 
 

@@ -55,8 +55,11 @@ def test_an_nnx_module_is_left_as_found():
     ij.masked_game(module, X, players=PLAYERS)(MASKS)
     assert not module.dropout.deterministic
     assert not module.norm.use_running_average
-    jax.tree.map(lambda a, b: np.testing.assert_array_equal(np.asarray(a), np.asarray(b)),
-                 jax.tree.map(_data, before), jax.tree.map(_data, nnx.state(module)))
+    jax.tree.map(
+        lambda a, b: np.testing.assert_array_equal(np.asarray(a), np.asarray(b)),
+        jax.tree.map(_data, before),
+        jax.tree.map(_data, nnx.state(module)),
+    )
 
 
 def _data(leaf):

@@ -1,5 +1,9 @@
 """interjax: how a neural network's inputs act together, measured at every order."""
 
+from interjax import datasets as datasets
+from interjax import networks as networks
+from interjax import plots as plots
+from interjax import training as training
 from interjax._coalitions import pairs_within as pairs_within
 from interjax._exact_orders import exact_order_interactions as exact_order_interactions
 from interjax._exact_orders import learning_strength as learning_strength
@@ -26,3 +30,5 @@ from interjax._transforms import inverse_walsh_hadamard as inverse_walsh_hadamar
 from interjax._transforms import moebius as moebius
 from interjax._transforms import or_interactions as or_interactions
 from interjax._transforms import walsh_hadamard as walsh_hadamard
+
+__version__ = "0.1.0"

@@ -120,6 +120,8 @@ def all_of_size(n_players: int, size: int) -> np.ndarray:
 
 def masks_of_size(n_players: int, size: int) -> np.ndarray:
     """All coalitions of one size as masks: bool (C(n, size), n)."""
+    if 2 * size > n_players:  # listed by their complements, whose lists of players are short
+        return ~masks_of_size(n_players, n_players - size)
     masks = np.zeros((math.comb(n_players, size), n_players), bool)
     if size:
         np.put_along_axis(masks, all_of_size(n_players, size), True, axis=1)

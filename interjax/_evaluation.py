@@ -1,5 +1,6 @@
 """Values of a plan's rows: masks are made on the device from contexts and flips, chunk by chunk, without waiting."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -8,27 +9,43 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from interjax._games import Game
+from interjax._games import Game, MaskedNetwork
+
+_FOLDING_TOLERANCE = 1e-3
+
+
+def fold(game: Game) -> Any:
+    """What each player adds to the first layer of a masked network, if its game is to be folded; else None.
+
+    The folded values are compared with the network's own on a few coalitions; if they differ, the game is not folded.
+    """
+    if not isinstance(game.value, MaskedNetwork) or game.value.split is None:
+        return None
+    parts = _contributions(game)
+    masks = np.random.default_rng(0).random((8, game.n_players)) < 0.5
+    folded, direct = (np.asarray(values) for values in _both_values(game, parts, masks))
+    known = np.isfinite(direct)  # NaN from the network is reported where it is measured
+    error = np.max(np.abs(folded - direct), where=known, initial=0.0)
+    if error > _FOLDING_TOLERANCE * np.max(np.abs(direct), where=known, initial=1.0):
+        warnings.warn("folding the network's first layer changes its values, so it is used unfolded", stacklevel=2)
+        return None
+    return parts
 
 
 def dispatch_rows(
-    game: Game,
-    contexts: np.ndarray,
-    context_index: np.ndarray,
-    flips: np.ndarray,
-    *,
-    rows: int,
-    table_rows: int,
+    game: Game, parts: Any, contexts: np.ndarray, context_index: np.ndarray, flips: np.ndarray, *, rows: int
 ) -> Callable[[], np.ndarray]:
     """Start evaluating rows (a context with some players flipped); the returned function waits for the values.
 
     Args:
+        game: the game to evaluate.
+        parts: what `fold` gave for it.
         contexts: bool (contexts, n).
         context_index: int32 (total,), ascending.
         flips: int32 (total, k), -1 = none.
         rows: rows of a chunk.
-        table_rows: contexts that one chunk may use; a chunk ends early rather than use more.
     """
+    table_rows = _table_rows(rows, flips.shape[1], len(contexts) / max(len(context_index), 1), parts)
     pieces = []
     start, total = 0, len(context_index)
     while start < total:
@@ -45,7 +62,7 @@ def dispatch_rows(
             index[: stop - start] = context_index[start:stop] - first
             flipped = np.full((rows, flips.shape[1]), -1, np.int32)
             flipped[: stop - start] = flips[start:stop]
-            pieces.append((_row_values(game, table, index, flipped), stop - start))
+            pieces.append((_row_values(game, parts, table, index, flipped), stop - start))
         start = stop
 
     def collect() -> np.ndarray:
@@ -54,9 +71,34 @@ def dispatch_rows(
     return collect
 
 
+def _table_rows(rows: int, size: int, contexts_per_row: float, parts: Any) -> int:
+    """Contexts that one chunk may use; a chunk ends early rather than use more.
+
+    Folding pays for every context of the table, so there are three lengths to choose from; each is compiled once.
+    """
+    shares = [1 / 2**size] if parts is None else [1 / 32, 1 / 8, 1 / 2**size]
+    share = next((one for one in shares if 1.3 * contexts_per_row < one), shares[-1])
+    return int(rows * share) + 2
+
+
 @jax.jit
-def _row_values(game: Game, contexts: Array, context_index: Array, flips: Array) -> Array:
-    return game.value(game.params, _flipped(jnp, contexts, context_index, flips))
+def _row_values(game: Game, parts: Any, contexts: Array, context_index: Array, flips: Array) -> Array:
+    if parts is None:
+        return game.value(game.params, _flipped(jnp, contexts, context_index, flips))
+    return game.value.values_of_flips(game.params, parts, contexts, context_index, flips)  # type: ignore[attr-defined]
+
+
+@jax.jit
+def _contributions(game: Game) -> Any:
+    return game.value.contributions(game.params)  # type: ignore[attr-defined]
+
+
+@jax.jit
+def _both_values(game: Game, parts: Any, masks: Array) -> tuple[Array, Array]:
+    index = jnp.arange(len(masks))
+    nobody = jnp.full((len(masks), 1), -1)
+    folded = game.value.values_of_flips(game.params, parts, masks, index, nobody)  # type: ignore[attr-defined]
+    return folded, game.value(game.params, masks)
 
 
 def _flipped(numpy: Any, contexts: Any, context_index: Any, flips: Any) -> Any:

@@ -13,6 +13,7 @@ from jaxtyping import Array
 
 from interjax._batching import chunk_rows
 from interjax._coalitions import coalitions_from_index
+from interjax._folding import Split, context_hidden, player_contributions, row_hidden, saves_work, split_first_layer
 from interjax._models import Apply, as_apply
 from interjax._outputs import as_output, check_output, log_odds
 from interjax._players import Marginal, Players, as_baseline
@@ -162,7 +163,9 @@ def tabulate(game: Game, *, batch_size: int | None = None) -> np.ndarray:
     return table
 
 
-def masked_game(model: Any, x: Any, *, players: Players, baseline: Any = 0.0, output: Any = None) -> Game:
+def masked_game(
+    model: Any, x: Any, *, players: Players, baseline: Any = 0.0, output: Any = None, fold: bool | None = None
+) -> Game:
     """The game of one input: players are parts of the input, absent ones are replaced by a baseline.
 
         v(S) = output(network(x on S, baseline elsewhere))
@@ -175,6 +178,8 @@ def masked_game(model: Any, x: Any, *, players: Players, baseline: Any = 0.0, ou
         baseline: a number, an array of x's shape (such as the data's mean), or `ij.marginal(background)`.
         output: logits -> scalar, e.g. `ij.log_odds(label)`; by default the log-odds of the class that the network
             predicts on x.
+        fold: whether sampled interactions replace the network's first linear operation by sums of what each player
+            contributes to it (same values to float rounding); None = where that is expected to be faster.
 
     Returns:
         A traceable `Game`; the games of one network and player partition share compiled code.
@@ -205,7 +210,7 @@ def masked_game(model: Any, x: Any, *, players: Players, baseline: Any = 0.0, ou
     output = as_output(output)
     check_output(output, logits)
     passes = absent.background.shape[0] if isinstance(absent, Marginal) else 1
-    value = _MaskedNetwork(apply, players)
+    value = MaskedNetwork(apply, players, None if passes > 1 else _split(apply, params, x, players.n, fold))
     return Game((params, x, absent, output), value, players.n, passes=passes)
 
 
@@ -217,11 +222,12 @@ def masked_games(
     players: Players,
     baseline: Any = 0.0,
     output: Callable[[int], Any] = log_odds,
+    fold: bool | None = None,
 ) -> list[Game]:
     """The games of a batch of inputs: `masked_game` of each input with its label; compiled code is shared.
 
     Args:
-        model, players, baseline: as for `masked_game`.
+        model, players, baseline, fold: as for `masked_game`.
         xs: (batch, *input shape).
         labels: (batch,) class numbers.
         output: label -> (logits -> scalar): `ij.log_odds` (default), `ij.log_prob`, `ij.logit`, `ij.prob` or your own.
@@ -238,7 +244,7 @@ def masked_games(
         apply, params = as_apply(model)  # once: all games hold the same arrays
         model = (apply, jax.tree.map(jnp.asarray, params))
     return [
-        masked_game(model, x, players=players, baseline=baseline, output=output(label))
+        masked_game(model, x, players=players, baseline=baseline, output=output(label), fold=fold)
         for x, label in zip(xs, labels, strict=True)
     ]
 
@@ -254,9 +260,16 @@ def warn_if_nonfinite(count: int, total: int) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class _MaskedNetwork:
+class MaskedNetwork:
+    """Value of a masked input: params are (weights, x, baseline, output).
+
+    Where the network splits behind a first linear operation, the value of a context with a few players flipped is
+    cheaper: `contributions` once for an input, then `values_of_flips`.
+    """
+
     apply: Apply
     players: Players
+    split: Split | None
 
     def __call__(self, params: Any, masks: Array) -> Array:
         weights, x, baseline, output = params
@@ -268,6 +281,19 @@ class _MaskedNetwork:
 
     def _values(self, weights: Any, x: Array, baseline: Array, output: Any, masks: Array) -> Array:
         return jax.vmap(output)(self.apply(weights, self.players.fill(masks, x, baseline)))
+
+    def contributions(self, params: Any) -> tuple[Array, Array]:
+        """The hidden layer without players, and what each player adds to it."""
+        assert self.split is not None
+        weights, x, baseline, _ = params
+        return player_contributions(self.split.stem, weights, x, baseline, self.players.spread, self.players.n)
+
+    def values_of_flips(self, params: Any, parts: Any, contexts: Array, context_index: Array, flips: Array) -> Array:
+        """Values of contexts with some players flipped, from the contributions."""
+        assert self.split is not None
+        weights, _, _, output = params
+        hidden = row_hidden(context_hidden(*parts, contexts), parts[1], contexts, context_index, flips)
+        return jax.vmap(output)(self.split.trunk(weights, hidden))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -313,6 +339,29 @@ def _table_values(game: Game, first: Array, *, length: int) -> Array:
 @functools.partial(jax.jit, static_argnums=0)
 def _forward(apply: Apply, params: Any, inputs: Array) -> Array:
     return apply(params, inputs)
+
+
+def _split(apply: Apply, params: Any, x: Array, n_players: int, fold: bool | None) -> Split | None:
+    """The network's split behind its first linear operation, where there is one and it is wanted."""
+    if fold is False:
+        return None
+    leaves, structure = jax.tree.flatten(params)
+    shapes = tuple((jnp.shape(leaf), leaf.dtype if hasattr(leaf, "dtype") else None) for leaf in leaves)
+    split, is_faster = _split_of_shapes(apply, structure, shapes, x.shape, x.dtype, n_players)
+    if fold and split is None:
+        raise ValueError("fold=True needs a network whose first operation on a float input is linear; use fold=None")
+    return split if fold or is_faster else None
+
+
+@functools.lru_cache(maxsize=64)
+def _split_of_shapes(
+    apply: Apply, structure: Any, shapes: tuple, x_shape: tuple, x_type: Any, n_players: int
+) -> tuple[Split | None, bool]:
+    """One split for all networks of the same computation, so that their games share compiled code."""
+    params = jax.tree.unflatten(structure, [jax.ShapeDtypeStruct(*shape) for shape in shapes])
+    example = jax.ShapeDtypeStruct((2, *x_shape), x_type)
+    split = split_first_layer(apply, params, example)
+    return split, split is not None and saves_work(split, params, example, n_players)
 
 
 def _check_network(apply: Apply, params: Any, x: Array) -> jax.ShapeDtypeStruct:

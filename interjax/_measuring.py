@@ -104,7 +104,7 @@ def measure_input(
         groups=design.groups,
     )
     made = 0
-    for passes in observe(game, sums, work, method=design.method, batch_size=batch_size):
+    for passes in observe(game, sums, work, batch_size=batch_size):
         made += passes
         if progress:
             progress(made)

@@ -11,7 +11,7 @@ import numpy as np
 from interjax._batching import chunk_rows
 from interjax._coalitions import all_of_size
 from interjax._designs import PIECE_ROWS, Plan, is_exact, plans
-from interjax._evaluation import dispatch_rows
+from interjax._evaluation import dispatch_rows, fold
 from interjax._games import Game, warn_if_nonfinite
 from interjax._results import Saved, result, static_field
 
@@ -144,7 +144,7 @@ def order_interactions(
     check_sampling(contexts, method)
     sums = ObservationSums.zeros(len(numbers), 1, len(coalitions))
     work = plans(key, game.n_players, [coalitions], numbers.tolist(), contexts, method=method)
-    for _ in observe(game, [sums], work, method=method, batch_size=batch_size):
+    for _ in observe(game, [sums], work, batch_size=batch_size):
         pass
     warn_if_nonfinite(sums.n_nonfinite, sums.n_forwards)
     total, squares, count = sums.total[:, 0], sums.squares[:, 0], sums.count[:, 0]
@@ -171,7 +171,6 @@ def observe(
     sums: Sequence[ObservationSums],
     work: Iterable[tuple[int, int, Plan]],
     *,
-    method: str,
     batch_size: int | None = None,
 ) -> Iterator[int]:
     """Evaluate plans and add each to the sums of its set at its place; yields the forward passes of each piece.
@@ -179,6 +178,7 @@ def observe(
     Two pieces are in flight: the next one's rows are listed while the device works on the last one's.
     """
     rows = batch_size or (4096 if game.on_host else chunk_rows(game))
+    parts = fold(game)
     waiting: list[tuple[list[tuple[int, int, Plan]], Callable[[], np.ndarray]]] = []
 
     def finish() -> int:
@@ -192,8 +192,7 @@ def observe(
 
     for pieces in _gather(work):
         contexts, index, flips = _joined([plan for _, _, plan in pieces])
-        table_rows = max(2, rows // (8 if method == "blocks" else 2 ** flips.shape[1]) + 1)
-        waiting.append((pieces, dispatch_rows(game, contexts, index, flips, rows=rows, table_rows=table_rows)))
+        waiting.append((pieces, dispatch_rows(game, parts, contexts, index, flips, rows=rows)))
         if len(waiting) == 2:
             yield finish()
     while waiting:

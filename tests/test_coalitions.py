@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from interjax._coalitions import Draw, all_of_size, coalitions_from_index, draw_coalition, draw_coalitions, pairs_within
+from interjax._coalitions import (
+    Draw,
+    all_of_size,
+    coalitions_from_index,
+    draw_coalition,
+    draw_coalitions,
+    masks_of_size,
+    pairs_within,
+)
 
 
 def draw(seed, n_players, size, count, first=0, absent=None):
@@ -70,6 +78,14 @@ def test_all_of_size_lists_every_combination(n_players, size):
     expected = list(itertools.combinations(range(n_players), size))
     assert [tuple(row) for row in all_of_size(n_players, size)] == expected
     assert len(expected) == math.comb(n_players, size)
+
+
+@pytest.mark.parametrize(("n_players", "size"), [(5, 0), (5, 2), (5, 5), (300, 1), (300, 299), (300, 300)])
+def test_masks_of_size_are_all_different_and_of_that_size(n_players, size):
+    masks = masks_of_size(n_players, size)
+    chex.assert_shape(masks, (math.comb(n_players, size), n_players))
+    np.testing.assert_array_equal(masks.sum(axis=1), size)
+    assert len(np.unique(masks, axis=0)) == len(masks)
 
 
 def test_masks_from_the_table_index():

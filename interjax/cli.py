@@ -1,0 +1,382 @@
+"""The command `interjax`: thin wrappers that read options, call the library and write numbers, plots and settings."""
+
+import hashlib
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+try:
+    import click
+    from tqdm import tqdm
+except ImportError as error:  # the command line is an extra
+    raise SystemExit(f'the interjax command needs its extra: pip install "interjax[cli]" ({error})') from None
+
+import jax
+import numpy as np
+
+import interjax as ij
+from interjax import datasets, networks, training
+
+_OUTPUTS = {"log-odds": ij.log_odds, "log-prob": ij.log_prob, "logit": ij.logit, "prob": ij.prob}
+
+
+class _Numbers(click.ParamType):
+    """A comma-separated list: integers, or floats if one has a point."""
+
+    name = "numbers"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            kind = float if "." in value else int
+            return [kind(part) for part in value.split(",")]
+        except ValueError:
+            self.fail(f"expected integers or ratios separated by commas, such as 0,4,8 or 0.0,0.5,1.0; got {value!r}")
+
+
+class _Grid(click.ParamType):
+    """Cells along each axis: 14x14."""
+
+    name = "grid"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return tuple(int(part) for part in value.lower().split("x"))
+        except ValueError:
+            self.fail(f"expected the cells along each axis, such as 14x14; got {value!r}")
+
+
+@click.group(context_settings={"show_default": True, "help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="interjax")
+def cli() -> None:
+    """Measure how a neural network's inputs act together: interactions of every order."""
+
+
+def _common(command: Any) -> Any:
+    """Options of every command that needs a network and data."""
+    for option in reversed(
+        [
+            click.option(
+                "--data", default="digits", help="digits | mnist:FOLDER | cifar10:FOLDER | adult:FILE | csv:FILE:LABEL"
+            ),
+            click.option(
+                "--limit", type=click.IntRange(1), default=None, help="images to read of each class (mnist, cifar10)"
+            ),
+            click.option(
+                "--network",
+                default=None,
+                help="mlp | lenet | alexnet | resnet20 | vit; by default one that suits the data",
+            ),
+            click.option(
+                "--epochs",
+                type=click.IntRange(1),
+                default=None,
+                help="training epochs; by default those that suit the data",
+            ),
+            click.option("--seed", type=int, default=0, help="seed of every random draw"),
+            click.option(
+                "--out",
+                type=click.Path(file_okay=False, path_type=Path),
+                default=None,
+                help="folder for numbers, plot and settings; the same command resumes there",
+            ),
+            click.option("--quiet", is_flag=True, help="no progress bar"),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+@cli.command()
+@_common
+def train(**settings: Any) -> None:
+    """Train a network and keep it as a checkpoint."""
+    out = _open_folder("train", settings)
+    data = datasets.load(settings["data"], **_limit(settings))
+    spec, model = _train(out / "network", data, settings)
+    test = training.accuracy(model, data.test_x, data.test_y)
+    _write_json(out / "train.json", {"network": spec.to_json(), "test_accuracy": test})
+    click.echo(f"{spec.name} on {data.name}: test accuracy {test:.4f}")
+    click.echo(f"checkpoint: {out / 'network'}")
+
+
+@cli.command()
+@_common
+@click.option(
+    "--checkpoint",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=None,
+    help="network saved by `interjax train`; without it one is trained",
+)
+@click.option(
+    "--grid",
+    type=_Grid(),
+    default=None,
+    help="players: cells along each axis, such as 14x14; by default every pixel or column, at most 16x16",
+)
+@click.option(
+    "--baseline",
+    default="0",
+    help="what fills absent players: a number, `mean` of the training data, or `marginal:K` examples averaged over",
+)
+@click.option("--output", type=click.Choice(sorted(_OUTPUTS)), default="log-odds", help="value read off the logits")
+@click.option(
+    "--orders",
+    type=_Numbers(),
+    default=None,
+    help="context sizes 0,4,8 or ratios 0.0,0.5,1.0; by default all, or 13 ratios where n > 16",
+)
+@click.option(
+    "--inputs", type=click.IntRange(1), default=50, help="correctly classified inputs, balanced over the classes"
+)
+@click.option("--split", type=click.Choice(["train", "test"]), default="train", help="where the inputs come from")
+@click.option(
+    "--pairs",
+    type=click.IntRange(1),
+    default=None,
+    help="pairs measured for each input; by default all where few, else 132 or more",
+)
+@click.option("--radius", type=click.IntRange(1), default=None, help="only pairs of grid cells at most this far apart")
+@click.option("--contexts", type=click.IntRange(1), default=10, help="contexts for each pair and order")
+@click.option("--method", type=click.Choice(["blocks", "quadruples"]), default="blocks")
+@click.option("--correction", type=click.Choice(["folded-normal", "none"]), default="folded-normal")
+@click.option("--kind", type=click.Choice(["mean", "rms"]), default="mean", help="E|I| or root mean square")
+@click.option(
+    "--preset",
+    type=click.Choice(["official"]),
+    default=None,
+    help="the papers' allocation: quadruples, 100 contexts, 200 pairs, uncorrected, radius 2 on grids",
+)
+@click.option(
+    "--target-stderr",
+    type=click.FloatRange(0, min_open=True),
+    default=None,
+    help="measure until the largest standard error of J is at most this",
+)
+@click.option("--theory", type=click.IntRange(3), default=None, help="draw the theoretical curve of this many players")
+@click.option(
+    "--batch-size", type=click.IntRange(1), default=None, help="rows of a chunk; by default chosen from memory"
+)
+def measure(**settings: Any) -> None:
+    """Measure the strength profile J^(m) of a network on data."""
+    if settings["preset"] == "official":
+        settings |= {name.replace("n_pairs", "pairs"): value for name, value in ij.OFFICIAL_ALLOCATION.items()}
+        settings["radius"] = settings["radius"] or 2
+    data = datasets.load(settings["data"], **_limit(settings))
+    out = _open_folder("measure", settings)
+    model, spec = _network(out, data, settings)
+    key = jax.random.key(settings["seed"])
+    x, y = (data.train_x, data.train_y) if settings["split"] == "train" else (data.test_x, data.test_y)
+    chosen = training.correctly_classified(model, x, y, count=settings["inputs"], key=jax.random.fold_in(key, 1))
+    players = _players(data, settings["grid"])
+    games = ij.masked_games(
+        model,
+        x[chosen],
+        y[chosen],
+        players=players,
+        baseline=_baseline(settings["baseline"], data, key),
+        output=_OUTPUTS[settings["output"]],
+    )
+    start = time.perf_counter()
+    with _Progress(settings["quiet"], "measuring", "passes") as advance:
+        found = ij.order_profile(
+            jax.random.fold_in(key, 2),
+            games,
+            orders=settings["orders"],
+            contexts=settings["contexts"],
+            n_pairs=settings["pairs"],
+            pairs=_pair_population(players, settings["radius"]),
+            method=settings["method"],
+            correction=settings["correction"],
+            kind=settings["kind"],
+            target_stderr=settings["target_stderr"],
+            batch_size=settings["batch_size"],
+            folder=out / "measured",
+            progress=advance,
+        )
+    seconds = time.perf_counter() - start
+    _report_profile(out, found, settings, spec, seconds)
+
+
+def _report_profile(
+    out: Path, found: ij.OrderProfile, settings: dict, spec: networks.NetworkSpec, seconds: float
+) -> None:
+    found.save(out / "profile.npz")
+    numbers = {
+        name: np.asarray(getattr(found, name)).tolist()
+        for name in (
+            "orders",
+            "strength",
+            "stderr",
+            "stderr_within",
+            "uncorrected",
+            "magnitude",
+            "magnitude_stderr",
+            "pairs_by_input",
+            "n_forwards",
+            "n_nonfinite",
+        )
+    }
+    _write_json(
+        out / "profile.json",
+        numbers
+        | {
+            "n_players": found.n_players,
+            "inputs": len(found.by_input),
+            "network": spec.to_json(),
+            "data": settings["data"],
+        },
+    )
+    _draw(out / "profile.png", found, settings, spec)
+    click.echo(f"\n{'order m':>8}  {'J^(m)':>7}  {'stderr':>7}  {'uncorrected':>11}")
+    for order, strength, stderr, plain in zip(
+        found.orders, found.strength, found.stderr, found.uncorrected, strict=True
+    ):
+        click.echo(f"{order:>8}  {strength:7.3f}  {stderr:7.3f}  {plain:11.3f}")
+    click.echo(
+        f"\n{found.n_forwards:,} forward passes for {len(found.by_input)} inputs of {found.n_players} players, "
+        f"{found.n_forwards / seconds:,.0f} passes per second in this run"
+    )
+    if found.n_nonfinite:
+        click.echo(f"{found.n_nonfinite:,} values were NaN or infinite")
+    click.echo(f"profile.json, profile.npz, profile.png, settings.json in {out}")
+
+
+def _draw(path: Path, found: ij.OrderProfile, settings: dict, spec: networks.NetworkSpec) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    axes = ij.plots.profile(figure.subplots(), found, uncorrected=found.correction != "none", theory=settings["theory"])
+    axes.set_title(
+        f"{spec.name} on {settings['data'].split(':')[0]}: {len(found.by_input)} inputs, {found.n_players} players"
+    )
+    figure.savefig(path, dpi=150)
+
+
+def _network(out: Path, data: Any, settings: dict) -> tuple[Any, networks.NetworkSpec]:
+    """The network of the checkpoint, of an earlier start of this run, or one trained now."""
+    if settings["checkpoint"] is not None:
+        spec, model, _ = training.load_network(settings["checkpoint"])
+        if tuple(spec.input_shape) != data.input_shape or spec.n_classes != data.n_classes:
+            raise ValueError(
+                f"{settings['checkpoint']} holds a network for inputs of shape {tuple(spec.input_shape)} and "
+                f"{spec.n_classes} classes; {settings['data']} has {data.input_shape} and {data.n_classes}"
+            )
+        return model, spec
+    spec, model = _train(out / "network", data, settings)
+    return model, spec
+
+
+def _train(folder: Path, data: Any, settings: dict) -> tuple[networks.NetworkSpec, Any]:
+    """Train, or continue to train, the network kept in a folder; at once where it is finished."""
+    plan = training.default_plan(data, network=settings["network"], epochs=settings["epochs"])
+    key = jax.random.key(settings["seed"])
+    with _Progress(settings["quiet"], f"training {plan.spec.name}", "steps") as advance:
+        training.train(
+            plan.spec.build(settings["seed"]),
+            data,
+            key=key,
+            optimizer=plan.optimizer,
+            epochs=plan.epochs,
+            batch_size=plan.batch_size,
+            augment=plan.augment,
+            checkpoint_folder=folder,
+            spec=plan.spec,
+            progress=advance,
+        )
+    spec, model, _ = training.load_network(folder)
+    return spec, model
+
+
+def _players(data: Any, grid: tuple[int, ...] | None) -> ij.Players:
+    if data.player_labels is not None:
+        if grid is not None:
+            raise ValueError("--grid cuts images; the players of a table are its columns")
+        return ij.Players.segments(data.player_labels)
+    shape = data.input_shape
+    return ij.Players.grid(shape, grid or tuple(_most_equal_cells(length) for length in shape[:2]))
+
+
+def _most_equal_cells(length: int) -> int:
+    """The largest number of equal cells along an axis, at most 16."""
+    return max(cells for cells in range(1, min(length, 16) + 1) if length % cells == 0)
+
+
+def _pair_population(players: ij.Players, radius: int | None) -> Any:
+    if radius is None or players.cells is None:
+        return "all"
+    return ij.pairs_within(players.cells, radius)
+
+
+def _baseline(text: str, data: Any, key: jax.Array) -> Any:
+    if text == "mean":
+        return data.train_x.mean(axis=0)
+    if text.startswith("marginal:"):
+        count = int(text.removeprefix("marginal:"))
+        chosen = jax.random.choice(jax.random.fold_in(key, 3), len(data.train_x), (count,), replace=False)
+        return ij.marginal(data.train_x[np.asarray(chosen)])
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"--baseline must be a number, mean or marginal:K, got {text!r}") from None
+
+
+def _limit(settings: dict) -> dict:
+    return {} if settings["limit"] is None else {"limit": settings["limit"]}
+
+
+def _open_folder(command: str, settings: dict) -> Path:
+    """The run's folder with its settings; the default name follows from them, so that other settings never collide."""
+    chosen = {name: value for name, value in settings.items() if name not in ("out", "quiet")}
+    text = json.dumps(chosen, sort_keys=True, default=str, indent=1)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    data = settings["data"].split(":")[0]
+    out = settings["out"] or Path("interjax-results") / f"{command}-{data}-{digest}"
+    path = out / "settings.json"
+    if path.exists() and json.loads(path.read_text())["settings"] != json.loads(text):
+        raise ValueError(f"{out} holds a run with other settings: choose another --out, or delete it to start anew")
+    out.mkdir(parents=True, exist_ok=True)
+    versions = {"interjax": ij.__version__, "jax": jax.__version__, "device": str(jax.devices()[0].device_kind)}
+    _write_json(path, {"command": command, "settings": json.loads(text), "versions": versions})
+    return out
+
+
+def _write_json(path: Path, content: Any) -> None:
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial.write_text(json.dumps(content, indent=1) + "\n")
+    os.replace(partial, path)
+
+
+class _Progress:
+    """A progress bar as a callback (done, total); nothing where quiet."""
+
+    def __init__(self, quiet: bool, title: str, unit: str):
+        self.bar = tqdm(desc=title, unit=f" {unit}", unit_scale=True, disable=quiet, delay=0.5)
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __call__(self, done: int, total: int) -> None:
+        self.bar.total = total
+        self.bar.update(done - self.bar.n)
+
+    def __exit__(self, *exception: Any) -> None:
+        self.bar.close()
+
+
+def main() -> None:
+    """Entry point: an error of the user's is a message, not a traceback."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        raise SystemExit(130) from None
+    except click.ClickException as error:
+        error.show()
+        raise SystemExit(error.exit_code) from None
+    except ValueError as error:
+        raise SystemExit(f"interjax: {error}") from None

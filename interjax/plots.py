@@ -1,0 +1,98 @@
+"""Plots: matplotlib Axes in, Axes out."""
+
+import itertools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from interjax._exact_orders import learning_strength
+from interjax._profile import OrderProfile
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Okabe and Ito's colours, ordered so that neighbours differ in lightness too; markers and dashes repeat the distinction.
+_COLOURS = ("#0072B2", "#E69F00", "#000000", "#CC79A7", "#009E73", "#56B4E9")
+_MARKERS = ("o", "s", "^", "D", "v", "P")
+_LINES = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1)), "-")
+
+
+def profile(
+    axes: "Axes",
+    profiles: OrderProfile | Mapping[str, OrderProfile],
+    *,
+    uncorrected: bool = False,
+    theory: int | None = None,
+    level: float = 0.95,
+) -> "Axes":
+    """Draw strength profiles J^(m) over the order, each with its confidence band.
+
+    Args:
+        axes: where to draw.
+        profiles: one profile, or several by name (networks, checkpoints, methods).
+        uncorrected: also draw the strengths without bias correction, thin and dotted.
+        theory: also draw the theoretical learning strength F^(m) of a game of this many players, scaled to
+            mean 1 over the drawn orders; the papers draw it with a small effective number of players.
+        level: confidence level of the bands.
+
+    Returns:
+        The same Axes.
+
+    Raises:
+        ValueError: if there is nothing to draw, or more than six profiles.
+
+    Example:
+        >>> import interjax as ij, jax, matplotlib.pyplot as plt
+        >>> game = ij.Game.from_function(lambda s: (s.sum() == 4) * 1.0, 4)
+        >>> axes = ij.plots.profile(plt.figure().subplots(), ij.order_profile(jax.random.key(0), game))
+        >>> axes.get_ylabel()
+        'strength $J^{(m)}$ (mean over orders = 1)'
+    """
+    named = {"": profiles} if isinstance(profiles, OrderProfile) else dict(profiles)
+    if not 1 <= len(named) <= len(_COLOURS):
+        raise ValueError(f"one to {len(_COLOURS)} profiles fit into one plot, got {len(named)}")
+    styles = zip(_COLOURS, _MARKERS, _LINES, strict=True)
+    for (name, found), (colour, marker, line) in zip(named.items(), itertools.islice(styles, len(named)), strict=True):
+        place = _ratio(found)
+        label = name or f"corrected, {level:.0%} interval"
+        lower, upper = found.interval(level)
+        axes.fill_between(place, lower, upper, color=colour, alpha=0.2, linewidth=0)
+        axes.plot(place, found.strength, color=colour, marker=marker, linestyle=line, markersize=5, label=label)
+        if uncorrected:
+            label = f"{name}, uncorrected" if name else "uncorrected"
+            axes.plot(place, found.uncorrected, color=colour, linestyle=":", linewidth=1, label=label)
+    if theory is not None:
+        _draw_theory(axes, theory, next(iter(named.values())))
+    axes.axhline(1.0, color="0.7", linewidth=0.8, zorder=0)
+    axes.set_xlabel(_order_label(list(named.values())))
+    axes.set_ylabel("strength $J^{(m)}$ (mean over orders = 1)")
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(bottom=0)
+    axes.spines[["top", "right"]].set_visible(False)
+    if len(named) > 1 or uncorrected or theory is not None:
+        axes.legend(frameon=False)
+    return axes
+
+
+def _draw_theory(axes: "Axes", n_players: int, shown: OrderProfile) -> None:
+    """F^(m) of n_players at the drawn ratios, interpolated in its logarithm, with the same normalisation."""
+    if n_players < 3:
+        raise ValueError(f"theory needs at least 3 players, got {n_players}")
+    values = np.log(learning_strength(n_players))
+    at = np.exp(np.interp(_ratio(shown), np.linspace(0, 1, n_players - 1), values))
+    fine = np.linspace(0, 1, 201)
+    curve = np.exp(np.interp(fine, np.linspace(0, 1, n_players - 1), values)) / at.mean()
+    axes.plot(
+        fine, curve, color="0.35", linewidth=1.2, linestyle=(0, (1, 1)), label=f"theory $F^{{(m)}}$, n = {n_players}"
+    )
+
+
+def _ratio(found: OrderProfile) -> np.ndarray:
+    return np.asarray(found.orders) / max(found.n_players - 2, 1)
+
+
+def _order_label(profiles: list[OrderProfile]) -> str:
+    largest = {found.n_players - 2 for found in profiles}
+    share = f"n − 2 = {largest.pop()}" if len(largest) == 1 else "n − 2"
+    return f"order: context size m as a share of the largest, {share}"

@@ -1,0 +1,124 @@
+"""Peers in PyTorch: the papers' networks and their protocol for multi-order interactions, transcribed."""
+
+import numpy as np
+import torch
+from flax import nnx
+from torch import nn
+from torch.nn import functional
+
+from interjax.networks import MLP, AlexNetCIFAR, LeNet
+
+
+class ChannelsLastFlatten(nn.Module):
+    """Flatten in the order of Flax (height, width, channels), so that the same weights fit."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.permute(0, 2, 3, 1).flatten(1)
+
+
+def to_torch(model: nnx.Module) -> nn.Module:
+    """The same network with the same weights in PyTorch; inputs (batch, channels, height, width)."""
+    if isinstance(model, MLP):
+        return nn.Sequential(ChannelsLastFlatten(), *_head(model))
+    if isinstance(model, LeNet):
+        features = [*_pooled(model.conv1), *_pooled(model.conv2)]
+        return nn.Sequential(*features, ChannelsLastFlatten(), *_head(model.head))
+    if isinstance(model, AlexNetCIFAR):
+        middle = [part for layer in (model.conv3, model.conv4) for part in (_convolution(layer), nn.ReLU())]
+        features = [*_pooled(model.conv1), *_pooled(model.conv2), *middle, *_pooled(model.conv5)]
+        return nn.Sequential(*features, ChannelsLastFlatten(), _linear(model.head))
+    raise ValueError(f"no PyTorch form of {type(model).__name__}")
+
+
+def official_pair_contexts(
+    model: nn.Module, x: torch.Tensor, pairs: np.ndarray, order: int, contexts: int, cells: int, label: int,
+    random: np.random.Generator,
+) -> np.ndarray:
+    """The released code's way: for each pair lists of contexts by NumPy, four masks each, one batch of 4 x contexts.
+
+    Returns:
+        Interactions (pairs, contexts).
+    """
+    found = []
+    for i, j in pairs:
+        rest = np.setdiff1d(np.arange(cells * cells), (i, j))
+        lists = [random.choice(rest, order, replace=False) for _ in range(contexts)]
+        masks = torch.zeros(4 * contexts, cells * cells)
+        for number, members in enumerate(lists):
+            masks[4 * number : 4 * number + 4, members] = 1
+            masks[4 * number, [i, j]] = 1
+            masks[4 * number + 1, i] = 1
+            masks[4 * number + 2, j] = 1
+        values = log_odds(model(masked(x, masks, cells)), label)
+        found.append((values[0::4] - values[1::4] - values[2::4] + values[3::4]).numpy())
+    return np.stack(found)
+
+
+def tuned_pair_contexts(
+    model: nn.Module, x: torch.Tensor, pairs: np.ndarray, order: int, contexts: int, cells: int, label: int,
+    generator: torch.Generator, batch: int,
+) -> np.ndarray:
+    """The same four passes with everything vectorised: contexts by one sort of random keys, batches of any size."""
+    n_players, per_batch = cells * cells, max(1, batch // 4)
+    first, second = (torch.as_tensor(np.repeat(column, contexts)) for column in pairs.T)
+    found = []
+    for start in range(0, len(first), per_batch):
+        i, j = first[start : start + per_batch, None], second[start : start + per_batch, None]
+        keys = torch.rand(len(i), n_players, generator=generator).scatter_(1, torch.cat([i, j], 1), 2.0)
+        context = torch.zeros(len(i), n_players).scatter_(1, keys.topk(order, largest=False, sorted=False).indices, 1.0)
+        both = context.scatter(1, i, 1.0).scatter(1, j, 1.0)
+        masks = torch.stack([both, context.scatter(1, i, 1.0), context.scatter(1, j, 1.0), context], 1).flatten(0, 1)
+        values = log_odds(model(masked(x, masks, cells)), label)
+        found.append((values[0::4] - values[1::4] - values[2::4] + values[3::4]).numpy())
+    return np.concatenate(found).reshape(len(pairs), contexts)
+
+
+def masked(x: torch.Tensor, masks: torch.Tensor, cells: int) -> torch.Tensor:
+    """Masked inputs (rows, channels, height, width): absent cells are 0."""
+    grid = masks.view(-1, 1, cells, cells)
+    return x * functional.interpolate(grid, size=x.shape[-2:], mode="nearest")
+
+
+def log_odds(logits: torch.Tensor, label: int) -> torch.Tensor:
+    """z_y - logsumexp over the others."""
+    others = logits.clone()
+    others[:, label] = -torch.inf
+    return logits[:, label] - torch.logsumexp(others, dim=1)
+
+
+def _head(model: MLP) -> list[nn.Module]:
+    parts: list[nn.Module] = []
+    for layer in model.layers:
+        parts += [_linear(layer), nn.ReLU()]
+    return parts[:-1]
+
+
+def _pooled(layer: nnx.Conv) -> list[nn.Module]:
+    return [_convolution(layer), nn.ReLU(), nn.MaxPool2d(2)]
+
+
+def _linear(layer: nnx.Linear) -> nn.Linear:
+    made = nn.Linear(layer.in_features, layer.out_features)
+    with torch.no_grad():
+        made.weight.copy_(_tensor(layer.kernel).T)
+        made.bias.copy_(_tensor(layer.bias))
+    return made
+
+
+def _convolution(layer: nnx.Conv) -> nn.Conv2d:
+    height, width, inputs, outputs = layer.kernel.shape
+    strides = (layer.strides,) * 2 if isinstance(layer.strides, int) else tuple(layer.strides)
+    if layer.padding in ("SAME", "VALID"):
+        padding = (height // 2, width // 2) if layer.padding == "SAME" else (0, 0)
+    else:
+        padding = (layer.padding,) * 2 if isinstance(layer.padding, int) else tuple(pair[0] for pair in layer.padding)
+    made = nn.Conv2d(inputs, outputs, (height, width), stride=strides, padding=padding)
+    with torch.no_grad():
+        made.weight.copy_(_tensor(layer.kernel).permute(3, 2, 0, 1))
+        made.bias.copy_(_tensor(layer.bias))
+    return made
+
+
+def _tensor(variable: nnx.Variable) -> torch.Tensor:
+    return torch.as_tensor(np.array(variable[...]))
+

@@ -1,0 +1,188 @@
+"""Networks: shapes, modes, specs, and what they refuse."""
+
+import json
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from interjax import networks
+from interjax._architectures import _halve
+
+SMALL = {
+    "mlp": ((5, 3), {"hidden": [7], "dropout": 0.5}),
+    "lenet": ((12, 13, 2), {}),
+    "alexnet": ((29, 30, 1), {"dropout": 0.5}),
+    "resnet20": ((6, 5, 2), {"depth": 8, "width": 4}),
+    "vit": ((8, 4, 1), {"width": 8, "depth": 1, "heads": 2, "dropout": 0.5}),
+}
+
+
+def build(name, seed=0):
+    shape, options = SMALL[name]
+    return networks.build(name, shape, 3, seed=seed, **options)
+
+
+def inputs(name, batch=2):
+    return jax.random.normal(jax.random.key(9), (batch, *SMALL[name][0]))
+
+
+def n_parameters(network):
+    return sum(leaf.size for leaf in jax.tree.leaves(nnx.state(network, nnx.Param)))
+
+
+@nnx.jit
+def apply(network, x):
+    return network(x)
+
+
+@pytest.fixture(scope="module", params=SMALL)
+def case(request):
+    return request.param, build(request.param), inputs(request.param)
+
+
+def test_logits_have_one_row_an_input(case):
+    _, network, x = case
+    logits = apply(network, x)
+    chex.assert_shape(logits, (2, 3))
+    chex.assert_tree_all_finite(logits)
+
+
+def test_evaluation_is_deterministic_and_treats_each_input_alone(case):
+    _, network, x = case
+    network.eval()
+    logits = apply(network, x)
+    np.testing.assert_array_equal(apply(network, x), logits)
+    np.testing.assert_allclose(apply(network, x[::-1])[::-1], logits, rtol=1e-4, atol=1e-5)
+    network.train()
+
+
+def test_the_seed_decides_the_parameters(case):
+    name, network, _ = case
+    same, other = build(name), build(name, seed=1)
+    chex.assert_trees_all_equal(nnx.state(same, nnx.Param), nnx.state(build(name), nnx.Param))
+    kernel = next(p for p in jax.tree.leaves(nnx.state(network, nnx.Param)) if p.std() > 0)
+    assert any(
+        kernel.shape == p.shape and not np.array_equal(kernel, p) for p in jax.tree.leaves(nnx.state(other, nnx.Param))
+    )
+
+
+def test_a_wrong_input_shape_is_refused(case):
+    _, network, x = case
+    with pytest.raises(ValueError, match=r"takes .*batch.*got"):
+        network(x[:, :-1])
+
+
+@pytest.mark.parametrize("name", ["mlp", "alexnet", "vit"])
+def test_dropout_is_on_in_training_only(name):
+    network, x = build(name), inputs(name)
+    assert not np.array_equal(apply(network, x), apply(network, x))
+
+
+def test_batch_statistics_move_in_training_only():
+    network, x = build("resnet20"), inputs("resnet20")
+    before = jax.tree.map(jnp.copy, nnx.state(network, nnx.BatchStat))
+    network.eval()
+    apply(network, x)
+    chex.assert_trees_all_equal(nnx.state(network, nnx.BatchStat), before)
+    network.train()
+    apply(network, x)
+    assert not np.array_equal(network.norm.mean[...], before["norm"]["mean"][...])
+
+
+def test_new_parameters_do_not_compile_again():
+    @nnx.jit
+    @chex.assert_max_traces(n=1)
+    def run(network, x):
+        return network(x)
+
+    for seed in range(3):
+        run(build("mlp", seed), inputs("mlp"))
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "expected"),
+    [
+        ("mlp", (28, 28, 1), 784 * 256 + 256 + 256 * 256 + 256 + 256 * 10 + 10),
+        ("lenet", (28, 28, 1), 61_706),
+        ("alexnet", (32, 32, 3), 2_472_266),
+        ("resnet20", (32, 32, 3), 269_722),
+    ],
+)
+def test_published_numbers_of_parameters(name, shape, expected):
+    assert n_parameters(networks.build(name, shape, 10)) == expected
+
+
+def test_kernels_have_variance_one_over_fan_in():
+    network = networks.build("vit", (8, 8, 1), 10, width=64, depth=1)
+    block = network.blocks[0]
+    for kernel, fan_in in [(block.attention.query.kernel, 64), (block.narrow.kernel, 256)]:
+        assert np.std(kernel[...]) == pytest.approx(fan_in**-0.5, rel=0.05)
+
+
+def test_initialisation_works_inside_jit_with_the_same_draws():
+    traced = nnx.jit(lambda: networks.MLP((4, 3), rngs=nnx.Rngs(5)))()
+    direct = networks.MLP((4, 3), rngs=nnx.Rngs(5))
+    np.testing.assert_allclose(traced.layers[0].kernel[...], direct.layers[0].kernel[...], rtol=1e-6)
+
+
+def test_pooling_equals_the_window_reduction():
+    x = jax.random.normal(jax.random.key(0), (2, 7, 6, 3))
+    np.testing.assert_array_equal(jax.jit(_halve)(x), nnx.max_pool(x, (2, 2), (2, 2)))
+
+
+def test_hidden_returns_every_layer_after_the_flat_input():
+    network = networks.MLP((6, 5, 4, 2), "tanh", rngs=nnx.Rngs(0))
+    x = jnp.ones((3, 2, 3))
+    assert [a.shape for a in network.hidden(x)] == [(3, 6), (3, 5), (3, 4)]
+    np.testing.assert_allclose(network.layers[-1](network.hidden(x)[-1]), network(x), rtol=1e-6)
+
+
+def test_a_spec_survives_json():
+    spec = networks.NetworkSpec("mlp", (5, 3), 3, {"hidden": [7, 8], "dropout": 0.5})
+    again = networks.NetworkSpec.from_json(json.loads(json.dumps(spec.to_json())))
+    assert again == spec
+    assert hash(again) == hash(spec)
+    chex.assert_trees_all_equal(nnx.state(again.build(1), nnx.Param), nnx.state(spec.build(1), nnx.Param))
+
+
+def test_a_spec_builds_from_a_key_as_from_a_seed():
+    spec = networks.NetworkSpec("mlp", (4,), 2)
+    from_seed, from_key = spec.build(3), spec.build(jax.random.key(3))
+    chex.assert_trees_all_equal(nnx.state(from_seed, nnx.Param), nnx.state(from_key, nnx.Param))
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "options", "message"),
+    [
+        ("lstm", (4,), {}, "unknown network 'lstm': expected one of mlp, lenet"),
+        ("mlp", (4,), {"width": 3}, "no option 'width': it takes hidden"),
+        ("mlp", (4,), {"rngs": 3}, "no option 'rngs'"),
+        ("mlp", (4,), {"activation": "step"}, "unknown activation 'step'"),
+        ("mlp", (4,), {"activation": jnp.tanh}, "JSON values"),
+        ("mlp", (), {}, "positive integers"),
+        ("mlp", (0,), {}, "positive integers"),
+        ("lenet", (28, 28), {}, "height, width, channels"),
+        ("lenet", (8, 8, 1), {}, "at least 12x12 pixels, got 8x8"),
+        ("alexnet", (28, 28, 1), {}, "at least 29x29"),
+        ("resnet20", (32, 32, 3), {"depth": 21}, "6k . 2"),
+        ("vit", (30, 32, 3), {}, "do not tile"),
+        ("vit", (32, 32, 3), {"width": 30}, "heads"),
+    ],
+)
+def test_what_cannot_be_built_is_refused(name, shape, options, message):
+    with pytest.raises(ValueError, match=message):
+        networks.build(name, shape, 10, **options)
+
+
+def test_one_class_is_refused():
+    with pytest.raises(ValueError, match="at least 2"):
+        networks.build("mlp", (4,), 1)
+
+
+def test_a_spec_with_other_fields_is_refused():
+    with pytest.raises(ValueError, match="has the fields"):
+        networks.NetworkSpec.from_json({"name": "mlp"})

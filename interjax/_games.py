@@ -9,14 +9,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array
 
 from interjax._batching import chunk_rows
 from interjax._coalitions import coalitions_from_index
-from interjax._folding import Split, context_hidden, player_contributions, row_hidden, saves_work, split_first_layer
+from interjax._folding import context_hidden, player_contributions, row_hidden, saves_work
 from interjax._models import Apply, as_apply
 from interjax._outputs import as_output, check_output, log_odds
 from interjax._players import Marginal, Players, as_baseline
+from interjax._tracing import Split, split_first_layer
 
 MAX_TABLE_PLAYERS = 26
 
@@ -35,6 +37,8 @@ class Game:
         value: value(params, masks (batch, n) bool) -> (batch,); equal functions share compiled code.
         on_host: True if `value` is a NumPy callable that cannot be traced.
         passes: forward passes that one mask costs (examples of a marginal baseline).
+        is_null: bool (n,), players known to change nothing (their part of the input equals the baseline); None = none
+            known.
 
     Example:
         >>> import interjax as ij, jax.numpy as jnp, numpy as np
@@ -48,6 +52,7 @@ class Game:
     n_players: int = dataclasses.field(metadata={"static": True})
     on_host: bool = dataclasses.field(default=False, metadata={"static": True})
     passes: int = dataclasses.field(default=1, metadata={"static": True})
+    is_null: Any = None
 
     @classmethod
     def from_table(cls, table: Any) -> "Game":
@@ -104,7 +109,7 @@ class Game:
                 f"masks must be booleans of shape (batch, {self.n_players}), True = present; "
                 f"got {masks.dtype} of shape {masks.shape}"
             )
-        if isinstance(masks, jax.core.Tracer) or _is_traced(self.params):
+        if isinstance(masks, Tracer) or _is_traced(self.params):
             if self.on_host:
                 raise ValueError("a host game cannot be traced by JAX; call it outside jit, vmap and grad")
             return self.value(self.params, masks)
@@ -206,12 +211,13 @@ def masked_game(
     if output is None:
         if len(logits.shape) != 2 or logits.shape[1] < 2:
             raise ValueError(f"the network gives {logits.shape}, not (batch, classes): pass output=, logits -> scalar")
-        output = log_odds(jnp.argmax(_forward(apply, params, x[None])[0]))
+        output = log_odds(int(jnp.argmax(_forward(apply, params, x[None])[0])))
     output = as_output(output)
     check_output(output, logits)
     passes = absent.background.shape[0] if isinstance(absent, Marginal) else 1
     value = MaskedNetwork(apply, players, None if passes > 1 else _split(apply, params, x, players.n, fold))
-    return Game((params, x, absent, output), value, players.n, passes=passes)
+    is_null = None if isinstance(absent, Marginal) else players.without_entries(np.asarray(x != absent))
+    return Game((params, x, absent, output), value, players.n, passes=passes, is_null=is_null)
 
 
 def masked_games(
@@ -292,7 +298,8 @@ class MaskedNetwork:
         """Values of contexts with some players flipped, from the contributions."""
         assert self.split is not None
         weights, _, _, output = params
-        hidden = row_hidden(context_hidden(*parts, contexts), parts[1], contexts, context_index, flips)
+        offset, rows = parts
+        hidden = row_hidden(context_hidden(offset, rows, contexts), rows, contexts, context_index, flips)
         return jax.vmap(output)(self.split.trunk(weights, hidden))
 
 
@@ -358,7 +365,7 @@ def _split_of_shapes(
     apply: Apply, structure: Any, shapes: tuple, x_shape: tuple, x_type: Any, n_players: int
 ) -> tuple[Split | None, bool]:
     """One split for all networks of the same computation, so that their games share compiled code."""
-    params = jax.tree.unflatten(structure, [jax.ShapeDtypeStruct(*shape) for shape in shapes])
+    params = jax.tree.unflatten(structure, [jax.ShapeDtypeStruct(shape, kind) for shape, kind in shapes])
     example = jax.ShapeDtypeStruct((2, *x_shape), x_type)
     split = split_first_layer(apply, params, example)
     return split, split is not None and saves_work(split, params, example, n_players)
@@ -382,7 +389,7 @@ def _as_input(x: Any) -> Array:
 
 
 def _is_traced(params: Any) -> bool:
-    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(params))
+    return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(params))
 
 
 def _check_n_players(n_players: int) -> int:

@@ -31,7 +31,13 @@ def to_torch(model: nnx.Module) -> nn.Module:
 
 
 def official_pair_contexts(
-    model: nn.Module, x: torch.Tensor, pairs: np.ndarray, order: int, contexts: int, cells: int, label: int,
+    model: nn.Module,
+    x: torch.Tensor,
+    pairs: np.ndarray,
+    order: int,
+    contexts: int,
+    cells: int,
+    label: int,
     random: np.random.Generator,
 ) -> np.ndarray:
     """The released code's way: for each pair lists of contexts by NumPy, four masks each, one batch of 4 x contexts.
@@ -55,8 +61,15 @@ def official_pair_contexts(
 
 
 def tuned_pair_contexts(
-    model: nn.Module, x: torch.Tensor, pairs: np.ndarray, order: int, contexts: int, cells: int, label: int,
-    generator: torch.Generator, batch: int,
+    model: nn.Module,
+    x: torch.Tensor,
+    pairs: np.ndarray,
+    order: int,
+    contexts: int,
+    cells: int,
+    label: int,
+    generator: torch.Generator,
+    batch: int,
 ) -> np.ndarray:
     """The same four passes with everything vectorised: contexts by one sort of random keys, batches of any size."""
     n_players, per_batch = cells * cells, max(1, batch // 4)
@@ -121,4 +134,3 @@ def _convolution(layer: nnx.Conv) -> nn.Conv2d:
 
 def _tensor(variable: nnx.Variable) -> torch.Tensor:
     return torch.as_tensor(np.array(variable[...]))
-

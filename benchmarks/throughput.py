@@ -8,7 +8,6 @@ one process on the same weights, in turn, several rounds; figures are medians ov
 
 import argparse
 import os
-import sys
 
 arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 arguments.add_argument("--threads", type=int, default=1, help="processor cores to use")
@@ -36,7 +35,7 @@ from peers import log_odds, masked, official_pair_contexts, to_torch, tuned_pair
 
 import interjax as ij
 
-# input shape, cells along a side, largest relative size of the stated differences
+# input shape, cells along a side, options of the network
 SETTINGS = {
     "mlp": ((28, 28, 1), 14, {"hidden": (256, 256)}),
     "lenet": ((32, 32, 1), 16, {}),
@@ -79,9 +78,7 @@ def contenders(name: str) -> dict[str, Callable[[], int]]:
     last = peer.to(memory_format=torch.channels_last) if name != "mlp" else peer
     x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     tensor = torch.as_tensor(x).permute(2, 0, 1)[None].contiguous()
-    game = ij.masked_game(
-        model, x, players=ij.Players.grid(shape, (cells, cells)), output=ij.log_odds(LABEL)
-    )
+    game = ij.masked_game(model, x, players=ij.Players.grid(shape, (cells, cells)), output=ij.log_odds(LABEL))
     n_players = cells * cells
     check_agreement(name, game, peer, tensor, cells)
     orders = [int((n_players - 2) * ratio) for ratio in RATIOS]
@@ -126,7 +123,7 @@ def contenders(name: str) -> dict[str, Callable[[], int]]:
     jax_batch, forward_jax = best_batch(plain_jax)
     torch_batch, forward_torch = best_batch(plain_torch)
     batches[name] = {"jax": jax_batch, "torch": torch_batch}
-    members = np.sort(random.choice(n_players, 24, replace=False))
+    members = np.sort(random.choice(n_players, 32, replace=False))
     among = np.array([(i, j) for place, i in enumerate(members) for j in members[place + 1 :]])
     few = np.stack([random.choice(n_players, 2, replace=False) for _ in range(20)])
     unfolded = ij.masked_game(
@@ -137,7 +134,7 @@ def contenders(name: str) -> dict[str, Callable[[], int]]:
         "official": official,
         "tuned_torch": tuned,
         "quadruples": ours("quadruples", few, 50 if name == "mlp" else 5),
-        "blocks": ours("blocks", among, 10 if name == "mlp" else 2),
+        "blocks": ours("blocks", among, 10 if name == "mlp" else 4),
         "plain_jax": forward_jax,
         "plain_torch": forward_torch,
         "masked_passes": lambda: len(unfolded(masks).block_until_ready()),
@@ -154,9 +151,8 @@ def check_agreement(name: str, game: ij.Game, peer: torch.nn.Module, tensor: tor
     print(json.dumps({"network": name, "largest_relative_difference_of_values": difference}), flush=True)
 
 
-passes: dict[str, float] = {}
-batches: dict[str, dict[str, int]] = {}
-for network in options.networks:
+def report(network: str) -> dict[str, object]:
+    """Median rates of all contenders over the rounds, and the ratios round by round."""
     work = contenders(network)
     for warm in work.values():
         warm()
@@ -164,32 +160,32 @@ for network in options.networks:
     for _ in range(options.rounds):
         for name, one in work.items():
             rates[name].append(timed(one))
-    median = {name: float(np.median(values)) for name, values in rates.items()}
 
     def ratio(top: str, bottom: str) -> dict[str, float]:
         each = np.array(rates[top]) / np.array(rates[bottom])
-        return {"median": round(float(np.median(each)), 2), "min": round(float(each.min()), 2),
-                "max": round(float(each.max()), 2)}
+        return {
+            name: round(float(of(each)), 2) for name, of in (("median", np.median), ("min", np.min), ("max", np.max))
+        }
 
-    print(
-        json.dumps(
-            {
-                "network": network,
-                "threads": options.threads,
-                "device": jax.devices()[0].device_kind,
-                "jax": jax.__version__,
-                "torch": torch.__version__,
-                "best_batch": batches[network],
-                "per_second": {name: round(value) for name, value in median.items()},
-                "units": "pair-contexts for official, tuned_torch, quadruples, blocks; forward passes for the rest",
-                "passes_per_pair_context": {name: round(value, 3) for name, value in passes.items()},
-                "blocks_over_official": ratio("blocks", "official"),
-                "quadruples_over_official": ratio("quadruples", "official"),
-                "blocks_over_tuned_torch": ratio("blocks", "tuned_torch"),
-                "masked_over_plain_jax": ratio("masked_passes", "plain_jax"),
-                "plain_jax_over_plain_torch": ratio("plain_jax", "plain_torch"),
-            }
-        ),
-        flush=True,
-    )
-sys.exit(0)
+    return {
+        "network": network,
+        "threads": options.threads,
+        "device": jax.devices()[0].device_kind,
+        "jax": jax.__version__,
+        "torch": torch.__version__,
+        "best_batch": batches[network],
+        "per_second": {name: round(float(np.median(values))) for name, values in rates.items()},
+        "units": "pair-contexts for official, tuned_torch, quadruples, blocks; forward passes for the rest",
+        "passes_per_pair_context": {name: round(value, 3) for name, value in passes.items()},
+        "blocks_over_official": ratio("blocks", "official"),
+        "quadruples_over_official": ratio("quadruples", "official"),
+        "blocks_over_tuned_torch": ratio("blocks", "tuned_torch"),
+        "masked_over_plain_jax": ratio("masked_passes", "plain_jax"),
+        "plain_jax_over_plain_torch": ratio("plain_jax", "plain_torch"),
+    }
+
+
+passes: dict[str, float] = {}
+batches: dict[str, dict[str, int]] = {}
+for network in options.networks:
+    print(json.dumps(report(network)), flush=True)

@@ -160,7 +160,7 @@ def pairs_within(grid: tuple[int, ...], radius: int) -> np.ndarray:
     partners = cells[:, None, :] + offsets[None]
     inside = np.all((partners >= 0) & (partners < np.array(grid)), axis=-1)
     first = np.broadcast_to(np.arange(len(cells))[:, None], inside.shape)[inside]
-    second = np.ravel_multi_index(tuple(partners[inside].T), grid)
+    second = np.asarray(np.ravel_multi_index(tuple(partners[inside].T), grid))
     ordered = first < second
     pairs = np.stack([first[ordered], second[ordered]], axis=1)
     return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))].astype(np.int32)

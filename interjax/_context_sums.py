@@ -35,8 +35,8 @@ def check_size(n_players: int, size: int) -> None:
     """ValueError if coalitions of up to `size` of the players cannot be asked of a table."""
     if n_players > MAX_TABLE_PLAYERS:
         raise ValueError(
-            f"expected at most {MAX_TABLE_PLAYERS} players, came {n_players}: 2**{n_players} values are too many for an "
-            "exact answer; use ij.order_interactions, which samples contexts, or fewer, coarser players"
+            f"expected at most {MAX_TABLE_PLAYERS} players, came {n_players}: 2**{n_players} values are too "
+            "many for an exact answer; use ij.order_interactions, which samples contexts, or fewer, coarser players"
         )
     if isinstance(size, bool) or not isinstance(size, int | np.integer) or not 1 <= size <= n_players:
         raise ValueError(

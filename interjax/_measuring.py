@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
@@ -42,6 +43,14 @@ class Design:
         """Jackknife groups of contexts; needed only where pairs are not sampled."""
         return max(1, min(self.contexts, _GROUPS)) if self.takes_all else 1
 
+    def of_input(self, game: Game) -> "Design":
+        """The design for one input: with "blocks" only pairs of players that may change something are measured."""
+        if self.method != "blocks" or game.is_null is None or not np.any(game.is_null):
+            return self
+        live = ~np.asarray(game.is_null)[self.population.pairs].any(axis=1)
+        population = PairPopulation.of(self.population.pairs[live], self.population.n_players)
+        return dataclasses.replace(self, population=population)
+
     def draw(self, key: jax.Array) -> list[Cluster]:
         if self.takes_all:
             return [self.population.whole()]
@@ -61,13 +70,19 @@ class Design:
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """Sums of one input in one round: arrays (orders, groups, pairs), and each pair's cluster and weight."""
+    """Sums of one input in one round: arrays (orders, groups, pairs), and each pair's cluster and weight.
+
+    `took_all` tells whether these are all pairs that may interact, and `share` what part of the population they are:
+    the interactions of the others are known to be 0.
+    """
 
     total: np.ndarray
     squares: np.ndarray
     count: np.ndarray
     cluster: np.ndarray
     weight: np.ndarray
+    took_all: bool
+    share: float
     n_forwards: int
     n_nonfinite: int
 
@@ -76,7 +91,8 @@ class Measured:
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "Measured":
-        return cls(**{name: array[()] if array.ndim else int(array) for name, array in arrays.items()})
+        fields: dict[str, Any] = {name: array if array.ndim else array.item() for name, array in arrays.items()}
+        return cls(**fields)
 
 
 def measure_input(
@@ -88,20 +104,25 @@ def measure_input(
 ) -> Measured:
     """Measure one input's clusters at every order."""
     draw_key, context_key = jax.random.split(key)
+    everyone, design = design, design.of_input(game)
     clusters = design.draw(draw_key)
     if design.method == "quadruples" and not design.takes_all:  # single pairs: measured in one list
         sets = [np.concatenate([cluster.pairs for cluster in clusters])]
     else:
         sets = [cluster.pairs for cluster in clusters]
     sums = [ObservationSums.zeros(len(design.orders), design.groups, len(pairs)) for pairs in sets]
-    work = plans(
-        context_key,
-        game.n_players,
-        sets,
-        design.orders.tolist(),
-        design.contexts,
-        method=design.method,
-        groups=design.groups,
+    work = (
+        ()
+        if not len(design.population.pairs)
+        else plans(
+            context_key,
+            game.n_players,
+            sets,
+            design.orders.tolist(),
+            design.contexts,
+            method=design.method,
+            groups=design.groups,
+        )
     )
     made = 0
     for passes in observe(game, sums, work, batch_size=batch_size):
@@ -114,6 +135,8 @@ def measure_input(
         count=np.concatenate([part.count for part in sums], axis=-1),
         cluster=np.concatenate([np.full(len(cluster.pairs), i) for i, cluster in enumerate(clusters)]),
         weight=np.concatenate([cluster.weights for cluster in clusters]),
+        took_all=design.takes_all,
+        share=len(design.population.pairs) / len(everyone.population.pairs),
         n_forwards=sum(part.n_forwards for part in sums),
         n_nonfinite=sum(part.n_nonfinite for part in sums),
     )

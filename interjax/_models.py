@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import flax.linen
 import jax
@@ -73,11 +73,11 @@ def as_apply(model: Any) -> tuple[Apply, Any]:
         if isinstance(function, flax.linen.Module):
             return _LinenApply(function, _evaluation_switches(type(function).__call__)), params
         if callable(function):
-            return function, params
+            return cast(Apply, function), params
     if isinstance(model, flax.linen.Module):
         raise ValueError("a Linen module needs its variables: pass the tuple (module, variables)")
     if callable(model):
-        return _ClosedApply(model), ()
+        return _ClosedApply(cast(Callable[[jax.Array], jax.Array], model)), ()
     raise ValueError(
         "expected a network as an nnx.Module, (Linen module, variables), (function(params, inputs), params) or "
         f"function(inputs); got {type(model).__name__}"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from interjax._batching import chunk_rows
@@ -230,7 +231,7 @@ def moments(total: np.ndarray, squares: np.ndarray, count: np.ndarray) -> tuple[
 
 def check_key(key: Any) -> None:
     """Raise ValueError unless `key` is one typed JAX random key."""
-    if not (isinstance(key, jax.Array) and jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ()):
+    if not (isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ()):
         raise ValueError(f"the first argument must be a random key such as jax.random.key(0), got {key!r}")
 
 

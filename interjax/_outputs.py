@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 
@@ -111,11 +112,11 @@ def check_output(output: Any, logits: jax.ShapeDtypeStruct) -> None:
     if isinstance(output, LabelOutput):
         if len(logits.shape) != 2 or logits.shape[1] < 2:
             raise ValueError(
-                f"an output of one label needs logits of shape (batch, classes >= 2), the network gives {logits.shape}; "
+                f"an output of one label needs logits of shape (batch, classes >= 2), not {logits.shape}; "
                 "for a single output pass a callable, e.g. output=lambda z: z[0]"
             )
         label = output.label
-        if not isinstance(label, jax.core.Tracer) and not 0 <= int(label) < logits.shape[1]:
+        if not isinstance(label, Tracer) and not 0 <= int(label) < logits.shape[1]:
             raise ValueError(f"label {int(label)} is out of range: the network gives {logits.shape[1]} classes")
     value = jax.eval_shape(jax.vmap(output), logits)
     if getattr(value, "shape", None) != logits.shape[:1]:

@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Players:
-    """A partition of an input's entries among n players; make one with `each`, `grid`, `features`, `tokens`, `segments`.
+    """A partition of an input's entries among n players, made by `each`, `grid`, `features`, `tokens` or `segments`.
 
     Attributes:
         labels: int (*input shape), the player of each entry, 0..n-1; -1 = always present.
@@ -51,7 +51,7 @@ class Players:
         Args:
             shape: shape of one input, e.g. (32, 32, 3).
             cells: number of cells along each leading axis, e.g. (16, 16); an int means that many along the first
-                two axes (one, if the input has one axis). Sizes that do not divide evenly give cells that differ by one.
+                two axes (one, if the input has one axis). Lengths that do not divide give cells that differ by one.
 
         Raises:
             ValueError: if there are more cells than entries along an axis, or more axes than the input has.
@@ -130,6 +130,10 @@ class Players:
     def fill(self, masks: Bool[Array, "batch n"], x: Array, baseline: Array) -> Array:
         """Inputs in which the players absent from each mask are replaced by the baseline: (batch, *shape)."""
         return jnp.where(self.spread(masks), x[None], baseline[None])
+
+    def without_entries(self, chosen: np.ndarray) -> np.ndarray:
+        """Players that own none of the chosen entries (bool, of the input's shape): bool (n,)."""
+        return np.bincount(self.labels[chosen & (self.labels >= 0)], minlength=self.n) == 0
 
     @functools.cached_property
     def _identity(self) -> tuple:
@@ -217,7 +221,8 @@ def as_baseline(baseline: Any, x: Array, players: Players) -> Array | Marginal:
     if isinstance(baseline, Marginal):
         if baseline.background.shape[1:] != players.shape:
             raise ValueError(
-                f"each background example must have the input's shape {players.shape}, got {baseline.background.shape[1:]}"
+                f"each background example must have the input's shape {players.shape}, "
+                f"got {baseline.background.shape[1:]}"
             )
         return Marginal(baseline.background.astype(x.dtype))
     value = np.asarray(baseline) if not isinstance(baseline, jax.Array) else baseline

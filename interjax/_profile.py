@@ -36,7 +36,8 @@ class OrderProfile(Saved):
         noise: (orders,) mean standard error of an interaction, as a share of the mean magnitude; beyond 1.5 the
             correction leaves a bias that `stderr` does not cover.
         by_input: (inputs, orders) corrected strength of each input (its square for kind "rms"), in units of v.
-        pairs_by_input: (inputs,) pairs measured for each input.
+        pairs_by_input: (inputs,) pairs measured for each input; with "blocks", pairs with a player whose part of the
+            input equals the baseline are known not to interact and are counted as 0 without passes.
         n_forwards: forward passes made.
         n_nonfinite: values of the games that were NaN or infinite.
         method, correction, kind, n_players, contexts: how it was measured.
@@ -210,9 +211,12 @@ def _summarise(measured: list[list[Measured]], design: Design, kind: str, correc
     with np.errstate(invalid="ignore", divide="ignore"):
         slope = 1.0 if kind == "mean" else 0.5 / magnitude
         strength = magnitude / magnitude.mean()
+        uncorrected = plain / plain.mean()
 
     def of_profile(shift: np.ndarray) -> np.ndarray:
         """First-order change of J when the strengths (..., orders) shift."""
+        if not magnitude.any():
+            return np.full_like(shift, np.nan)
         return (shift - strength * shift.mean(axis=-1, keepdims=True)) / magnitude.mean()
 
     between = slope * (by_input - by_input.mean(0))
@@ -224,14 +228,14 @@ def _summarise(measured: list[list[Measured]], design: Design, kind: str, correc
         strength=strength,
         stderr=_between(of_profile(between)) if several else stderr_within,
         stderr_within=stderr_within,
-        uncorrected=plain / plain.mean(),
+        uncorrected=uncorrected,
         magnitude=magnitude,
         magnitude_stderr=_between(between) if several else _within(within),
         noise=np.mean([part.noise for part in inputs], axis=0) / np.where(magnitude > 0, magnitude, np.nan),
         by_input=by_input,
-        pairs_by_input=np.array([sum(len(part.cluster) for part in found) for found in measured])
-        if not design.takes_all
-        else np.full(len(measured), len(design.population.pairs)),
+        pairs_by_input=np.array(
+            [sum(len(part.cluster) for part in (found[:1] if found[0].took_all else found)) for found in measured]
+        ),
         n_forwards=sum(part.n_forwards for found in measured for part in found),
         n_nonfinite=sum(part.n_nonfinite for found in measured for part in found),
         method=design.method,
@@ -295,6 +299,8 @@ def _warn(profile: OrderProfile) -> None:
             "strength: some upward bias is left there that the standard error does not cover; use more contexts",
             stacklevel=3,
         )
+    if not np.any(profile.magnitude):
+        warnings.warn("no measured pair interacts at any order, so J is undefined (NaN)", stacklevel=3)
     if profile.kind == "rms" and np.any(np.isnan(profile.magnitude)) and not profile.n_nonfinite:
         warnings.warn(
             "the mean square interaction is negative after subtracting its noise, so the rms strength is NaN: "

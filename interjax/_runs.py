@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from interjax._results import read_arrays, write_arrays
@@ -59,7 +60,7 @@ def fingerprint(tree: Any) -> str:
 
 
 def _digest(leaf: Any) -> bytes:
-    if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+    if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         leaf = jax.random.key_data(leaf)
     array = np.ascontiguousarray(leaf)
     return hashlib.sha256(f"{array.dtype}{array.shape}".encode() + array.tobytes()).digest()

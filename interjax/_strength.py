@@ -88,16 +88,28 @@ class InputStrength:
     replicates: np.ndarray
     noise: np.ndarray
 
+    def scaled(self, share: float) -> "InputStrength":
+        """The same for a population of which only this share was measured and the rest is 0."""
+        return InputStrength(
+            share * self.corrected, share * self.uncorrected, share * self.replicates, share * self.noise
+        )
+
 
 def strength_of_input(found: list[Measured], design: Design, kind: str, correction: str) -> InputStrength:
     """Strength of one input from all rounds of measuring it."""
-    strength_of = _of_all_pairs if design.takes_all else _of_clusters
-    return strength_of(found, design, kind, correction)
+    if not found[0].count.size:  # no pair can interact
+        nothing = np.zeros(len(design.orders))
+        return InputStrength(nothing, nothing, np.zeros((2, len(nothing))), nothing)
+    strength_of = _of_all_pairs if found[0].took_all else _of_clusters
+    of_measured = strength_of(found, design, kind, correction)
+    return of_measured.scaled(found[0].share)
 
 
 def _of_all_pairs(found: list[Measured], design: Design, kind: str, correction: str) -> InputStrength:
     """All pairs were measured: pool the rounds' contexts; replicates leave out one group of contexts."""
-    total, squares, count = (sum(getattr(part, name) for part in found) for name in ("total", "squares", "count"))
+    total, squares, count = (
+        np.sum([getattr(part, name) for part in found], axis=0) for name in ("total", "squares", "count")
+    )
     exact = design.exact
 
     def strength(total: np.ndarray, squares: np.ndarray, count: np.ndarray, correction: str) -> np.ndarray:
@@ -109,17 +121,18 @@ def _of_all_pairs(found: list[Measured], design: Design, kind: str, correction: 
 
     whole = total.sum(1), squares.sum(1), count.sum(1)
     corrected, plain = strength(*whole, correction), strength(*whole, "none")
-    noise = _mean_stderr(*whole, exact)
-    if design.groups == 1:
+    noise = _mean_stderr(whole[0], whole[1], whole[2], exact)
+    groups = total.shape[1]
+    if groups == 1:
         return InputStrength(corrected, plain, np.full((2, len(corrected)), np.nan), noise)
     # Replicates take the plug-in form: a tenth of the cost, and as variable.
     quick = "plug-in" if correction == "folded-normal" else correction
     centre = strength(*whole, quick)
     used = (count.sum(-1) > 0).sum(axis=1)  # groups that hold any context, by order
-    scale = np.sqrt((used - 1) / np.maximum(used, 1)) / np.sqrt((design.groups - 1) / design.groups)
-    replicates = np.tile(corrected, (design.groups, 1))
-    for group in range(design.groups):
-        left = [kept - part[:, group] for kept, part in zip(whole, (total, squares, count), strict=True)]
+    scale = np.sqrt((used - 1) / np.maximum(used, 1)) / np.sqrt((groups - 1) / groups)
+    replicates = np.tile(corrected, (groups, 1))
+    for group in range(groups):
+        left = total.sum(1) - total[:, group], squares.sum(1) - squares[:, group], count.sum(1) - count[:, group]
         with np.errstate(invalid="ignore", divide="ignore"):
             replicates[group] += np.where(exact, 0.0, (strength(*left, quick) - centre) * scale)
     return InputStrength(corrected, plain, replicates, noise)

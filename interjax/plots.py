@@ -12,7 +12,7 @@ from interjax._profile import OrderProfile
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Okabe and Ito's colours, ordered so that neighbours differ in lightness too; markers and dashes repeat the distinction.
+# Okabe and Ito's colours, ordered so that neighbours differ in lightness; markers and dashes repeat the distinction.
 _COLOURS = ("#0072B2", "#E69F00", "#000000", "#CC79A7", "#009E73", "#56B4E9")
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 _LINES = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1)), "-")

@@ -116,7 +116,7 @@ def test_apply_of_two_modules_of_one_architecture_is_equal():
 
 @pytest.mark.parametrize("model", [None, 3, "mlp", (1, 2), (1, 2, 3), LinenNoisy()])
 def test_what_is_no_network_is_refused(model):
-    with pytest.raises(ValueError, match="network|variables"):
+    with pytest.raises(ValueError, match=r"network|variables"):
         as_apply(model)
 
 

@@ -113,5 +113,5 @@ def test_segments_either_partition_or_raise(labels):
     if valid:
         assert ij.Players.segments(labels).n == len(wanted)
     else:
-        with pytest.raises(ValueError, match="entry|player"):
+        with pytest.raises(ValueError, match=r"entry|player"):
             ij.Players.segments(labels)

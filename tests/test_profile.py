@@ -228,6 +228,34 @@ def test_clusters_with_their_weights_are_unbiased_for_the_mean_over_pairs(pairs)
     assert abs(error.mean()) < 4 * error.std() / np.sqrt(len(error))
 
 
+@pytest.mark.parametrize("n_pairs", [None, 20])
+def test_players_that_equal_their_baseline_cost_nothing_and_change_nothing(n_pairs):
+    x = np.where(np.arange(10) < 6, np.linspace(0.5, 2.0, 10), 0.0).astype(np.float32)
+
+    def network(inputs):
+        total = inputs.sum(axis=1) + jnp.sin(inputs).sum(axis=1) * inputs[:, 0]
+        return jnp.stack([total**2, jnp.zeros(len(inputs))], axis=1)
+
+    game = ij.masked_game(network, x, players=ij.Players.features(10), output=ij.logit(0))
+    assert game.is_null.tolist() == [False] * 6 + [True] * 4
+    everyone = ij.Game.from_function(lambda present: game(present[None])[0], 10)  # does not know its null players
+    knowing = ij.order_profile(jax.random.key(0), game, contexts=200, n_pairs=n_pairs)
+    plain = ij.order_profile(jax.random.key(1), everyone, contexts=200)
+    exact = ij.exact_order_interactions(everyone)[:, *np.triu_indices(10, 1)]
+    if n_pairs is None:
+        np.testing.assert_allclose(knowing.magnitude, np.abs(exact).mean(axis=1), rtol=0.05)
+        assert knowing.pairs_by_input.tolist() == [15]
+    assert knowing.n_forwards < 0.6 * plain.n_forwards
+
+
+def test_an_input_without_interactions_gives_an_undefined_profile_and_says_so():
+    game = ij.masked_game(lambda x: x, np.zeros(5, np.float32), players=ij.Players.features(5), output=ij.logit(0))
+    with pytest.warns(UserWarning, match="undefined"):
+        found = ij.order_profile(jax.random.key(0), game)
+    assert np.isnan(found.strength).all()
+    np.testing.assert_array_equal(found.magnitude, 0.0)
+
+
 def test_noise_beyond_the_correction_is_reported():
     game = ij.Game.from_host(lambda masks: np.cos(masks @ np.arange(10.0)), 10)
     with pytest.warns(UserWarning, match="use more contexts"):

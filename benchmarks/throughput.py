@@ -180,7 +180,13 @@ def report(network: str) -> dict[str, object]:
         "blocks_over_official": ratio("blocks", "official"),
         "quadruples_over_official": ratio("quadruples", "official"),
         "blocks_over_tuned_torch": ratio("blocks", "tuned_torch"),
-        "masked_over_plain_jax": ratio("masked_passes", "plain_jax"),
+        "masked_over_plain_jax": {
+            "quadruples": {name: round(4 * value, 2) for name, value in exact("quadruples", "plain_jax").items()},
+            "blocks": {
+                name: round(passes["blocks"] * value, 2) for name, value in exact("blocks", "plain_jax").items()
+            },
+            "unfolded": ratio("masked_passes", "plain_jax"),
+        },
         "plain_jax_over_plain_torch": ratio("plain_jax", "plain_torch"),
     }
 

@@ -11,6 +11,8 @@ from flax import nnx
 from jax.core import Tracer
 from jaxtyping import Array
 
+from interjax._convolution import Convolution
+
 Activation = Callable[[Array], Array]
 
 ACTIVATIONS: dict[str, Activation] = {
@@ -331,7 +333,7 @@ def _linear(fan_in: int, fan_out: int, rngs: nnx.Rngs) -> nnx.Linear:
 
 
 def _conv(channels_in: int, channels_out: int, side: int, rngs: nnx.Rngs, **options) -> nnx.Conv:
-    return nnx.Conv(channels_in, channels_out, (side, side), kernel_init=_scaled_normal, rngs=rngs, **options)
+    return Convolution(channels_in, channels_out, (side, side), kernel_init=_scaled_normal, rngs=rngs, **options)
 
 
 def _conv3x3(channels_in: int, channels_out: int, stride: int, rngs: nnx.Rngs) -> nnx.Conv:

@@ -35,6 +35,12 @@ class _LinenApply:
     module: flax.linen.Module
     switches: tuple[tuple[str, bool], ...]
 
+    def __hash__(self) -> int:
+        try:
+            return hash((self.module, self.switches))
+        except TypeError:  # a module with lists among its attributes; equality still compares them
+            return hash((type(self.module), self.switches))
+
     def __call__(self, params: Any, inputs: jax.Array) -> jax.Array:
         return self.module.apply(params, inputs, mutable=False, **dict(self.switches))  # type: ignore[return-value]
 

@@ -50,7 +50,8 @@ class Saved:
         if header["kind"] != cls.__name__:
             raise ValueError(f"{path} holds a {header['kind']}, not a {cls.__name__}: use {header['kind']}.load")
         static = {k: tuple(v) if isinstance(v, list) else v for k, v in header["static"].items()}
-        return cls(**arrays, **static)
+        fields = {name: array if array.ndim else array.item() for name, array in arrays.items()}
+        return cls(**fields, **static)
 
 
 def write_arrays(path: str | os.PathLike, arrays: dict[str, np.ndarray]) -> Path:
@@ -72,7 +73,7 @@ def read_arrays(path: str | os.PathLike) -> dict[str, np.ndarray]:
     if not path.exists() and path.suffix != ".npz":
         path = path.with_name(path.name + ".npz")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist: expected an npz file written by `save`") from None

@@ -112,29 +112,29 @@ def _of_all_pairs(found: list[Measured], design: Design, kind: str, correction: 
     )
     exact = design.exact
 
-    def strength(total: np.ndarray, squares: np.ndarray, count: np.ndarray, correction: str) -> np.ndarray:
-        seen = count > 0  # a replicate may leave a pair without any context
-        mean, variance = moments(np.where(seen, total, 0.0), squares, np.maximum(count, 1))
+    def terms(total: np.ndarray, squares: np.ndarray, count: np.ndarray, correction: str) -> np.ndarray:
+        mean, variance = moments(np.where(count > 0, total, 0.0), squares, np.maximum(count, 1))
         variance[exact] = 0.0
-        terms = magnitudes(mean, variance, count, kind=kind, correction=correction)
-        return np.sum(terms * seen, axis=-1) / np.sum(seen, axis=-1)
+        return magnitudes(mean, variance, count, kind=kind, correction=correction)
 
     whole = total.sum(1), squares.sum(1), count.sum(1)
-    corrected, plain = strength(*whole, correction), strength(*whole, "none")
+    corrected, plain = terms(*whole, correction).mean(axis=-1), terms(*whole, "none").mean(axis=-1)
     noise = _mean_stderr(whole[0], whole[1], whole[2], exact)
     groups = total.shape[1]
     if groups == 1:
         return InputStrength(corrected, plain, np.full((2, len(corrected)), np.nan), noise)
     # Replicates take the plug-in form: a tenth of the cost, and as variable.
     quick = "plug-in" if correction == "folded-normal" else correction
-    centre = strength(*whole, quick)
+    centre = terms(*whole, quick)
     used = (count.sum(-1) > 0).sum(axis=1)  # groups that hold any context, by order
     scale = np.sqrt((used - 1) / np.maximum(used, 1)) / np.sqrt((groups - 1) / groups)
     replicates = np.tile(corrected, (groups, 1))
     for group in range(groups):
         left = total.sum(1) - total[:, group], squares.sum(1) - squares[:, group], count.sum(1) - count[:, group]
         with np.errstate(invalid="ignore", divide="ignore"):
-            replicates[group] += np.where(exact, 0.0, (strength(*left, quick) - centre) * scale)
+            shift = terms(*left, quick) - centre
+        shift[left[2] == 0] = 0.0  # a pair whose contexts are all in this group tells nothing of its error
+        replicates[group] += np.where(exact, 0.0, shift.mean(axis=-1) * scale)
     return InputStrength(corrected, plain, replicates, noise)
 
 

@@ -1,8 +1,5 @@
 """The command `interjax`: thin wrappers that read options, call the library and write numbers, plots and settings."""
 
-import hashlib
-import json
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -17,7 +14,9 @@ import jax
 import numpy as np
 
 import interjax as ij
+from interjax import _folders as folders
 from interjax import datasets, networks, training
+from interjax._orders import as_orders
 
 _OUTPUTS = {"log-odds": ij.log_odds, "log-prob": ij.log_prob, "logit": ij.logit, "prob": ij.prob}
 
@@ -52,7 +51,7 @@ class _Grid(click.ParamType):
 
 
 @click.group(context_settings={"show_default": True, "help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="interjax")
+@click.version_option(ij.__version__, prog_name="interjax")
 def cli() -> None:
     """Measure how a neural network's inputs act together: interactions of every order."""
 
@@ -96,11 +95,12 @@ def _common(command: Any) -> Any:
 @_common
 def train(**settings: Any) -> None:
     """Train a network and keep it as a checkpoint."""
-    out = _open_folder("train", settings)
-    data = datasets.load(settings["data"], **_limit(settings))
+    out = folders.open_folder("train", settings)
+    data = _load(settings)
     spec, model = _train(out / "network", data, settings)
+    folders.write_settings(out, "train", settings)
     test = training.accuracy(model, data.test_x, data.test_y)
-    _write_json(out / "train.json", {"network": spec.to_json(), "test_accuracy": test})
+    folders.write_json(out / "train.json", {"network": spec.to_json(), "test_accuracy": test})
     click.echo(f"{spec.name} on {data.name}: test accuracy {test:.4f}")
     click.echo(f"checkpoint: {out / 'network'}")
 
@@ -142,9 +142,14 @@ def train(**settings: Any) -> None:
     help="pairs measured for each input; by default all where few, else 132 or more",
 )
 @click.option("--radius", type=click.IntRange(1), default=None, help="only pairs of grid cells at most this far apart")
-@click.option("--contexts", type=click.IntRange(1), default=10, help="contexts for each pair and order")
+@click.option(
+    "--contexts",
+    type=click.IntRange(1),
+    default=None,
+    help="contexts for each pair and order; by default 10, or 20 where all pairs are measured",
+)
 @click.option("--method", type=click.Choice(["blocks", "quadruples"]), default="blocks")
-@click.option("--correction", type=click.Choice(["folded-normal", "none"]), default="folded-normal")
+@click.option("--correction", type=click.Choice(["folded-normal", "plug-in", "none"]), default="folded-normal")
 @click.option("--kind", type=click.Choice(["mean", "rms"]), default="mean", help="E|I| or root mean square")
 @click.option(
     "--preset",
@@ -162,26 +167,25 @@ def train(**settings: Any) -> None:
 @click.option(
     "--batch-size", type=click.IntRange(1), default=None, help="rows of a chunk; by default chosen from memory"
 )
-def measure(**settings: Any) -> None:
+@click.pass_context
+def measure(context: click.Context, **settings: Any) -> None:
     """Measure the strength profile J^(m) of a network on data."""
     if settings["preset"] == "official":
-        settings |= {name.replace("n_pairs", "pairs"): value for name, value in ij.OFFICIAL_ALLOCATION.items()}
-        settings["radius"] = settings["radius"] or 2
-    data = datasets.load(settings["data"], **_limit(settings))
-    out = _open_folder("measure", settings)
-    model, spec = _network(out, data, settings)
+        settings |= _official(context, settings)
     key = jax.random.key(settings["seed"])
+    out = folders.open_folder("measure", settings)
+    data = _load(settings)
+    players = _players(data, settings["grid"])
+    baseline = _baseline(settings["baseline"], data, key)
+    pairs = _pair_population(players, settings["radius"])
+    as_orders(settings["orders"], players.n, 2)  # wrong orders are told before anything is trained
+    model, spec = _network(out, data, settings)
+    folders.write_settings(out, "measure", settings)
     x, y = (data.train_x, data.train_y) if settings["split"] == "train" else (data.test_x, data.test_y)
     chosen = training.correctly_classified(model, x, y, count=settings["inputs"], key=jax.random.fold_in(key, 1))
-    players = _players(data, settings["grid"])
-    games = ij.masked_games(
-        model,
-        x[chosen],
-        y[chosen],
-        players=players,
-        baseline=_baseline(settings["baseline"], data, key),
-        output=_OUTPUTS[settings["output"]],
-    )
+    output = _OUTPUTS[settings["output"]]
+    games = ij.masked_games(model, x[chosen], y[chosen], players=players, baseline=baseline, output=output)
+    kept = folders.kept_passes(out / "measured")
     start = time.perf_counter()
     with _Progress(settings["quiet"], "measuring", "passes") as advance:
         found = ij.order_profile(
@@ -190,7 +194,7 @@ def measure(**settings: Any) -> None:
             orders=settings["orders"],
             contexts=settings["contexts"],
             n_pairs=settings["pairs"],
-            pairs=_pair_population(players, settings["radius"]),
+            pairs=pairs,
             method=settings["method"],
             correction=settings["correction"],
             kind=settings["kind"],
@@ -200,51 +204,31 @@ def measure(**settings: Any) -> None:
             progress=advance,
         )
     seconds = time.perf_counter() - start
-    _report_profile(out, found, settings, spec, seconds)
-
-
-def _report_profile(
-    out: Path, found: ij.OrderProfile, settings: dict, spec: networks.NetworkSpec, seconds: float
-) -> None:
-    found.save(out / "profile.npz")
-    numbers = {
-        name: np.asarray(getattr(found, name)).tolist()
-        for name in (
-            "orders",
-            "strength",
-            "stderr",
-            "stderr_within",
-            "uncorrected",
-            "magnitude",
-            "magnitude_stderr",
-            "pairs_by_input",
-            "n_forwards",
-            "n_nonfinite",
-        )
-    }
-    _write_json(
-        out / "profile.json",
-        numbers
-        | {
-            "n_players": found.n_players,
-            "inputs": len(found.by_input),
-            "network": spec.to_json(),
-            "data": settings["data"],
-        },
-    )
+    folders.write_profile(out, found, network=spec.to_json(), data=settings["data"])
     _draw(out / "profile.png", found, settings, spec)
+    _print_profile(found, found.n_forwards - kept, seconds)
+    click.echo(f"profile.json, profile.npz, profile.png, settings.json in {out}")
+
+
+def _official(context: click.Context, settings: dict) -> dict:
+    """The papers' allocation, less what the user chose explicitly."""
+    allocation = {name.replace("n_pairs", "pairs"): value for name, value in ij.OFFICIAL_ALLOCATION.items()}
+    if not settings["data"].startswith(("adult", "csv")):
+        allocation["radius"] = 2
+    default = click.core.ParameterSource.DEFAULT
+    return {name: value for name, value in allocation.items() if context.get_parameter_source(name) == default}
+
+
+def _print_profile(found: ij.OrderProfile, passes: int, seconds: float) -> None:
     click.echo(f"\n{'order m':>8}  {'J^(m)':>7}  {'stderr':>7}  {'uncorrected':>11}")
-    for order, strength, stderr, plain in zip(
-        found.orders, found.strength, found.stderr, found.uncorrected, strict=True
-    ):
+    rows = zip(found.orders, found.strength, found.stderr, found.uncorrected, strict=True)
+    for order, strength, stderr, plain in rows:
         click.echo(f"{order:>8}  {strength:7.3f}  {stderr:7.3f}  {plain:11.3f}")
-    click.echo(
-        f"\n{found.n_forwards:,} forward passes for {len(found.by_input)} inputs of {found.n_players} players, "
-        f"{found.n_forwards / seconds:,.0f} passes per second in this run"
-    )
+    rate = f"{passes / seconds:,.0f} passes per second" if passes else "all measured by an earlier run"
+    inputs = f"{len(found.by_input)} inputs of {found.n_players} players"
+    click.echo(f"\n{found.n_forwards:,} forward passes for {inputs}, {rate}")
     if found.n_nonfinite:
         click.echo(f"{found.n_nonfinite:,} values were NaN or infinite")
-    click.echo(f"profile.json, profile.npz, profile.png, settings.json in {out}")
 
 
 def _draw(path: Path, found: ij.OrderProfile, settings: dict, spec: networks.NetworkSpec) -> None:
@@ -261,6 +245,8 @@ def _draw(path: Path, found: ij.OrderProfile, settings: dict, spec: networks.Net
 def _network(out: Path, data: Any, settings: dict) -> tuple[Any, networks.NetworkSpec]:
     """The network of the checkpoint, of an earlier start of this run, or one trained now."""
     if settings["checkpoint"] is not None:
+        if settings["network"] or settings["epochs"]:
+            raise ValueError("--network and --epochs choose what is trained; with --checkpoint nothing is")
         spec, model, _ = training.load_network(settings["checkpoint"])
         if tuple(spec.input_shape) != data.input_shape or spec.n_classes != data.n_classes:
             raise ValueError(
@@ -293,7 +279,15 @@ def _train(folder: Path, data: Any, settings: dict) -> tuple[networks.NetworkSpe
     return spec, model
 
 
-def _players(data: Any, grid: tuple[int, ...] | None) -> ij.Players:
+def _load(settings: dict) -> datasets.Dataset:
+    if settings["limit"] is None:
+        return datasets.load(settings["data"])
+    if not settings["data"].startswith(("mnist:", "cifar10:")):
+        raise ValueError(f"--limit is for images read from files (mnist, cifar10), not for {settings['data']}")
+    return datasets.load(settings["data"], limit=settings["limit"])
+
+
+def _players(data: datasets.Dataset, grid: tuple[int, ...] | None) -> ij.Players:
     if data.player_labels is not None:
         if grid is not None:
             raise ValueError("--grid cuts images; the players of a table are its columns")
@@ -308,48 +302,26 @@ def _most_equal_cells(length: int) -> int:
 
 
 def _pair_population(players: ij.Players, radius: int | None) -> Any:
-    if radius is None or players.cells is None:
+    if radius is None:
         return "all"
+    if players.cells is None:
+        raise ValueError("--radius is a distance on a grid of cells; the columns of a table have none")
     return ij.pairs_within(players.cells, radius)
 
 
-def _baseline(text: str, data: Any, key: jax.Array) -> Any:
+def _baseline(text: str, data: datasets.Dataset, key: jax.Array) -> Any:
     if text == "mean":
         return data.train_x.mean(axis=0)
-    if text.startswith("marginal:"):
-        count = int(text.removeprefix("marginal:"))
-        chosen = jax.random.choice(jax.random.fold_in(key, 3), len(data.train_x), (count,), replace=False)
+    kind, _, number = text.partition(":")
+    if kind == "marginal" and number.isdigit() and 1 <= int(number) <= len(data.train_x):
+        chosen = jax.random.choice(jax.random.fold_in(key, 3), len(data.train_x), (int(number),), replace=False)
         return ij.marginal(data.train_x[np.asarray(chosen)])
     try:
         return float(text)
     except ValueError:
-        raise ValueError(f"--baseline must be a number, mean or marginal:K, got {text!r}") from None
-
-
-def _limit(settings: dict) -> dict:
-    return {} if settings["limit"] is None else {"limit": settings["limit"]}
-
-
-def _open_folder(command: str, settings: dict) -> Path:
-    """The run's folder with its settings; the default name follows from them, so that other settings never collide."""
-    chosen = {name: value for name, value in settings.items() if name not in ("out", "quiet")}
-    text = json.dumps(chosen, sort_keys=True, default=str, indent=1)
-    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    data = settings["data"].split(":")[0]
-    out = settings["out"] or Path("interjax-results") / f"{command}-{data}-{digest}"
-    path = out / "settings.json"
-    if path.exists() and json.loads(path.read_text())["settings"] != json.loads(text):
-        raise ValueError(f"{out} holds a run with other settings: choose another --out, or delete it to start anew")
-    out.mkdir(parents=True, exist_ok=True)
-    versions = {"interjax": ij.__version__, "jax": jax.__version__, "device": str(jax.devices()[0].device_kind)}
-    _write_json(path, {"command": command, "settings": json.loads(text), "versions": versions})
-    return out
-
-
-def _write_json(path: Path, content: Any) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(json.dumps(content, indent=1) + "\n")
-    os.replace(partial, path)
+        raise ValueError(
+            f"--baseline must be a number, mean or marginal:K (K of the {len(data.train_x)} examples), got {text!r}"
+        ) from None
 
 
 class _Progress:
@@ -378,5 +350,9 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         raise SystemExit(error.exit_code) from None
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise SystemExit(f"interjax: {error}") from None
+
+
+if __name__ == "__main__":
+    main()

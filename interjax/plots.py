@@ -55,7 +55,8 @@ def profile(
     styles = zip(_COLOURS, _MARKERS, _LINES, strict=True)
     for (name, found), (colour, marker, line) in zip(named.items(), itertools.islice(styles, len(named)), strict=True):
         place = _ratio(found)
-        label = name or f"corrected, {level:.0%} interval"
+        kind = "uncorrected" if found.correction == "none" else "corrected"
+        label = name or f"{kind}, {level:.0%} interval"
         lower, upper = found.interval(level)
         axes.fill_between(place, lower, upper, color=colour, alpha=0.2, linewidth=0)
         axes.plot(place, found.strength, color=colour, marker=marker, linestyle=line, markersize=5, label=label)

@@ -75,6 +75,14 @@ def test_a_linen_module_with_variables_is_evaluated_without_training():
     np.testing.assert_allclose(game(MASKS), expected, rtol=1e-5)
 
 
+def test_a_linen_module_with_lists_among_its_attributes():
+    module = linen.Sequential([linen.Dense(4), linen.relu, linen.Dense(2)])
+    variables = module.init(jax.random.key(0), jnp.zeros((1, 6)))
+    game = ij.masked_game((module, variables), X, players=PLAYERS, output=ij.logit(0))
+    expected = module.apply(variables, jnp.where(MASKS, X, 0.0))[:, 0]
+    np.testing.assert_allclose(game(MASKS), expected, rtol=1e-5, atol=1e-6)
+
+
 def test_a_function_with_parameters_and_one_without():
     weights = np.random.default_rng(1).normal(size=(6, 3)).astype(np.float32)
     with_params = ij.masked_game((lambda w, x: x @ w, weights), X, players=PLAYERS, output=ij.logit(2))

@@ -11,6 +11,7 @@ from flax import nnx
 
 from interjax import networks
 from interjax._architectures import _halve
+from interjax._convolution import Convolution
 
 SMALL = {
     "mlp": ((5, 3), {"hidden": [7], "dropout": 0.5}),
@@ -186,3 +187,23 @@ def test_one_class_is_refused():
 def test_a_spec_with_other_fields_is_refused():
     with pytest.raises(ValueError, match="has the fields"):
         networks.NetworkSpec.from_json({"name": "mlp"})
+
+
+@pytest.mark.parametrize(
+    ("height", "options"),
+    [
+        (2, {"padding": 1}),
+        (4, {}),
+        (5, {"padding": "VALID"}),
+        (9, {"strides": 2, "padding": 1, "use_bias": False}),
+        (12, {}),
+    ],
+)
+def test_convolution_has_the_values_and_gradients_of_flax(height, options):
+    ours = Convolution(3, 4, (3, 3), rngs=nnx.Rngs(0), **options)
+    flax = nnx.Conv(3, 4, (3, 3), rngs=nnx.Rngs(0), **options)
+    x = jax.random.normal(jax.random.key(0), (2, height, height, 3))
+    np.testing.assert_allclose(ours(x), flax(x), atol=1e-5)
+    gradients = [nnx.grad(lambda layer: (layer(x) ** 2).sum())(layer)["kernel"][...] for layer in (ours, flax)]
+    np.testing.assert_allclose(*gradients, atol=1e-3)
+    np.testing.assert_allclose(jax.jit(jax.vmap(lambda one: ours(one[None])[0]))(x), flax(x), atol=1e-5)

@@ -1,0 +1,61 @@
+"""The notebooks run from start to end, and what is stored in them is fit for everyone."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+@pytest.fixture
+def execute(tmp_path, monkeypatch):
+    """Execute a notebook in the small setting, in an empty folder, with a kernel as a user has it."""
+    monkeypatch.setenv("INTERJAX_NOTEBOOK_SMALL", "1")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT), prepend=":")
+    for name in ("INTERJAX_DATA", "XLA_FLAGS", "MPLBACKEND"):
+        monkeypatch.delenv(name, raising=False)
+
+    def run(notebook):
+        place = {"metadata": {"path": str(tmp_path)}}
+        NotebookClient(notebook, timeout=300, kernel_name="python3", resources=place).execute()
+        return notebook
+
+    return run
+
+
+def text_of(notebook):
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return "".join(output.get("text", "") + output.get("data", {}).get("text/plain", "") for output in outputs)
+
+
+def test_there_are_notebooks():
+    assert NOTEBOOKS
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs(path, execute):
+    execute(nbformat.read(path, as_version=4))
+
+
+def test_the_first_notebook_takes_mnist_where_there_is_some(data_folder, execute, monkeypatch):
+    monkeypatch.setenv("INTERJAX_DATA", str(data_folder))
+    notebook = nbformat.read(NOTEBOOKS[0], as_version=4)
+    first = next(number for number, cell in enumerate(notebook.cells) if cell.cell_type == "code")
+    notebook.cells = notebook.cells[: first + 1]
+    assert "Dataset('mnist'" in text_of(execute(notebook))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_stored_notebook_is_whole_and_small(path):
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    assert path.stat().st_size < 400_000
+    assert not re.search(r"/(root|home|work|tmp|Users)/", path.read_text())
+    kinds = {output.output_type for cell in notebook.cells for output in cell.get("outputs", [])}
+    assert "error" not in kinds
+    counts = [cell.execution_count for cell in notebook.cells if cell.cell_type == "code"]
+    assert counts in ([None] * len(counts), list(range(1, len(counts) + 1)))  # run in order, or not at all

@@ -27,6 +27,9 @@ arguments.add_argument("--examples", type=int, default=4, help="with --inputs 1:
 arguments.add_argument("--repeats", type=int, default=8, help="independent repeats of each estimator")
 arguments.add_argument("--reference-contexts", type=int, default=400)
 arguments.add_argument("--network", default="mlp")
+arguments.add_argument(
+    "--baseline", choices=["zero", "mean"], default="zero", help="mean leaves no player known to be null"
+)
 options = arguments.parse_args()
 
 # (pairs, contexts) for each input
@@ -85,7 +88,8 @@ data, model, players = trained()
 accuracy = ij.training.accuracy(model, data.test_x, data.test_y)
 count = options.examples if options.inputs == 1 else options.inputs
 chosen = ij.training.correctly_classified(model, data.train_x, data.train_y, count=count, key=jax.random.key(1))
-games = ij.masked_games(model, data.train_x[chosen], data.train_y[chosen], players=players)
+baseline = data.train_x.mean(axis=0) if options.baseline == "mean" else 0.0
+games = ij.masked_games(model, data.train_x[chosen], data.train_y[chosen], players=players, baseline=baseline)
 groups = [[game] for game in games] if options.inputs == 1 else [games]
 pairs = ij.pairs_within(players.cells, 2)
 start = time.perf_counter()
@@ -98,6 +102,7 @@ print(
             "test_accuracy": accuracy,
             "players": players.n,
             "inputs": options.inputs,
+            "baseline": options.baseline,
             "examples": len(groups),
             "pairs": len(pairs),
             "reference_contexts": options.reference_contexts,

@@ -161,8 +161,8 @@ def report(network: str) -> dict[str, object]:
         for name, one in work.items():
             rates[name].append(timed(one))
 
-    def ratio(top: str, bottom: str) -> dict[str, float]:
-        each = np.array(rates[top]) / np.array(rates[bottom])
+    def ratio(top: str, bottom: str, factor: float = 1.0) -> dict[str, float]:
+        each = factor * np.array(rates[top]) / np.array(rates[bottom])
         return {
             name: round(float(of(each)), 2) for name, of in (("median", np.median), ("min", np.min), ("max", np.max))
         }
@@ -181,10 +181,8 @@ def report(network: str) -> dict[str, object]:
         "quadruples_over_official": ratio("quadruples", "official"),
         "blocks_over_tuned_torch": ratio("blocks", "tuned_torch"),
         "masked_over_plain_jax": {
-            "quadruples": {name: round(4 * value, 2) for name, value in exact("quadruples", "plain_jax").items()},
-            "blocks": {
-                name: round(passes["blocks"] * value, 2) for name, value in exact("blocks", "plain_jax").items()
-            },
+            "quadruples": ratio("quadruples", "plain_jax", passes["quadruples"]),
+            "blocks": ratio("blocks", "plain_jax", passes["blocks"]),
             "unfolded": ratio("masked_passes", "plain_jax"),
         },
         "plain_jax_over_plain_torch": ratio("plain_jax", "plain_torch"),

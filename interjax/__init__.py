@@ -8,11 +8,11 @@ from interjax._coalitions import pairs_within as pairs_within
 from interjax._exact_orders import exact_order_interactions as exact_order_interactions
 from interjax._exact_orders import learning_strength as learning_strength
 from interjax._games import Game as Game
-from interjax._games import masked_game as masked_game
-from interjax._games import masked_games as masked_games
 from interjax._games import tabulate as tabulate
 from interjax._indices import Interactions as Interactions
 from interjax._indices import interaction_index as interaction_index
+from interjax._masked_games import masked_game as masked_game
+from interjax._masked_games import masked_games as masked_games
 from interjax._orders import OrderInteractions as OrderInteractions
 from interjax._orders import order_interactions as order_interactions
 from interjax._outputs import log_odds as log_odds

@@ -1,6 +1,5 @@
 """Values of a plan's rows: masks are made on the device from contexts and flips, chunk by chunk, without waiting."""
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -9,27 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from interjax._games import Game, MaskedNetwork
-
-_FOLDING_TOLERANCE = 1e-3
-
-
-def fold(game: Game) -> Any:
-    """What each player adds to the first layer of a masked network, if its game is to be folded; else None.
-
-    The folded values are compared with the network's own on a few coalitions; if they differ, the game is not folded.
-    """
-    if not isinstance(game.value, MaskedNetwork) or game.value.split is None:
-        return None
-    parts = _contributions(game)
-    masks = np.random.default_rng(0).random((8, game.n_players)) < 0.5
-    folded, direct = (np.asarray(values) for values in _both_values(game, parts, masks))
-    known = np.isfinite(direct)  # NaN from the network is reported where it is measured
-    error = np.max(np.abs(folded - direct), where=known, initial=0.0)
-    if error > _FOLDING_TOLERANCE * np.max(np.abs(direct), where=known, initial=1.0):
-        warnings.warn("folding the network's first layer changes its values, so it is used unfolded", stacklevel=2)
-        return None
-    return parts
+from interjax._games import Game
 
 
 def dispatch_rows(
@@ -86,19 +65,6 @@ def _row_values(game: Game, parts: Any, contexts: Array, context_index: Array, f
     if parts is None:
         return game.value(game.params, _flipped(jnp, contexts, context_index, flips))
     return game.value.values_of_flips(game.params, parts, contexts, context_index, flips)  # type: ignore[attr-defined]
-
-
-@jax.jit
-def _contributions(game: Game) -> Any:
-    return game.value.contributions(game.params)  # type: ignore[attr-defined]
-
-
-@jax.jit
-def _both_values(game: Game, parts: Any, masks: Array) -> tuple[Array, Array]:
-    index = jnp.arange(len(masks))
-    nobody = jnp.full((len(masks), 1), -1)
-    folded = game.value.values_of_flips(game.params, parts, masks, index, nobody)  # type: ignore[attr-defined]
-    return folded, game.value(game.params, masks)
 
 
 def _flipped(numpy: Any, contexts: Any, context_index: Any, flips: Any) -> Any:

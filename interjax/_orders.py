@@ -12,8 +12,9 @@ import numpy as np
 from interjax._batching import chunk_rows
 from interjax._coalitions import all_of_size
 from interjax._designs import PIECE_ROWS, Plan, is_exact, plans
-from interjax._evaluation import dispatch_rows, fold
+from interjax._evaluation import dispatch_rows
 from interjax._games import Game, warn_if_nonfinite
+from interjax._masked_networks import fold
 from interjax._results import Saved, result, static_field
 
 METHODS = ("blocks", "quadruples")

@@ -100,6 +100,27 @@ def test_masked_games_share_compiled_code_and_differ_by_input():
     assert len({jax.tree.structure(game) for game in games}) == 1
 
 
+@pytest.mark.parametrize("baseline", [0.0, 0.7])
+def test_folded_values_are_the_networks(baseline):
+    random = np.random.default_rng(0)
+    first, second = random.normal(size=(12, 40)).astype(np.float32), random.normal(size=(40, 3)).astype(np.float32)
+    network = lambda x: jnp.tanh(x.reshape(-1, 12) @ first) @ second  # noqa: E731
+    x, masks = random.normal(size=(3, 4)).astype(np.float32), random.random((80, 6)) < 0.5
+    players = ij.Players.grid((3, 4), (3, 2))
+    plain, folded = (
+        ij.masked_game(network, x, players=players, baseline=baseline, output=ij.log_odds(1), fold=fold)
+        for fold in (False, True)
+    )
+    assert folded._folds(len(masks))
+    np.testing.assert_allclose(folded(masks), plain(masks), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(ij.tabulate(folded), ij.tabulate(plain), rtol=1e-4, atol=1e-5)
+
+
+def test_a_network_that_starts_otherwise_cannot_be_folded():
+    with pytest.raises(ValueError, match="first operation"):
+        masked(model=lambda x: jnp.sin(x), fold=True)
+
+
 def test_nan_is_kept_and_reported():
     game = ij.Game.from_host(lambda masks: np.where(masks[:, 0], np.nan, 1.0), 2)
     with pytest.warns(UserWarning, match="2 of 4 values"):

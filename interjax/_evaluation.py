@@ -1,18 +1,39 @@
 """Values of a plan's rows: masks are made on the device from contexts and flips, chunk by chunk, without waiting."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array
 
 from interjax._games import Game
 
 
+def as_mesh(mesh: Mesh | None) -> Mesh | None:
+    """The devices that rows are spread over: those of `mesh`; by default all local accelerators, or one CPU device."""
+    if mesh is not None:
+        if not isinstance(mesh, Mesh):
+            raise ValueError(f"mesh must be a jax.sharding.Mesh such as jax.make_mesh((8,), ('rows',)), got {mesh!r}")
+        return mesh
+    devices = jax.local_devices()
+    if len(devices) == 1 or devices[0].platform == "cpu":
+        return None
+    return Mesh(np.array(devices), ("rows",))
+
+
 def dispatch_rows(
-    game: Game, parts: Any, contexts: np.ndarray, context_index: np.ndarray, flips: np.ndarray, *, rows: int
+    game: Game,
+    parts: Any,
+    contexts: np.ndarray,
+    context_index: np.ndarray,
+    flips: np.ndarray,
+    *,
+    rows: int,
+    mesh: Mesh | None = None,
 ) -> Callable[[], np.ndarray]:
     """Start evaluating rows (a context with some players flipped); the returned function waits for the values.
 
@@ -22,8 +43,10 @@ def dispatch_rows(
         contexts: bool (contexts, n).
         context_index: int32 (total,), ascending.
         flips: int32 (total, k), -1 = none.
-        rows: rows of a chunk.
+        rows: rows of a chunk on one device.
+        mesh: devices over which a chunk is spread.
     """
+    rows *= mesh.size if mesh is not None and not game.on_host else 1
     table_rows = _table_rows(rows, flips.shape[1], len(contexts) / max(len(context_index), 1), parts)
     pieces = []
     start, total = 0, len(context_index)
@@ -41,7 +64,7 @@ def dispatch_rows(
             index[: stop - start] = context_index[start:stop] - first
             flipped = np.full((rows, flips.shape[1]), -1, np.int32)
             flipped[: stop - start] = flips[start:stop]
-            pieces.append((_row_values(game, parts, table, index, flipped), stop - start))
+            pieces.append((_row_values(game, parts, table, index, flipped, mesh=mesh), stop - start))
         start = stop
 
     def collect() -> np.ndarray:
@@ -60,11 +83,27 @@ def _table_rows(rows: int, size: int, contexts_per_row: float, parts: Any) -> in
     return int(rows * share) + 2
 
 
-@jax.jit
-def _row_values(game: Game, parts: Any, contexts: Array, context_index: Array, flips: Array) -> Array:
-    if parts is None:
-        return game.value(game.params, _flipped(jnp, contexts, context_index, flips))
-    return game.value.values_of_flips(game.params, parts, contexts, context_index, flips)  # type: ignore[attr-defined]
+@functools.partial(jax.jit, static_argnames="mesh")
+def _row_values(
+    game: Game, parts: Any, contexts: Array, context_index: Array, flips: Array, *, mesh: Mesh | None
+) -> Array:
+    def values(game: Game, parts: Any, contexts: Array, context_index: Array, flips: Array) -> Array:
+        if parts is None:
+            return game.value(game.params, _flipped(jnp, contexts, context_index, flips))
+        network: Any = game.value
+        return network.values_of_flips(game.params, parts, contexts, context_index, flips)
+
+    if mesh is None:
+        return values(game, parts, contexts, context_index, flips)
+    everywhere, by_row = PartitionSpec(), PartitionSpec(mesh.axis_names)
+    sharded = jax.shard_map(
+        values,
+        mesh=mesh,
+        in_specs=(everywhere, everywhere, everywhere, by_row, by_row),
+        out_specs=by_row,
+        check_vma=False,
+    )
+    return sharded(game, parts, contexts, context_index, flips)
 
 
 def _flipped(numpy: Any, contexts: Any, context_index: Any, flips: Any) -> Any:

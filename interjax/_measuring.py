@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from interjax._clusters import Cluster, PairPopulation
 from interjax._designs import expected_passes, is_exact, plans
@@ -100,6 +101,7 @@ def measure_input(
     game: Game,
     design: Design,
     batch_size: int | None,
+    mesh: Mesh | None,
     progress: Callable[[int], None] | None,
 ) -> Measured:
     """Measure one input's clusters at every order."""
@@ -125,7 +127,7 @@ def measure_input(
         )
     )
     made = 0
-    for passes in observe(game, sums, work, batch_size=batch_size):
+    for passes in observe(game, sums, work, batch_size=batch_size, mesh=mesh):
         made += passes
         if progress:
             progress(made)

@@ -8,11 +8,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
 from interjax._batching import chunk_rows
 from interjax._coalitions import all_of_size
 from interjax._designs import PIECE_ROWS, Plan, is_exact, plans
-from interjax._evaluation import dispatch_rows
+from interjax._evaluation import as_mesh, dispatch_rows
 from interjax._games import Game, warn_if_nonfinite
 from interjax._masked_networks import fold
 from interjax._results import Saved, result, static_field
@@ -97,6 +98,7 @@ def order_interactions(
     method: str = "blocks",
     size: int = 2,
     batch_size: int | None = None,
+    mesh: Mesh | None = None,
 ) -> OrderInteractions:
     """Estimate multi-order interactions of pairs (or single players, or triples) from sampled contexts.
 
@@ -118,7 +120,8 @@ def order_interactions(
         contexts: contexts for each coalition and order; the standard error falls with its square root.
         method: "blocks" or "quadruples".
         size: players of a coalition if `pairs` is "all".
-        batch_size: rows of a chunk; by default chosen from memory.
+        batch_size: rows of a chunk on one device; by default chosen from memory.
+        mesh: a `jax.sharding.Mesh` of the devices to spread forward passes over; None = all local accelerators.
 
     Returns:
         `OrderInteractions` with mean and stderr (orders, coalitions).
@@ -146,7 +149,7 @@ def order_interactions(
     check_sampling(contexts, method)
     sums = ObservationSums.zeros(len(numbers), 1, len(coalitions))
     work = plans(key, game.n_players, [coalitions], numbers.tolist(), contexts, method=method)
-    for _ in observe(game, [sums], work, batch_size=batch_size):
+    for _ in observe(game, [sums], work, batch_size=batch_size, mesh=as_mesh(mesh)):
         pass
     warn_if_nonfinite(sums.n_nonfinite, sums.n_forwards)
     total, squares, count = sums.total[:, 0], sums.squares[:, 0], sums.count[:, 0]
@@ -174,6 +177,7 @@ def observe(
     work: Iterable[tuple[int, int, Plan]],
     *,
     batch_size: int | None = None,
+    mesh: Mesh | None = None,
 ) -> Iterator[int]:
     """Evaluate plans and add each to the sums of its set at its place; yields the forward passes of each piece.
 
@@ -194,7 +198,7 @@ def observe(
 
     for pieces in _gather(work):
         contexts, index, flips = _joined([plan for _, _, plan in pieces])
-        waiting.append((pieces, dispatch_rows(game, parts, contexts, index, flips, rows=rows)))
+        waiting.append((pieces, dispatch_rows(game, parts, contexts, index, flips, rows=rows, mesh=mesh)))
         if len(waiting) == 2:
             yield finish()
     while waiting:

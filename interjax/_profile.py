@@ -6,8 +6,10 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from interjax._clusters import PairPopulation
+from interjax._evaluation import as_mesh
 from interjax._games import Game, warn_if_nonfinite
 from interjax._measuring import Design, Measured, cluster_players_of, measure_input
 from interjax._orders import as_coalitions, as_orders, check_key, check_sampling
@@ -85,6 +87,7 @@ def order_profile(
     target_stderr: float | None = None,
     max_forwards: float = 1e9,
     batch_size: int | None = None,
+    mesh: Mesh | None = None,
     folder: Any = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> OrderProfile:
@@ -112,7 +115,8 @@ def order_profile(
         target_stderr: repeat with fresh pairs (or contexts, where all pairs are measured) until the largest
             standard error of J^(m) is at most this.
         max_forwards: with `target_stderr`: stop before making more forward passes than this.
-        batch_size: rows of a chunk; by default chosen from memory.
+        batch_size: rows of a chunk on one device; by default chosen from memory.
+        mesh: a `jax.sharding.Mesh` of the devices to spread forward passes over; None = all local accelerators.
         folder: where to keep what has been measured, input by input; a later call with the same arguments resumes.
         progress: called with (forward passes made, passes expected).
 
@@ -135,6 +139,7 @@ def order_profile(
         Deng et al., ICLR 2022 (arXiv:2111.06236), equation 3; arXiv:2512.18607.
     """
     check_key(key)
+    devices = as_mesh(mesh)
     games = [games] if isinstance(games, Game) else list(games)
     _check_choices(games, correction, kind, target_stderr, n_pairs)
     n_players = games[0].n_players
@@ -153,7 +158,9 @@ def order_profile(
         for place, game in enumerate(games):
             report = _shifted(progress, made, expected * (rounds + 1))
             input_key = jax.random.fold_in(jax.random.fold_in(key, place), rounds)
-            found = _measure_or_read(run, f"round{rounds}-input{place}", input_key, game, design, batch_size, report)
+            found = _measure_or_read(
+                run, f"round{rounds}-input{place}", input_key, game, design, batch_size, devices, report
+            )
             measured[place].append(found)
             made += found.n_forwards
             if progress:
@@ -183,13 +190,14 @@ def _measure_or_read(
     game: Game,
     design: Design,
     batch_size: int | None,
+    mesh: Mesh | None,
     report: Callable[[int], None] | None,
 ) -> Measured:
     """One input's sums, from the run's folder if they were measured before."""
     kept = run.read(name) if run else None
     if kept is not None:
         return Measured.from_arrays(kept)
-    found = measure_input(key, game, design, batch_size, report)
+    found = measure_input(key, game, design, batch_size, mesh, report)
     if run:
         run.write(name, found.to_arrays())
     return found

@@ -1,5 +1,6 @@
 """The strength profile J^(m): its estimate over inputs, pairs and contexts, with its standard error."""
 
+import functools
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -158,9 +159,8 @@ def order_profile(
         for place, game in enumerate(games):
             report = _shifted(progress, made, expected * (rounds + 1))
             input_key = jax.random.fold_in(jax.random.fold_in(key, place), rounds)
-            found = _measure_or_read(
-                run, f"round{rounds}-input{place}", input_key, game, design, batch_size, devices, report
-            )
+            measure = functools.partial(measure_input, input_key, game, design, batch_size, devices, report)
+            found = _measure_or_read(run, f"round{rounds}-input{place}", measure)
             measured[place].append(found)
             made += found.n_forwards
             if progress:
@@ -183,21 +183,12 @@ OFFICIAL_ALLOCATION: dict[str, Any] = {
 """The allocation of the papers' released code (arXiv:2111.06236): use with `pairs=ij.pairs_within(grid, 2)`."""
 
 
-def _measure_or_read(
-    run: RunFolder | None,
-    name: str,
-    key: jax.Array,
-    game: Game,
-    design: Design,
-    batch_size: int | None,
-    mesh: Mesh | None,
-    report: Callable[[int], None] | None,
-) -> Measured:
+def _measure_or_read(run: RunFolder | None, name: str, measure: Callable[[], Measured]) -> Measured:
     """One input's sums, from the run's folder if they were measured before."""
     kept = run.read(name) if run else None
     if kept is not None:
         return Measured.from_arrays(kept)
-    found = measure_input(key, game, design, batch_size, mesh, report)
+    found = measure()
     if run:
         run.write(name, found.to_arrays())
     return found

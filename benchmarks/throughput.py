@@ -137,7 +137,8 @@ def contenders(name: str) -> dict[str, Callable[[], int]]:
         "blocks": ours("blocks", among, 10 if name == "mlp" else 4),
         "plain_jax": forward_jax,
         "plain_torch": forward_torch,
-        "masked_passes": lambda: len(unfolded(masks).block_until_ready()),
+        "masked_passes": lambda: len(game(masks).block_until_ready()),
+        "unfolded_passes": lambda: len(unfolded(masks).block_until_ready()),
     }
 
 
@@ -183,7 +184,8 @@ def report(network: str) -> dict[str, object]:
         "masked_over_plain_jax": {
             "quadruples": ratio("quadruples", "plain_jax", passes["quadruples"]),
             "blocks": ratio("blocks", "plain_jax", passes["blocks"]),
-            "unfolded": ratio("masked_passes", "plain_jax"),
+            "game(masks)": ratio("masked_passes", "plain_jax"),
+            "unfolded": ratio("unfolded_passes", "plain_jax"),
         },
         "plain_jax_over_plain_torch": ratio("plain_jax", "plain_torch"),
     }

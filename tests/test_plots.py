@@ -165,6 +165,7 @@ def test_nan_leaves_a_gap(axes):
 def test_a_profile_of_nothing_but_nan_is_drawn(axes):
     ij.plots.profile(axes, make_profile(np.full(5, np.nan)), uncorrected=True, theory=6)
     axes.figure.canvas.draw()
+    assert np.isnan(axes.lines[0].get_ydata()).all()
 
 
 def test_the_scale_starts_at_zero_and_the_mean_is_marked(axes):

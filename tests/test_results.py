@@ -220,8 +220,8 @@ def test_other_settings_are_refused_by_name(tmp_path):
 
 
 def test_a_tuple_in_the_settings_is_the_list_that_json_makes_of_it(tmp_path):
-    RunFolder(tmp_path, {"orders": (0, 1)})
-    RunFolder(tmp_path, {"orders": (0, 1)})
+    RunFolder(tmp_path, {"orders": (0, 1)}).write("piece", {"a": np.arange(2)})
+    assert RunFolder(tmp_path, {"orders": (0, 1)}).read("piece") is not None
 
 
 def test_a_damaged_piece_is_named(tmp_path):

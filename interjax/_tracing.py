@@ -9,6 +9,8 @@ import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, JaxprEqn, Literal, Var, jaxprs_in_params
 from jaxtyping import Array
 
+from interjax._convolution import convolve_equation
+
 Part = Callable[[Any, Array], Array]  # (params, batch (B, ...)) -> batch (B, ...)
 
 _CALLS = {"jit", "pjit", "closed_call", "core_call", "checkpoint", "remat", "remat2"}
@@ -205,14 +207,20 @@ def _inlined(trace: Any, values: Iterable[Any]) -> list[Any]:
         if callee is None:
             _execute(equation, known)
         else:
-            outputs = _inlined(callee, [_read(atom, known) for atom in equation.invars])
+            operands = equation.invars[-len(callee.jaxpr.invars) :]  # without the number of a conditional's branch
+            outputs = _inlined(callee, [_read(atom, known) for atom in operands])
             known.update(zip(equation.outvars, outputs, strict=True))
     return [_read(atom, known) for atom in trace.jaxpr.outvars]
 
 
 def _callee(equation: JaxprEqn) -> Any:
-    """The trace that an equation calls; None if it is no call, or one with a derivative rule that is worth keeping."""
+    """The trace that an equation calls; None if it is no call, or one with a derivative rule that is worth keeping.
+
+    Of a choice by platform it is the default branch, which every platform can run.
+    """
     name = equation.primitive.name
+    if name == "cond" and (equation.params.get("branches_platforms") or ["none"])[-1] is None:
+        return equation.params["branches"][-1]
     if name not in _CALLS | _CUSTOM_CALLS:
         return None
     callee = equation.params["call_jaxpr" if "call_jaxpr" in equation.params else "jaxpr"]
@@ -237,9 +245,14 @@ def _execute(equation: JaxprEqn, known: dict[Any, Any]) -> None:
 
 
 def _evaluate(trace: ClosedJaxpr, wanted: Any, known: dict[Any, Any]) -> Array:
-    """One value of a trace, from the known ones."""
+    """One value of a trace, from the known ones; convolutions in the form that is fastest on the platform."""
     for equation in _needed(trace.jaxpr.eqns, [wanted], known):
-        _execute(equation, known)
+        if equation.primitive.name == "conv_general_dilated":
+            with equation.ctx.manager:
+                value = convolve_equation(equation, *(_read(atom, known) for atom in equation.invars))
+            known[equation.outvars[0]] = value
+        else:
+            _execute(equation, known)
     return _read(wanted, known)
 
 
@@ -285,6 +298,9 @@ def _size(atom: Any) -> int:
 
 def product_work(equation: JaxprEqn) -> float:
     """Operations of one matrix product or convolution, a convolution's counted eightfold; 0 for anything else."""
+    callee = _callee(equation)
+    if callee is not None:
+        return sum(map(product_work, callee.jaxpr.eqns))
     if equation.primitive.name == "dot_general":
         (contracted, _), _ = equation.params["dimension_numbers"]
         return 2 * _size(equation.outvars[0]) * math.prod(_shape(equation.invars[0])[axis] for axis in contracted)

@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.metadata
 import json
+import math
 import os
 import platform
 import subprocess
@@ -116,7 +117,16 @@ def spread(values: Sequence[float] | np.ndarray, digits: int = 3) -> dict[str, f
 
 
 def print_line(**fields: Any) -> None:
-    print(json.dumps(fields), flush=True)
+    """One JSON object on a line of its own; NaN and infinities become null, which JSON has."""
+    print(json.dumps(_finite(fields), allow_nan=False), flush=True)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def about(clock: Clock, threads: int) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
     python benchmarks/scaling.py --plot benchmarks/results/scaling.png > benchmarks/results/scaling.jsonl
 
-Times are medians of repeats after one run that compiles. LeNet on 28x28 pixels; one quantity is varied at a time
+Times are medians of repeats after one run that compiles. An MLP (784-256-256-10); one quantity is varied at a time
 from 14x14 players, 20 contexts, one input, 13 orders, all pairs among 16 random players. Virtual devices share this
 machine's cores, so their times show the overhead of spreading work and no gain; each number has its own process.
 Exact mode takes a ready table of 2^n values. Prints JSON lines; --plot draws the lines of a file.
@@ -12,6 +12,7 @@ from _cores import arguments_of, use_cores
 
 arguments = arguments_of(__doc__, threads=0)
 arguments.add_argument("--repeats", type=int, default=3)
+arguments.add_argument("--network", default="mlp", help="any of ij.networks that takes 28x28x1 pixels")
 arguments.add_argument("--cells", type=int, nargs="+", default=[4, 7, 14, 28], help="players along a side")
 arguments.add_argument("--contexts", type=int, nargs="+", default=[5, 20, 80, 320])
 arguments.add_argument("--inputs", type=int, nargs="+", default=[1, 4, 16, 64])
@@ -46,11 +47,11 @@ Line = dict[str, Any]
 
 
 class Run:
-    """LeNet with random weights on random inputs, and a measuring of them that can be repeated."""
+    """A network with random weights on random inputs, and a measuring of them that can be repeated."""
 
     def __init__(self, cells: int = CELLS, inputs: int = 1):
-        network, options_of = ("mlp", {"hidden": (16,)}) if options.fast else ("lenet", {})
-        model = ij.networks.build(network, SHAPE, 10, seed=0, **options_of)
+        sizes = {"hidden": (16,)} if options.fast else {}
+        model = ij.networks.build(options.network, SHAPE, 10, seed=0, **(sizes if options.network == "mlp" else {}))
         xs = np.random.default_rng(0).normal(size=(inputs, *SHAPE)).astype(np.float32)
         self.players = ij.Players.grid(SHAPE, (cells, cells))
         self.games = ij.masked_games(model, xs, [LABEL] * inputs, players=self.players)
@@ -111,7 +112,8 @@ def by_devices() -> list[Line]:
     for devices in options.devices:
         flags = os.environ.get("XLA_FLAGS", "") + f" --xla_force_host_platform_device_count={devices}"
         asked = [sys.executable, __file__, "--on-all-devices", "--threads", str(options.threads)]
-        asked += ["--repeats", str(options.repeats), *(["--fast"] if options.fast else [])]
+        asked += ["--network", options.network, "--repeats", str(options.repeats)]
+        asked += ["--fast"] if options.fast else []
         environment = os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
         made = subprocess.run(asked, env=environment, stdout=subprocess.PIPE, text=True, check=True)
         found.append(json.loads(made.stdout))
@@ -190,10 +192,11 @@ def main() -> None:
         print_line(**on_all_devices())
         return
     measured_on = about(clock, options.threads)
-    print_line(benchmark="scaling", **measured_on, repeats=options.repeats)
+    print_line(benchmark="scaling", **measured_on, network=options.network, repeats=options.repeats)
     lines = [*by_players(), *by_contexts(), *by_inputs(), *by_devices(), *by_exact_players()]
     if options.plot:
-        shown = ("processor", "cores", "device", "clock", "jax", "interjax")
+        measured_on["network"] = options.network
+        shown = ("network", "processor", "cores", "device", "clock", "jax", "interjax")
         draw(lines, options.plot, "\n".join(f"{name}: {measured_on[name]}" for name in shown if name in measured_on))
 
 

@@ -131,6 +131,8 @@ def _finite(value: Any) -> Any:
 
 def about(clock: Clock, threads: int) -> dict[str, Any]:
     """The machine, the versions and the clock: the first line of every result."""
+    if clock is time.process_time and jax.devices()[0].platform != "cpu":
+        raise SystemExit("CPU seconds do not measure an accelerator: use --threads 0")
     packages = ("jax", "jaxlib", "flax", "numpy", "torch")
     return {
         "processor": _processor(),
@@ -140,6 +142,7 @@ def about(clock: Clock, threads: int) -> dict[str, Any]:
         "python": platform.python_version(),
         "interjax": f"{ij.__version__} {_commit()}".strip(),
         "clock": "CPU seconds" if clock is time.process_time else "wall clock",
+        "load_before": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
     } | {name: version for name in packages if (version := _version(name))}
 
 

@@ -336,6 +336,8 @@ def main() -> None:
         for one, passes in rates.items()
         if one != "plain"
     }
+    if not fastest_of:
+        return
     best = max(fastest_of, key=fastest_of.__getitem__)
     print_line(most_coalitions_per_second=float(f"{fastest_of[best]:.4g}"), reached_by=list(best))
 

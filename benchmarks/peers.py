@@ -1,11 +1,15 @@
 """Peers in PyTorch: the papers' networks and their protocol for multi-order interactions, transcribed."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from flax import nnx
 from torch import nn
 from torch.nn import functional
 
+from interjax._designs import Plan
+from interjax._orders import ObservationSums
 from interjax.networks import MLP, AlexNetCIFAR, LeNet
 
 
@@ -55,35 +59,57 @@ def official_pair_contexts(
             masks[4 * number, [i, j]] = 1
             masks[4 * number + 1, i] = 1
             masks[4 * number + 2, j] = 1
-        values = log_odds(model(masked(x, masks, cells)), label)
-        found.append((values[0::4] - values[1::4] - values[2::4] + values[3::4]).numpy())
+        both, first, second, neither = log_odds(model(masked(x, masks, cells)), label).view(-1, 4).T
+        found.append((both - first - second + neither).numpy())
     return np.stack(found)
 
 
-def tuned_pair_contexts(
+def observe_plan(
     model: nn.Module,
     x: torch.Tensor,
-    pairs: np.ndarray,
-    order: int,
-    contexts: int,
+    plan: Plan,
+    sums: ObservationSums,
     cells: int,
     label: int,
-    generator: torch.Generator,
     batch: int,
-) -> np.ndarray:
-    """The same four passes with everything vectorised: contexts by one sort of random keys, batches of any size."""
-    n_players, per_batch = cells * cells, max(1, batch // 4)
-    first, second = (torch.as_tensor(np.repeat(column, contexts)) for column in pairs.T)
-    found = []
-    for start in range(0, len(first), per_batch):
-        i, j = first[start : start + per_batch, None], second[start : start + per_batch, None]
-        keys = torch.rand(len(i), n_players, generator=generator).scatter_(1, torch.cat([i, j], 1), 2.0)
-        context = torch.zeros(len(i), n_players).scatter_(1, keys.topk(order, largest=False, sorted=False).indices, 1.0)
-        both = context.scatter(1, i, 1.0).scatter(1, j, 1.0)
-        masks = torch.stack([both, context.scatter(1, i, 1.0), context.scatter(1, j, 1.0), context], 1).flatten(0, 1)
-        values = log_odds(model(masked(x, masks, cells)), label)
-        found.append((values[0::4] - values[1::4] - values[2::4] + values[3::4]).numpy())
-    return np.concatenate(found).reshape(len(pairs), contexts)
+    layout: Any,
+) -> None:
+    """A tuned form of any design: the same rows and observations as interjax's, everything vectorised.
+
+    Args:
+        model: the network, its weights in `layout`.
+        x: one input (1, channels, height, width).
+        plan: contexts, rows and observations; with shared contexts or without.
+        sums: where the observations are added.
+        cells: players along a side.
+        label: class of the log-odds.
+        batch: rows of a forward pass.
+        layout: memory format of the masked inputs, `torch.channels_last` or `torch.contiguous_format`.
+    """
+    n_players = cells * cells
+    contexts = torch.zeros(len(plan.contexts), n_players + 1)  # the last column takes the flips that are none
+    contexts[:, :n_players] = torch.from_numpy(plan.contexts)
+    index = torch.from_numpy(plan.context_index).long()
+    flips = torch.from_numpy(plan.flips).long() % (n_players + 1)
+    values = []
+    for start in range(0, len(index), batch):
+        part = slice(start, start + batch)
+        masks = contexts.index_select(0, index[part])
+        masks.scatter_(1, flips[part], 1 - masks.gather(1, flips[part]))
+        values.append(log_odds(model(masked_at_once(x, masks[:, :n_players], cells, layout)), label))
+    sums.add(0, plan, torch.cat(values).numpy().astype(np.float64), 1)
+
+
+def masked_at_once(x: torch.Tensor, masks: torch.Tensor, cells: int, layout: Any) -> torch.Tensor:
+    """The same as `masked` in a fifth of its time: each pixel's column of the masks is selected, then multiplied."""
+    _, channels, height, width = x.shape
+    grid = torch.arange(cells * cells).view(cells, 1, cells, 1)
+    player = grid.expand(cells, height // cells, cells, width // cells).reshape(-1)
+    present = masks.index_select(1, player)
+    if layout == torch.channels_last:
+        rows = present[:, :, None] * x[0].permute(1, 2, 0).reshape(1, height * width, channels)
+        return rows.view(-1, height, width, channels).permute(0, 3, 1, 2)
+    return (present[:, None, :] * x.view(1, channels, height * width)).view(-1, channels, height, width)
 
 
 def masked(x: torch.Tensor, masks: torch.Tensor, cells: int) -> torch.Tensor:

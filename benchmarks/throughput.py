@@ -1,197 +1,248 @@
-"""Pair-contexts per second of interjax against the papers' protocol in PyTorch and against the plain forward pass.
+"""Pair-contexts per second of interjax against PyTorch: the papers' protocol, and a tuned form of the same designs.
 
-    python benchmarks/throughput.py --threads 1
+    python benchmarks/throughput.py --threads 1      # CPU seconds of one thread, pinned to one core
+    python benchmarks/throughput.py --threads 2      # wall clock on two
 
-One pair-context is one observation v(S+ij) - v(S+i) - v(S+j) + v(S) of one pair in one context. All contenders run in
-one process on the same weights, in turn, several rounds; figures are medians over rounds. Prints JSON lines.
+One pair-context is one observation v(S+ij) - v(S+i) - v(S+j) + v(S) of one pair in one context: equal work. The peers:
+
+- official: the released PyTorch code's way (contexts by NumPy, one batch of four masks a context for each pair);
+- tuned_quadruples, tuned_blocks: PyTorch on the very rows that interjax evaluates, shared contexts included (interjax
+  draws and lists them for both), masks by one vectorised step, and the fastest batch size and memory layout
+  (contiguous or channels_last) of those tried; every layer runs as PyTorch runs it, none is folded;
+- quadruples, blocks: `ij.order_interactions`.
+
+All run in one process on the same weights, in turn, several rounds; figures are medians over rounds with the least and
+the largest. Plain forward passes of both frameworks stand beside them. Prints JSON lines.
 """
 
-import argparse
-import os
+from _cores import arguments_of, use_cores
 
-arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-arguments.add_argument("--threads", type=int, default=1, help="processor cores to use")
+arguments = arguments_of(__doc__, threads=1)
 arguments.add_argument("--networks", nargs="+", default=["mlp", "lenet", "alexnet"])
 arguments.add_argument("--rounds", type=int, default=5)
 arguments.add_argument("--seconds", type=float, default=1.5, help="least duration of one measurement")
+arguments.add_argument("--fast", action="store_true", help="one short round: a trial of the script, not a measurement")
 options = arguments.parse_args()
-# Before any library starts its threads: both frameworks size their pools by the cores that they may use.
-if hasattr(os, "sched_setaffinity") and options.threads < (os.cpu_count() or 1):
-    os.sched_setaffinity(0, set(list(os.sched_getaffinity(0))[: options.threads]))
-os.environ["OMP_NUM_THREADS"] = str(options.threads)
-if options.threads == 1:
-    os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_cpu_multi_thread_eigen=false"
+clock = use_cores(options.threads)
 
-import json
-import time
-from collections.abc import Callable
+import dataclasses
+import functools
+import itertools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import torch
+from _common import (
+    INNER_RATIOS,
+    LABEL,
+    SETTINGS,
+    Setting,
+    Work,
+    about,
+    fastest,
+    members_pairs,
+    print_line,
+    rate,
+    spread,
+)
 from flax import nnx
-from peers import log_odds, masked, official_pair_contexts, to_torch, tuned_pair_contexts
+from peers import log_odds, masked, observe_plan, official_pair_contexts, to_torch
 
 import interjax as ij
+from interjax._designs import plans
+from interjax._orders import ObservationSums
 
-# input shape, cells along a side, options of the network
-SETTINGS = {
-    "mlp": ((28, 28, 1), 14, {"hidden": (256, 256)}),
-    "lenet": ((32, 32, 1), 16, {}),
-    "alexnet": ((32, 32, 3), 16, {}),
-}
-RATIOS = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95]  # both ends have one context only: left out
-CONTEXTS = 100
-LABEL = 3
-torch.set_num_threads(options.threads)
-torch.set_grad_enabled(False)
+OFFICIAL_CONTEXTS = 100
+BATCHES = (64, 128, 256, 512, 1024, 2048)
+LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+if options.threads:
+    torch.set_num_threads(options.threads)
+rounds, least = (1, 0.01) if options.fast else (options.rounds, options.seconds)
 
 
-def timed(work: Callable[[], int]) -> float:
-    """Units of work per second, over at least `--seconds`."""
-    done, start = 0, time.perf_counter()
-    while (elapsed := time.perf_counter() - start) < options.seconds or not done:
-        done += work()
-    return done / (time.perf_counter() - start if done else elapsed)
+class Contest:
+    """One network in both frameworks, and the work of every contender on it."""
 
+    def __init__(self, name: str, setting: Setting):
+        self.name, self.cells, self.n_players = name, setting.cells, setting.cells**2
+        self.model, x = setting.build(), setting.draw_input()
+        self.x = torch.as_tensor(x).permute(2, 0, 1)[None].contiguous()
+        self.peers = {layout: to_torch(self.model).eval().to(memory_format=LAYOUTS[layout]) for layout in LAYOUTS}
+        game = {"players": setting.players, "output": ij.log_odds(LABEL)}
+        self.game = ij.masked_game(self.model, x, **game)
+        self.unfolded = ij.masked_game(self.model, x, fold=False, **game)
+        self.shape = setting.shape
+        self.orders = [int((self.n_players - 2) * ratio) for ratio in INNER_RATIOS]
+        random = np.random.default_rng(1)
+        few = np.sort(np.stack([random.choice(self.n_players, 2, replace=False) for _ in range(20)]), axis=1)
+        # Pairs and contexts of each design: as many as make runs of about a second.
+        self.wanted = {
+            "quadruples": (few, 50 if name == "mlp" else 5),
+            "blocks": (members_pairs(random, self.n_players, 32), 10 if name == "mlp" else 4),
+        }
+        self.masks = np.random.default_rng(2).random((4096, self.n_players)) < 0.5
+        self.number = itertools.count()
+        self.passes: dict[str, float] = {}
+        self.chosen: dict[str, Any] = {}
 
-def best_batch(make: Callable[[int], Callable[[], int]]) -> tuple[int, Callable[[], int]]:
-    """The batch size at which a plain forward pass is fastest."""
-    rates = {}
-    for size in (64, 128, 256, 512, 1024, 2048):
-        work = make(size)
-        work()
-        start, done = time.perf_counter(), 0
-        while time.perf_counter() - start < 0.4:
-            done += work()
-        rates[size] = done / (time.perf_counter() - start)
-    size = max(rates, key=rates.__getitem__)
-    return size, make(size)
+    def official(self) -> Work:
+        random, orders = np.random.default_rng(1), itertools.cycle(self.orders)
+        pair = self.wanted["quadruples"][0][:1]
+        peer = self.peers["contiguous"]
+        return lambda: (
+            official_pair_contexts(peer, self.x, pair, next(orders), OFFICIAL_CONTEXTS, self.cells, LABEL, random).size
+        )
 
+    def observed_by_torch(self, method: str, key: jax.Array, layout: str, batch: int) -> ObservationSums:
+        pairs, contexts = self.wanted[method]
+        sums = ObservationSums.zeros(1, 1, len(pairs))
+        for _, _, plan in plans(key, self.n_players, [pairs], self.orders, contexts, method=method):
+            observe_plan(self.peers[layout], self.x, plan, sums, self.cells, LABEL, batch, LAYOUTS[layout])
+        return sums
 
-def contenders(name: str) -> dict[str, Callable[[], int]]:
-    shape, cells, build = SETTINGS[name]
-    model = ij.networks.build(name, shape, 10, seed=0, **build)
-    model.eval()
-    peer = to_torch(model).eval()
-    last = peer.to(memory_format=torch.channels_last) if name != "mlp" else peer
-    x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    tensor = torch.as_tensor(x).permute(2, 0, 1)[None].contiguous()
-    game = ij.masked_game(model, x, players=ij.Players.grid(shape, (cells, cells)), output=ij.log_odds(LABEL))
-    n_players = cells * cells
-    check_agreement(name, game, peer, tensor, cells)
-    orders = [int((n_players - 2) * ratio) for ratio in RATIOS]
-    random, generator = np.random.default_rng(1), torch.Generator().manual_seed(1)
-    pairs = np.stack([random.choice(n_players, 2, replace=False) for _ in range(4)])
-    state = {"official": 0, "tuned": 0, "key": 0}
+    def tuned(self, method: str) -> Work:
+        layout, batch = self.fastest_torch
+        return lambda: int(self.observed_by_torch(method, jax.random.key(next(self.number)), layout, batch).count.sum())
 
-    def official() -> int:
-        state["official"] += 1
-        order = orders[state["official"] % len(orders)]
-        made = official_pair_contexts(peer, tensor, pairs[:1], order, CONTEXTS, cells, LABEL, random)
-        return made.size
+    @functools.cached_property
+    def fastest_torch(self) -> tuple[str, int]:
+        """Layout and batch size with which PyTorch evaluates rows fastest, masks included."""
+        pairs, _ = self.wanted["blocks"]
+        plan = next(plans(jax.random.key(0), self.n_players, [pairs], self.orders[5:6], 100, method="blocks"))[2]
+        cut = {name: getattr(plan, name)[: BATCHES[-1]] for name in ("context_index", "flips")}
+        cut |= {name: getattr(plan, name)[:0] for name in ("observation_rows", "coalition", "group")}
+        trial, sums = dataclasses.replace(plan, **cut), ObservationSums.zeros(1, 1, len(pairs))
 
-    def tuned() -> int:
-        state["tuned"] += 1
-        order = orders[state["tuned"] % len(orders)]
-        made = tuned_pair_contexts(last, tensor, pairs, order, CONTEXTS, cells, LABEL, generator, torch_batch)
-        return made.size
+        def make(choice: tuple[str, int]) -> Work:
+            layout, batch = choice
 
-    def ours(method: str, wanted: np.ndarray, contexts: int) -> Callable[[], int]:
+            def work() -> int:
+                observe_plan(self.peers[layout], self.x, trial, sums, self.cells, LABEL, batch, LAYOUTS[layout])
+                return len(trial.flips)
+
+            return work
+
+        self.chosen["tuned"], _ = fastest(itertools.product(self.layouts, BATCHES), make, 0.2 * least, clock)
+        return self.chosen["tuned"]
+
+    def ours(self, method: str) -> Work:
+        pairs, contexts = self.wanted[method]
+
         def work() -> int:
-            state["key"] += 1
+            key = jax.random.key(next(self.number))
             found = ij.order_interactions(
-                jax.random.key(state["key"]), game, orders=orders, pairs=wanted, contexts=contexts, method=method
+                key, self.game, orders=self.orders, pairs=pairs, contexts=contexts, method=method
             )
-            passes[method] = found.n_forwards / found.count.sum()
+            self.passes[method] = found.n_forwards / found.count.sum()
             return int(found.count.sum())
 
         return work
 
-    graph, weights = nnx.split(model)
-    plain = jax.jit(lambda state, inputs: nnx.merge(graph, state)(inputs))
+    @property
+    def layouts(self) -> list[str]:
+        return ["contiguous"] if self.name == "mlp" else list(LAYOUTS)
 
-    def plain_jax(size: int) -> Callable[[], int]:
-        inputs = jnp.zeros((size, *shape))
-        return lambda: len(plain(weights, inputs).block_until_ready())
+    def plain_torch(self, layout: str) -> Work:
+        def make(batch: int) -> Work:
+            inputs = torch.zeros(batch, *self.x.shape[1:]).to(memory_format=LAYOUTS[layout])
+            return lambda: len(self.peers[layout](inputs))
 
-    def plain_torch(size: int) -> Callable[[], int]:
-        inputs = torch.zeros(size, *tensor.shape[1:]).to(memory_format=torch.channels_last)
-        return lambda: len(last(inputs))
+        self.chosen[f"plain_torch_{layout}"], work = fastest(BATCHES, make, 0.2 * least, clock)
+        return work
 
-    jax_batch, forward_jax = best_batch(plain_jax)
-    torch_batch, forward_torch = best_batch(plain_torch)
-    batches[name] = {"jax": jax_batch, "torch": torch_batch}
-    members = np.sort(random.choice(n_players, 32, replace=False))
-    among = np.array([(i, j) for place, i in enumerate(members) for j in members[place + 1 :]])
-    few = np.stack([random.choice(n_players, 2, replace=False) for _ in range(20)])
-    unfolded = ij.masked_game(
-        model, x, players=ij.Players.grid(shape, (cells, cells)), output=ij.log_odds(LABEL), fold=False
-    )
-    masks = np.random.default_rng(2).random((4096, n_players)) < 0.5
-    return {
-        "official": official,
-        "tuned_torch": tuned,
-        "quadruples": ours("quadruples", few, 50 if name == "mlp" else 5),
-        "blocks": ours("blocks", among, 10 if name == "mlp" else 4),
-        "plain_jax": forward_jax,
-        "plain_torch": forward_torch,
-        "masked_passes": lambda: len(game(masks).block_until_ready()),
-        "unfolded_passes": lambda: len(unfolded(masks).block_until_ready()),
-    }
+    def plain_jax(self) -> Work:
+        graph, weights = nnx.split(self.model)
+        plain = jax.jit(lambda state, inputs: nnx.merge(graph, state)(inputs))
 
+        def make(batch: int) -> Work:
+            inputs = jnp.zeros((batch, *self.shape))
+            return lambda: len(plain(weights, inputs).block_until_ready())
 
-def check_agreement(name: str, game: ij.Game, peer: torch.nn.Module, tensor: torch.Tensor, cells: int) -> None:
-    """Both frameworks give the same values, on the same masks; and the folded game the same second differences."""
-    masks = np.random.default_rng(3).random((64, cells * cells)) < 0.5
-    theirs = log_odds(peer(masked(tensor, torch.as_tensor(masks, dtype=torch.float32), cells)), LABEL).numpy()
-    difference = float(np.abs(np.asarray(game(masks)) - theirs).max() / np.abs(theirs).max())
-    if difference > 1e-4:
-        raise SystemExit(f"{name}: values differ by {difference:.1e} between the frameworks; nothing was timed")
-    print(json.dumps({"network": name, "largest_relative_difference_of_values": difference}), flush=True)
+        self.chosen["plain_jax"], work = fastest(BATCHES, make, 0.2 * least, clock)
+        return work
 
-
-def report(network: str) -> dict[str, object]:
-    """Median rates of all contenders over the rounds, and the ratios round by round."""
-    work = contenders(network)
-    for warm in work.values():
-        warm()
-    rates: dict[str, list[float]] = {name: [] for name in work}
-    for _ in range(options.rounds):
-        for name, one in work.items():
-            rates[name].append(timed(one))
-
-    def ratio(top: str, bottom: str, factor: float = 1.0) -> dict[str, float]:
-        each = factor * np.array(rates[top]) / np.array(rates[bottom])
+    def contenders(self) -> dict[str, Work]:
         return {
-            name: round(float(of(each)), 2) for name, of in (("median", np.median), ("min", np.min), ("max", np.max))
+            "official": self.official(),
+            "tuned_quadruples": self.tuned("quadruples"),
+            "tuned_blocks": self.tuned("blocks"),
+            "quadruples": self.ours("quadruples"),
+            "blocks": self.ours("blocks"),
+            "plain_jax": self.plain_jax(),
+            **{f"plain_torch_{layout}": self.plain_torch(layout) for layout in self.layouts},
+            "masked_passes": lambda: len(self.game(self.masks).block_until_ready()),
+            "unfolded_passes": lambda: len(self.unfolded(self.masks).block_until_ready()),
         }
 
-    return {
-        "network": network,
-        "threads": options.threads,
-        "device": jax.devices()[0].device_kind,
-        "jax": jax.__version__,
-        "torch": torch.__version__,
-        "best_batch": batches[network],
-        "per_second": {name: round(float(np.median(values))) for name, values in rates.items()},
-        "units": "pair-contexts for official, tuned_torch, quadruples, blocks; forward passes for the rest",
-        "passes_per_pair_context": {name: round(value, 3) for name, value in passes.items()},
-        "blocks_over_official": ratio("blocks", "official"),
-        "quadruples_over_official": ratio("quadruples", "official"),
-        "blocks_over_tuned_torch": ratio("blocks", "tuned_torch"),
-        "masked_over_plain_jax": {
-            "quadruples": ratio("quadruples", "plain_jax", passes["quadruples"]),
-            "blocks": ratio("blocks", "plain_jax", passes["blocks"]),
-            "game(masks)": ratio("masked_passes", "plain_jax"),
-            "unfolded": ratio("unfolded_passes", "plain_jax"),
-        },
-        "plain_jax_over_plain_torch": ratio("plain_jax", "plain_torch"),
-    }
+    def check_agreement(self) -> dict[str, float]:
+        """Largest relative differences between the frameworks, of values on equal masks and of interactions."""
+        masks = self.masks[:64]
+        rows = masked(self.x, torch.as_tensor(masks, dtype=torch.float32), self.cells)
+        theirs = log_odds(self.peers["contiguous"](rows), LABEL).numpy()
+        found = {"values": float(np.abs(np.asarray(self.game(masks)) - theirs).max() / np.abs(theirs).max())}
+        for method in self.wanted:
+            pairs, contexts = self.wanted[method]
+            key = jax.random.key(7)
+            own = ij.order_interactions(
+                key, self.game, orders=self.orders, pairs=pairs, contexts=contexts, method=method
+            )
+            sums = self.observed_by_torch(method, key, self.layouts[-1], 512)
+            mean, expected = own.mean * own.count, sums.total[0, 0]
+            found[method] = float(np.abs(mean.sum(0) - expected).max() / np.abs(theirs).max() / own.count.sum(0).max())
+            if own.count.sum() != sums.count.sum():
+                raise SystemExit(f"{self.name}: {method} makes other observations in PyTorch; nothing was timed")
+        if max(found.values()) > 1e-4:
+            raise SystemExit(f"{self.name}: the frameworks differ by {found}; nothing was timed")
+        return found
+
+    def report(self) -> dict[str, object]:
+        """Rates of all contenders over the rounds, and the ratios round by round."""
+        agreement = self.check_agreement()
+        work = self.contenders()
+        for warm in work.values():
+            warm()
+        rates: dict[str, list[float]] = {name: [] for name in work}
+        for _ in range(rounds):
+            for name, one in work.items():
+                rates[name].append(rate(one, least, clock))
+
+        def ratio(top: str, bottom: str, factor: float = 1.0) -> dict[str, float]:
+            return spread(factor * np.array(rates[top]) / np.array(rates[bottom]))
+
+        plain_torch = max((f"plain_torch_{layout}" for layout in self.layouts), key=lambda name: np.median(rates[name]))
+        return {
+            "network": self.name,
+            "threads": options.threads,
+            "largest_relative_difference": agreement,
+            "chosen": self.chosen,
+            "units": "pair-contexts for official, tuned_*, quadruples, blocks; forward passes for the rest",
+            "per_second": {name: spread(values) for name, values in rates.items()},
+            "passes_per_pair_context": {name: round(value, 3) for name, value in self.passes.items()},
+            "blocks_over_official": ratio("blocks", "official"),
+            "quadruples_over_official": ratio("quadruples", "official"),
+            "tuned_blocks_over_official": ratio("tuned_blocks", "official"),
+            "blocks_over_tuned_blocks": ratio("blocks", "tuned_blocks"),
+            "blocks_over_tuned_quadruples": ratio("blocks", "tuned_quadruples"),
+            "quadruples_over_tuned_quadruples": ratio("quadruples", "tuned_quadruples"),
+            "passes_over_plain_jax": {
+                "quadruples": ratio("quadruples", "plain_jax", self.passes["quadruples"]),
+                "blocks": ratio("blocks", "plain_jax", self.passes["blocks"]),
+                "game(masks)": ratio("masked_passes", "plain_jax"),
+                "unfolded": ratio("unfolded_passes", "plain_jax"),
+            },
+            "fastest_plain_torch": plain_torch,
+            "plain_jax_over_plain_torch": ratio("plain_jax", plain_torch),
+        }
 
 
-passes: dict[str, float] = {}
-batches: dict[str, dict[str, int]] = {}
-for network in options.networks:
-    print(json.dumps(report(network)), flush=True)
+def main() -> None:
+    print_line(benchmark="throughput", **about(clock, options.threads), rounds=rounds, seconds=least)
+    with torch.inference_mode():
+        for network in options.networks:
+            print_line(**Contest(network, SETTINGS[network]).report())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""The benchmarks start, and those that need no other framework print lines that can be read."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+SCRIPTS = sorted(
+    path.name for path in BENCHMARKS.glob("*.py") if path.name not in ("peers.py",) and path.name[0] != "_"
+)
+
+
+def run(name, *arguments):
+    """A script's output lines, in a process with JAX as a user starts it."""
+    environment = {key: value for key, value in os.environ.items() if key != "XLA_FLAGS"}
+    environment |= {"PYTHONPATH": str(BENCHMARKS.parent), "JAX_PLATFORMS": "cpu"}
+    command = [sys.executable, str(BENCHMARKS / name), *arguments]
+    made = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert made.returncode == 0, made.stderr
+    return made.stdout.splitlines()
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_says_what_it_does(name):
+    assert "usage:" in run(name, "--help")[0]
+
+
+def test_the_distance_to_the_limits_is_measured():
+    lines = [json.loads(line) for line in run("limit.py", "--fast", "--networks", "mlp", "--rounds", "1")]
+    (network,) = [line for line in lines if "network" in line]
+    assert lines[0]["benchmark"] == "limit"
+    assert lines[0]["clock"] == "CPU seconds"
+    assert network["flops_of_a_pass"] == 2 * (64 * 32 + 32 * 10)
+    assert 0 < network["plain_share_of_matmul"] < 1.5
+    assert lines[-1]["most_coalitions_per_second"] > 0
+
+
+def test_scaling_is_measured_and_drawn(tmp_path):
+    lines = [json.loads(line) for line in run("scaling.py", "--fast", "--plot", str(tmp_path / "drawn.png"))]
+    varied = {line["varied"] for line in lines[1:]}
+    assert varied == {"players", "contexts", "inputs", "virtual devices", "players, exact"}
+    assert all(line["seconds"]["min"] > 0 for line in lines[1:])
+    assert (tmp_path / "drawn.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs the bench extra: PyTorch")
+def test_throughput_beside_pytorch():
+    lines = [json.loads(line) for line in run("throughput.py", "--fast", "--networks", "mlp")]
+    assert max(lines[1]["largest_relative_difference"].values()) < 1e-4
+    assert lines[1]["per_second"]["official"]["median"] > 0

@@ -27,13 +27,13 @@ def compilations():
 @pytest.mark.parametrize("method", ["blocks", "quadruples"])
 def test_all_rows_of_a_profile_run_through_one_program(fold, method):
     jax.clear_caches()
-    ij.order_profile(jax.random.key(0), games_of(3, fold), contexts=3, n_pairs=60, method=method)
+    ij.order_profile(jax.random.key(0), games_of(3, fold), contexts=3, n_pairs=60, method=method, correction="none")
     assert _evaluation._row_values._cache_size() == 1
 
 
 def test_more_inputs_and_orders_compile_nothing_more(compilations):
     first, *others = games_of(3, True)
-    settings = {"contexts": 3, "n_pairs": 60}
+    settings = {"contexts": 3, "n_pairs": 60, "correction": "none"}
     ij.order_profile(jax.random.key(0), first, orders=[0, 5, 17, 34], **settings)
     compilations.clear()
     ij.order_profile(jax.random.key(1), others, orders=[0, 1, 9, 20, 30, 34], **settings)

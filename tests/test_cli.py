@@ -397,9 +397,5 @@ def test_memory_is_read_with_its_unit(text, expected):
 
 @pytest.mark.parametrize("text", ["much", "-1", "0", "2GiX"])
 def test_amounts_that_are_none_are_refused(text):
-    assert (
-        "expected an amount of memory"
-        in """Run the command in this process; an exception that it does not handle is raised."""(
-            "measure", "--memory", text
-        ).output
-    )
+    with pytest.raises(command_line.click.BadParameter, match="expected an amount of memory"):
+        command_line._Bytes().convert(text, None, None)

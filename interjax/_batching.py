@@ -1,50 +1,210 @@
-"""How many rows to evaluate at once: chosen from the memory that one row needs and what the device has."""
+"""How many rows to evaluate at once: sized by the compiled program's own memory, halved where a device runs out."""
 
+import dataclasses
 import functools
 import os
+import warnings
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import Literal, jaxprs_in_params
+from jax.sharding import Mesh
 
-_TRIAL_ROWS = 64
-# On a CPU a chunk should stay in the last-level cache; measured in benchmarks/throughput.py.
+_TRIAL_ROWS = 512
+# On a CPU a batch should stay in the last-level cache; measured in benchmarks/throughput.py.
 _CPU_CACHE_BYTES = 16 * 2**20
 _CPU_ROWS = (64, 2048)
 _ACCELERATOR_ROWS = (256, 2**16)
 _SHARE_OF_FREE_MEMORY = 0.4
+# The traced program lists every intermediate value; the compiler fuses about half of them away.
+_SHARE_KEPT = 0.5
+
+Program = Callable[[int], jax.stages.Traced]  # rows on one device -> the traced program of such a batch
+Compute = Callable[[int, int, int], tuple[Any, int]]  # (start, limit, rows) -> (values from start on, stop)
 
 
-def chunk_rows(game: Any, wanted: int | None = None) -> int:
-    """Rows of a chunk for a traceable game: a power of two, no larger than `wanted` needs.
+@dataclasses.dataclass
+class Batch:
+    """Rows that a device evaluates at once; halved for good when one runs out of memory. None = not yet chosen."""
 
-    The memory of one row comes from the compiled program's own analysis. A CPU is fastest while the chunk fits
-    its cache; an accelerator takes as many rows as fit a share of its free memory.
+    rows: int | None = None
+
+    def halve(self, failed: int, error: Exception) -> None:
+        """Go on with half of the rows that failed; raises the error if it is another, or one row was too many."""
+        if self.rows is None or failed <= self.rows or not _is_out_of_memory(error):
+            self.rows = _halved(failed, error)
+        # else the failed batch was under way when the rows were halved
+
+
+def _halved(rows: int, error: Exception) -> int:
+    if rows == 1 or not _is_out_of_memory(error):
+        raise error
+    warnings.warn(f"the device ran out of memory at {rows} rows a batch: going on with {rows // 2}", stacklevel=2)
+    return rows // 2
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    return "RESOURCE_EXHAUSTED" in str(error) or "out of memory" in str(error).lower()
+
+
+def dispatch(total: int, batch: Batch, compute: Compute) -> Callable[[], np.ndarray]:
+    """Start computing `total` rows batch by batch without waiting; the returned function waits for all values.
+
+    A batch that runs out of memory, at its start or when its values are awaited, is done again in halves.
+
+    Args:
+        total: number of rows.
+        batch: rows of a batch.
+        compute: (start, limit, rows) -> (values, stop) evaluates the rows start..stop, at most `rows` of them and none
+            from `limit` on; values may be longer than that.
     """
-    device = next(iter(jax.devices()))
-    leaves, structure = jax.tree.flatten(game)
-    shapes = tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
-    row_bytes = _row_bytes(structure, shapes)
-    if device.platform == "cpu":
-        least, most, budget = *_CPU_ROWS, min(_CPU_CACHE_BYTES, _SHARE_OF_FREE_MEMORY * _free_memory(device))
-    else:
-        least, most, budget = *_ACCELERATOR_ROWS, _SHARE_OF_FREE_MEMORY * _free_memory(device)
-    rows = _power_of_two_below(budget / row_bytes)
-    rows = max(least, min(rows, most))
-    if rows * row_bytes > _SHARE_OF_FREE_MEMORY * _free_memory(device):
-        rows = max(1, _power_of_two_below(_SHARE_OF_FREE_MEMORY * _free_memory(device) / row_bytes))
-    return rows if wanted is None else min(rows, _power_of_two_above(wanted))
+    pieces = list(_started(0, total, batch, compute))
+
+    def collect() -> np.ndarray:
+        found = [_awaited(piece, batch, compute) for piece in pieces]
+        return np.concatenate(found) if found else np.zeros(0, np.float32)
+
+    return collect
 
 
-@functools.lru_cache(maxsize=64)
-def _row_bytes(structure: Any, shapes: tuple) -> float:
-    """Bytes of working memory that one row needs, from a trial compilation of the value function."""
-    game = jax.tree.unflatten(structure, [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in shapes])
-    masks = jax.ShapeDtypeStruct((_TRIAL_ROWS, game.n_players), bool)
-    compiled = jax.jit(game.value).lower(game.params, masks).compile()
-    memory = compiled.memory_analysis()
-    temporary = getattr(memory, "temp_size_in_bytes", 0) if memory is not None else 0
-    return max(temporary / _TRIAL_ROWS, 4.0 * game.n_players)
+def _started(start: int, limit: int, batch: Batch, compute: Compute) -> Iterator[tuple[int, int, int, Any]]:
+    while start < limit:
+        rows = batch.rows
+        assert rows is not None
+        try:
+            values, stop = compute(start, limit, rows)
+        except jax.errors.JaxRuntimeError as error:
+            batch.halve(rows, error)
+            continue
+        yield start, stop, rows, values
+        start = stop
+
+
+def _awaited(piece: tuple[int, int, int, Any], batch: Batch, compute: Compute) -> np.ndarray:
+    start, stop, rows, values = piece
+    try:
+        return np.asarray(values)[: stop - start]
+    except jax.errors.JaxRuntimeError as error:
+        batch.halve(rows, error)
+    again = _started(start, stop, batch, compute)
+    return np.concatenate([_awaited(part, batch, compute) for part in again])
+
+
+@functools.lru_cache(maxsize=256)
+def remembered_batch(*computation: Any) -> Batch:
+    """The batch of a computation, so that its rows are chosen once and stay halved for all inputs of a run."""
+    return Batch()
+
+
+def shapes_of(tree: Any) -> tuple[Any, tuple]:
+    """What compiled code depends on in a pytree: its structure, and the shapes and types of its leaves."""
+    leaves, structure = jax.tree.flatten(tree)
+    return structure, tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
+
+
+def fit_rows(program: Program, *, memory: int | None = None, most: int | None = None, mesh: Mesh | None = None) -> int:
+    """Rows of a batch: a power of two whose compiled program fits the memory; `most` caps it.
+
+    A CPU is fastest while a batch fits its cache; an accelerator takes as many rows as fit a share of its free memory.
+    The first guess comes from the traced program's intermediate values. It is compiled, and shrunk while the
+    compiler's own count (arguments, results and temporaries; on a CPU at least the intermediate values) is above the
+    budget; a call of the program with the same shapes then finds it compiled.
+
+    Args:
+        program: rows -> the traced program (`jax.jit(...).trace`) of a batch of as many rows on one device.
+        memory: bytes that the program may take on one device; None = 0.4 of what is free.
+        most: no more rows than this are of use.
+        mesh: the devices; by default the first one.
+
+    Raises:
+        ValueError: if one row does not fit `memory`.
+    """
+    device = mesh.devices.flat[0] if mesh is not None else jax.devices()[0]
+    on_cpu = device.platform == "cpu"
+    budget = memory if memory is not None else _SHARE_OF_FREE_MEMORY * _free_memory(device)
+    least, largest = _CPU_ROWS if on_cpu else _ACCELERATOR_ROWS
+    trial = min(_TRIAL_ROWS, most or _TRIAL_ROWS)
+    row_bytes = max(1.0, _SHARE_KEPT * live_bytes(program(trial).jaxpr) / trial)
+    rows = _power_of_two_below(min(budget, _CPU_CACHE_BYTES if on_cpu else budget) / row_bytes)
+    rows = max(least, min(rows, largest))
+    if rows * row_bytes > budget:
+        rows = _power_of_two_below(budget / row_bytes)
+    rows = min(rows, most or rows)
+    while True:
+        try:
+            needed = _program_bytes(program, rows, on_cpu)
+        except jax.errors.JaxRuntimeError as error:
+            rows = _halved(rows, error)
+            continue
+        if needed is None or needed[0] <= budget:
+            return rows
+        if rows == 1:
+            if memory is None:  # nobody set a limit: the device may still manage
+                return 1
+            raise MemoryTooSmall(f"memory={memory:,} bytes are too few: a batch of one row needs {needed[0]:,} bytes")
+        total, fixed = needed
+        rows = max(1, min(rows // 2, _power_of_two_below(rows * (budget - fixed) / max(total - fixed, 1))))
+
+
+class MemoryTooSmall(ValueError):
+    """Not even one row fits the memory that the user allows."""
+
+
+def _program_bytes(program: Program, rows: int, on_cpu: bool) -> tuple[float, float] | None:
+    """Bytes that a compiled program takes on one device, and those of its arguments; None where it is not known."""
+    traced = program(rows)
+    memory = traced.lower().compile().memory_analysis()
+    if memory is None:
+        return None
+    arguments, temporary = memory.argument_size_in_bytes, memory.temp_size_in_bytes
+    if on_cpu:  # products run in libraries that allocate for themselves, uncounted
+        temporary = max(temporary, live_bytes(traced.jaxpr))
+    return arguments + memory.output_size_in_bytes - memory.alias_size_in_bytes + temporary, arguments
+
+
+def live_bytes(jaxpr: Any) -> int:
+    """Largest sum of intermediate values that are needed at the same time, if each is written out."""
+    jaxpr = getattr(jaxpr, "jaxpr", jaxpr)
+    last_use = {v: i for i, equation in enumerate(jaxpr.eqns) for v in equation.invars if not isinstance(v, Literal)}
+    alive: dict[Any, int] = {}
+    now = most = 0
+    for i, equation in enumerate(jaxpr.eqns):
+        inside = max(map(live_bytes, jaxprs_in_params(equation.params)), default=0)
+        outputs = {v: _value_bytes(v) for v in equation.outvars}
+        most = max(most, now + max(inside, sum(outputs.values())))
+        alive |= outputs
+        now += sum(outputs.values())
+        for v in {*equation.outvars, *(v for v in equation.invars if not isinstance(v, Literal))}:
+            if v in alive and last_use.get(v, len(jaxpr.eqns) if v in jaxpr.outvars else -1) <= i:
+                now -= alive.pop(v)
+    return most
+
+
+def _value_bytes(variable: Any) -> int:
+    kind = getattr(variable.aval, "dtype", None)
+    return variable.aval.size * getattr(kind, "itemsize", 0)
+
+
+def as_mesh(mesh: Mesh | None) -> Mesh | None:
+    """The devices that rows are spread over: those of `mesh`; by default all local accelerators, or one CPU device."""
+    if mesh is not None:
+        if not isinstance(mesh, Mesh):
+            raise ValueError(f"mesh must be a jax.sharding.Mesh such as jax.make_mesh((8,), ('rows',)), got {mesh!r}")
+        return mesh
+    devices = jax.local_devices()
+    if len(devices) == 1 or devices[0].platform == "cpu":
+        return None
+    return Mesh(np.array(devices), ("rows",))
+
+
+def check_memory(memory: Any) -> int | None:
+    """Raise ValueError unless `memory` is a positive number of bytes or None."""
+    if memory is not None and (not isinstance(memory, int | np.integer) or isinstance(memory, bool) or memory < 1):
+        raise ValueError(f"memory must be a positive integer of bytes such as 2 * 2**30, or None; got {memory!r}")
+    return None if memory is None else int(memory)
 
 
 def _free_memory(device: Any) -> float:
@@ -57,9 +217,10 @@ def _free_memory(device: Any) -> float:
         return 4 * 2**30
 
 
+def power_of_two_above(number: int) -> int:
+    """The smallest power of two that is at least `number`."""
+    return 1 << max(0, int(number) - 1).bit_length()
+
+
 def _power_of_two_below(number: float) -> int:
     return 1 << max(0, int(number).bit_length() - 1)
-
-
-def _power_of_two_above(number: int) -> int:
-    return 1 << max(0, int(number) - 1).bit_length()

@@ -8,10 +8,12 @@ at S, S given T outside S is uniform over the contexts of T, so every observatio
 the mirror image: U uniform of size m + k, coalitions inside U, players removed instead of added.
 """
 
+import collections
 import dataclasses
 import itertools
 import math
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -132,20 +134,21 @@ def _block_plans(
     """Shared contexts for every set and order, in pieces of about `PIECE_ROWS` rows."""
     size = sets[0].shape[1]
     subsets = [closure(coalitions, n_players) for coalitions in sets]
-    pieces = []
-    for number, place in itertools.product(range(len(sets)), range(len(orders))):
-        order = orders[place]
-        count = _shared_draws(n_players, size, order, contexts)
-        if is_exact(n_players, size, order, contexts, "blocks"):
-            count = math.comb(n_players, _drawn_size(n_players, size, order))
-        rows_of_context = len(subsets[number].sets) * share_of_contexts(n_players, size, order)
-        length = max(1, int(PIECE_ROWS / max(1.0, rows_of_context)))
-        stream = _stream(n_players, number, order)
-        for first in range(0, count, length):
-            draw = Draw(stream, _drawn_size(n_players, size, order), min(length, count - first), first)
-            pieces.append((number, place, draw))
-    drawn = draw_coalitions(key, n_players, (draw for _, _, draw in pieces))
-    for (number, place, draw), shared in zip(pieces, drawn, strict=True):
+
+    def pieces() -> Iterator[tuple[int, int, Draw]]:
+        for number, place in itertools.product(range(len(sets)), range(len(orders))):
+            order = orders[place]
+            count = _shared_draws(n_players, size, order, contexts)
+            if is_exact(n_players, size, order, contexts, "blocks"):
+                count = math.comb(n_players, _drawn_size(n_players, size, order))
+            rows_of_context = len(subsets[number].sets) * share_of_contexts(n_players, size, order)
+            length = max(1, int(PIECE_ROWS / max(1.0, rows_of_context)))
+            stream = _stream(n_players, number, order)
+            for first in range(0, count, length):
+                draw = Draw(stream, _drawn_size(n_players, size, order), min(length, count - first), first)
+                yield number, place, draw
+
+    for (number, place, draw), shared in _drawn(key, n_players, pieces()):
         order = orders[place]
         part = slice(draw.first, draw.first + draw.count)
         if is_exact(n_players, size, order, contexts, "blocks"):
@@ -160,19 +163,33 @@ def _quadruple_plans(
 ) -> Iterator[tuple[int, int, Plan]]:
     """`missing[set, place][p]` independent contexts for each coalition p of each set, drawn outside it."""
     length = PIECE_ROWS >> sets[0].shape[1]
-    pieces = []
-    for (number, place), contexts in missing.items():
-        numbers = np.repeat(np.arange(len(sets[number])), contexts)
-        group = (np.arange(len(numbers)) - np.repeat(np.cumsum(contexts) - contexts, contexts)) % groups
-        stream = _stream(n_players, number, orders[place]) + 1
-        for first in range(0, len(numbers), length):
-            part = slice(first, first + length)
-            absent = sets[number][numbers[part]].astype(np.int32)
-            draw = Draw(stream, orders[place], len(absent), first, absent)
-            pieces.append((number, place, numbers[part], group[part], draw))
-    drawn = draw_coalitions(key, n_players, (piece[-1] for piece in pieces))
-    for (number, place, coalition, group, _), own in zip(pieces, drawn, strict=True):
+
+    def pieces() -> Iterator[tuple[int, int, np.ndarray, np.ndarray, Draw]]:
+        for (number, place), contexts in missing.items():
+            stops = np.cumsum(contexts)
+            stream = _stream(n_players, number, orders[place]) + 1
+            for first in range(0, int(stops[-1]), length):
+                draws = np.arange(first, min(first + length, int(stops[-1])))
+                coalition = np.searchsorted(stops, draws, side="right")
+                group = (draws - (stops - contexts)[coalition]) % groups
+                absent = sets[number][coalition].astype(np.int32)
+                yield number, place, coalition, group, Draw(stream, orders[place], len(absent), first, absent)
+
+    for (number, place, coalition, group, _), own in _drawn(key, n_players, pieces()):
         yield number, place, quadruple_plan(own, sets[number], coalition, orders[place], group=group)
+
+
+def _drawn(key: jax.Array, n_players: int, pieces: Iterator[Any]) -> Iterator[tuple[Any, np.ndarray]]:
+    """Each piece with the coalitions of its wish, its last item; no more pieces are kept than are drawn together."""
+    waiting = collections.deque()
+
+    def wishes() -> Iterator[Draw]:
+        for piece in pieces:
+            waiting.append(piece)
+            yield piece[-1]
+
+    for coalitions in draw_coalitions(key, n_players, wishes()):
+        yield waiting.popleft(), coalitions
 
 
 def _stream(n_players: int, number: int, order: int) -> int:

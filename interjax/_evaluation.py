@@ -1,4 +1,4 @@
-"""Values of a plan's rows: masks are made on the device from contexts and flips, chunk by chunk, without waiting."""
+"""Values of a plan's rows: masks are made on the device from contexts and flips, batch by batch, without waiting."""
 
 import functools
 from collections.abc import Callable
@@ -10,100 +10,152 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array
 
+from interjax._batching import Batch, dispatch, fit_rows, remembered_batch, shapes_of
+from interjax._batching import as_mesh as as_mesh
 from interjax._games import Game
+from interjax._masked_networks import check_folded, player_parts
+
+_HOST_ROWS = 4096
 
 
-def as_mesh(mesh: Mesh | None) -> Mesh | None:
-    """The devices that rows are spread over: those of `mesh`; by default all local accelerators, or one CPU device."""
-    if mesh is not None:
-        if not isinstance(mesh, Mesh):
-            raise ValueError(f"mesh must be a jax.sharding.Mesh such as jax.make_mesh((8,), ('rows',)), got {mesh!r}")
-        return mesh
-    devices = jax.local_devices()
-    if len(devices) == 1 or devices[0].platform == "cpu":
-        return None
-    return Mesh(np.array(devices), ("rows",))
+class RowValues:
+    """Evaluates rows (a context with some players flipped) of one game; folds its first layer where that pays.
 
-
-def dispatch_rows(
-    game: Game,
-    parts: Any,
-    contexts: np.ndarray,
-    context_index: np.ndarray,
-    flips: np.ndarray,
-    *,
-    rows: int,
-    mesh: Mesh | None = None,
-) -> Callable[[], np.ndarray]:
-    """Start evaluating rows (a context with some players flipped); the returned function waits for the values.
+    All batches have one shape, so that one compiled program serves all orders and pairs, and all inputs of a run.
 
     Args:
         game: the game to evaluate.
-        parts: what `fold` gave for it.
-        contexts: bool (contexts, n).
-        context_index: int32 (total,), ascending.
-        flips: int32 (total, k), -1 = none.
-        rows: rows of a chunk on one device.
-        mesh: devices over which a chunk is spread.
+        batch_size: rows of a batch on one device; None = chosen from memory.
+        memory: bytes that a batch may take on one device, weights and the players' contributions included.
+        mesh: devices over which a batch is spread.
     """
-    rows *= mesh.size if mesh is not None and not game.on_host else 1
-    table_rows = _table_rows(rows, flips.shape[1], len(contexts) / max(len(context_index), 1), parts)
-    pieces = []
-    start, total = 0, len(context_index)
-    while start < total:
+
+    def __init__(
+        self, game: Game, *, batch_size: int | None = None, memory: int | None = None, mesh: Mesh | None = None
+    ):
+        self._game, self._memory, self._mesh = game, memory, None if game.on_host else mesh
+        self._batch_size = batch_size
+        self._parts: Any = None
+        self._batch: Batch | None = None
+
+    def dispatch(self, contexts: np.ndarray, context_index: np.ndarray, flips: np.ndarray) -> Callable[[], np.ndarray]:
+        """Start evaluating rows; the returned function waits for the values, float64 (total,).
+
+        Args:
+            contexts: bool (contexts, n).
+            context_index: int32 (total,), ascending.
+            flips: int32 (total, k), -1 = none.
+        """
+        if self._batch is None:
+            self._batch = self._prepared(flips.shape[1])
+
+        def compute(start: int, limit: int, rows: int) -> tuple[Any, int]:
+            return self._compute(contexts, context_index[:limit], flips, start, rows)
+
+        collect = dispatch(len(context_index), self._batch, compute)
+        return lambda: collect().astype(np.float64)
+
+    def _compute(
+        self, contexts: np.ndarray, context_index: np.ndarray, flips: np.ndarray, start: int, rows: int
+    ) -> tuple[Any, int]:
+        """Start one batch; it ends early rather than use more contexts than its table holds."""
+        total_rows = rows * self._devices
+        table_rows = _table_rows(total_rows, flips.shape[1])
         first = int(context_index[start])
-        stop = min(start + rows, int(np.searchsorted(context_index, first + table_rows)), total)
-        if game.on_host:
-            masks = _flipped(np, contexts, context_index[start:stop], flips[start:stop])
-            pieces.append((game.value(game.params, masks), stop - start))
-        else:
-            table = np.zeros((table_rows, contexts.shape[1]), bool)
-            used = contexts[first : first + table_rows]
-            table[: len(used)] = used
-            index = np.zeros(rows, np.int32)
-            index[: stop - start] = context_index[start:stop] - first
-            flipped = np.full((rows, flips.shape[1]), -1, np.int32)
-            flipped[: stop - start] = flips[start:stop]
-            pieces.append((_row_values(game, parts, table, index, flipped, mesh=mesh), stop - start))
-        start = stop
+        after = int(np.searchsorted(context_index, first + table_rows))
+        stop = min(start + total_rows, after, len(context_index))
+        used = contexts[first : int(context_index[stop - 1]) + 1]
+        if self._game.on_host:
+            masks = _flipped(np, used, context_index[start:stop] - first, flips[start:stop])
+            return self._game.value(self._game.params, masks), stop
+        table = np.zeros((table_rows, contexts.shape[1]), bool)
+        table[: len(used)] = used
+        index = np.zeros(total_rows, np.int32)
+        index[: stop - start] = context_index[start:stop] - first
+        flipped = np.full((total_rows, flips.shape[1]), -1, np.int32)
+        flipped[: stop - start] = flips[start:stop]
+        return _row_values(self._game, self._parts, table, np.int32(len(used)), index, flipped, mesh=self._mesh), stop
 
-    def collect() -> np.ndarray:
-        return np.concatenate([np.asarray(values, np.float64)[:used] for values, used in pieces])
+    @property
+    def _devices(self) -> int:
+        return self._mesh.size if self._mesh is not None else 1
 
-    return collect
+    def _prepared(self, flips: int) -> Batch:
+        """Choose the form of the computation and its rows: folded, or unfolded where that alone fits the memory."""
+        if self._game.on_host:
+            return Batch(self._batch_size or _HOST_ROWS)
+        self._parts = player_parts(self._game, memory=self._memory)
+        if self._parts is not None:
+            try:
+                batch = self._sized(flips)
+            except ValueError:  # does not fit the memory
+                self._parts = None
+            else:
+                if check_folded(self._game, self._checked_values(batch, flips), memory=self._memory):
+                    return batch
+                self._parts = None
+        return self._sized(flips)
+
+    def _sized(self, flips: int) -> Batch:
+        batch = remembered_batch(
+            "rows", *shapes_of((self._game, self._parts)), flips, self._batch_size, self._memory, self._mesh
+        )
+        if batch.rows is None:
+            unlimited = self._batch_size is not None and self._memory is None
+            batch.rows = self._batch_size if unlimited else self._fitting(flips)
+        return batch
+
+    def _fitting(self, flips: int) -> int:
+        def program(rows: int) -> jax.stages.Traced:
+            total = rows * self._devices
+            table = np.zeros((_table_rows(total, flips), self._game.n_players), bool)
+            index, flipped = np.zeros(total, np.int32), np.zeros((total, flips), np.int32)
+            return _row_values.trace(self._game, self._parts, table, np.int32(0), index, flipped, mesh=self._mesh)
+
+        return fit_rows(program, memory=self._memory, most=self._batch_size, mesh=self._mesh)
+
+    def _checked_values(self, batch: Batch, flips: int) -> Callable[[np.ndarray], np.ndarray]:
+        """Values of masks by the folded program itself: each mask as a context with one player flipped."""
+
+        def values(masks: np.ndarray) -> np.ndarray:
+            players = np.full((len(masks), flips), -1, np.int32)
+            players[:, 0] = np.arange(len(masks)) % masks.shape[1]
+            contexts = _flipped(np, masks, np.arange(len(masks)), players)
+
+            def compute(start: int, limit: int, rows: int) -> tuple[Any, int]:
+                return self._compute(contexts, np.arange(limit, dtype=np.int32), players, start, rows)
+
+            return dispatch(len(masks), batch, compute)()
+
+        return values
 
 
-def _table_rows(rows: int, size: int, contexts_per_row: float, parts: Any) -> int:
-    """Contexts that one chunk may use; a chunk ends early rather than use more.
-
-    Folding pays for every context of the table, so there are three lengths to choose from; each is compiled once.
-    """
-    shares = [1 / 2**size] if parts is None else [1 / 32, 1 / 8, 1 / 2**size]
-    share = next((one for one in shares if 1.3 * contexts_per_row < one), shares[-1])
-    return int(rows * share) + 2
+def _table_rows(rows: int, flips: int) -> int:
+    """Contexts that one batch may use: as many as independent contexts would need."""
+    return (rows >> flips) + 2
 
 
 @functools.partial(jax.jit, static_argnames="mesh")
 def _row_values(
-    game: Game, parts: Any, contexts: Array, context_index: Array, flips: Array, *, mesh: Mesh | None
+    game: Game, parts: Any, contexts: Array, used: Array, context_index: Array, flips: Array, *, mesh: Mesh | None
 ) -> Array:
-    def values(game: Game, parts: Any, contexts: Array, context_index: Array, flips: Array) -> Array:
+    def values(game: Game, parts: Any, contexts: Array, used: Array, context_index: Array, flips: Array) -> Array:
         if parts is None:
             return game.value(game.params, _flipped(jnp, contexts, context_index, flips))
         network: Any = game.value
-        return network.values_of_flips(game.params, parts, contexts, context_index, flips)
+        return network.values_of_flips(game.params, parts, contexts, used, context_index, flips)
 
     if mesh is None:
-        return values(game, parts, contexts, context_index, flips)
+        return values(game, parts, contexts, used, context_index, flips)
     everywhere, by_row = PartitionSpec(), PartitionSpec(mesh.axis_names)
     sharded = jax.shard_map(
         values,
         mesh=mesh,
-        in_specs=(everywhere, everywhere, everywhere, by_row, by_row),
+        in_specs=(everywhere, everywhere, everywhere, everywhere, by_row, by_row),
         out_specs=by_row,
         check_vma=False,
     )
-    return sharded(game, parts, contexts, context_index, flips)
+    return sharded(game, parts, contexts, used, context_index, flips)
 
 
 def _flipped(numpy: Any, contexts: Any, context_index: Any, flips: Any) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 import interjax as ij
 from interjax._results import read_arrays
 
-_NOT_IN_SETTINGS = ("out", "quiet")
+_NOT_IN_SETTINGS = ("out", "quiet", "memory")
 
 
 def open_folder(command: str, settings: dict[str, Any]) -> Path:

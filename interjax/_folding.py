@@ -77,6 +77,30 @@ def context_hidden(
     return summed.reshape(-1, *offset.shape) + offset[None]
 
 
+def context_table(
+    offset: Float[Array, " *hidden"],
+    rows: Float[Array, " n *hidden"],
+    contexts: Bool[Array, "contexts n"],
+    used: Int[Array, ""],
+    *,
+    blocks: int = 8,
+) -> Float[Array, " contexts *hidden"]:
+    """Hidden layers of the first `used` of the contexts, the others left unset: `context_hidden` in blocks.
+
+    How many contexts a batch of rows needs varies; a table of one length serves them all with one compiled program,
+    and costs what the used part of it costs.
+    """
+    length = -(-contexts.shape[0] // blocks)
+    contexts = jnp.pad(contexts, ((0, blocks * length - contexts.shape[0]), (0, 0)))
+
+    def fill(block: Array, table: Array) -> Array:
+        part = jax.lax.dynamic_slice_in_dim(contexts, block * length, length)
+        return jax.lax.dynamic_update_slice_in_dim(table, context_hidden(offset, rows, part), block * length, 0)
+
+    table = jnp.zeros((blocks * length, *offset.shape), offset.dtype)
+    return jax.lax.fori_loop(0, (used + length - 1) // length, fill, table)
+
+
 def row_hidden(
     hidden: Float[Array, " contexts *hidden"],
     rows: Float[Array, " n *hidden"],
@@ -91,7 +115,7 @@ def row_hidden(
     Args:
         hidden: H (C, *hidden), from `context_hidden`.
         rows: D (n, *hidden), from `player_contributions`.
-        contexts: the coalitions (C, n) bool that H belongs to.
+        contexts: the coalitions (C, n) bool that H belongs to; H may be longer.
         context_index: the context c of each row (R,) int.
         flips: players to add or remove (R, k) int, each at most once in a row; -1 = none.
 

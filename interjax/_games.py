@@ -10,13 +10,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
+from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array
 
-from interjax._batching import chunk_rows
+from interjax._batching import (
+    Batch,
+    as_mesh,
+    dispatch,
+    fit_rows,
+    power_of_two_above,
+    remembered_batch,
+    shapes_of,
+)
 from interjax._coalitions import coalitions_from_index
 from interjax._masked_networks import MaskedNetwork, fold, values
 
 MAX_TABLE_PLAYERS = 26
+_HOST_ROWS = 4096
 
 
 @jax.tree_util.register_dataclass
@@ -92,7 +102,7 @@ class Game:
 
         Args:
             masks: True = present. Inside jit the whole batch is evaluated at once.
-            batch_size: rows of a chunk; by default chosen from the memory that one row needs.
+            batch_size: rows of a batch; by default chosen from memory. It is halved where a device runs out.
 
         Returns:
             `jax.Array` (batch,); NumPy for a host game, in its own precision.
@@ -110,30 +120,34 @@ class Game:
                 raise ValueError("a host game cannot be traced by JAX; call it outside jit, vmap and grad")
             return self.value(self.params, masks)
         if self.on_host:
-            rows = _check_batch_size(batch_size) or 4096
+            rows = _check_batch_size(batch_size) or _HOST_ROWS
             parts = [self.value(self.params, np.asarray(masks[s : s + rows])) for s in range(0, len(masks), rows)]
             return np.concatenate(parts) if parts else np.zeros(0)
-        rows = _check_batch_size(batch_size) or chunk_rows(self, len(masks))
+        if not len(masks):
+            return jnp.zeros(0)
         folded = fold(self) if self._folds(len(masks)) else None
-        parts = []
-        for start in range(0, masks.shape[0], rows):
-            part = masks[start : start + rows]
-            if batch_size is None and len(part) < rows:  # a full chunk again: no further compilation
+        batch = _batch_of_masks(self, folded, len(masks), _check_batch_size(batch_size))
+
+        def compute(start: int, limit: int, rows: int) -> tuple[Any, int]:
+            part = masks[start : min(start + rows, limit)]
+            if len(part) < rows:  # a full batch again: no further compilation
                 part = np.concatenate([part, np.zeros((rows - len(part), self.n_players), bool)])
-            parts.append(values(self, folded, part)[: min(rows, masks.shape[0] - start)])
-        return jnp.concatenate(parts) if parts else jnp.zeros(0)
+            return values(self, folded, part), min(start + rows, limit)
+
+        return jnp.asarray(dispatch(len(masks), batch, compute)())
 
     def _folds(self, masks: int) -> bool:
         """Whether so many masks pay for computing each player's contribution to the first layer."""
         return isinstance(self.value, MaskedNetwork) and self.value.folds_masks and masks >= 4 * self.n_players
 
 
-def tabulate(game: Game, *, batch_size: int | None = None) -> np.ndarray:
+def tabulate(game: Game, *, batch_size: int | None = None, mesh: Mesh | None = None) -> np.ndarray:
     """Evaluate a game on all of its coalitions: table[index] = v(S), bit i of the index = player i in S.
 
     Args:
         game: a game of at most 26 players.
-        batch_size: rows of a chunk; by default chosen from memory.
+        batch_size: rows of a batch on one device; by default chosen from memory.
+        mesh: a `jax.sharding.Mesh` of the devices to spread forward passes over; None = all local accelerators.
 
     Returns:
         NumPy (2**n,), in the game's precision: float32 for networks, what the callable gives for host games.
@@ -156,16 +170,22 @@ def tabulate(game: Game, *, batch_size: int | None = None) -> np.ndarray:
             "Use ij.order_interactions, which samples coalitions, or fewer players"
         )
     total = 2**n_players
+    devices = as_mesh(mesh)
     if game.on_host:
-        rows = min(_check_batch_size(batch_size) or 4096, total)
+        rows = min(_check_batch_size(batch_size) or _HOST_ROWS, total)
         starts = range(0, total, rows)
         bits = np.arange(n_players)
         parts = [np.asarray(game((np.arange(s, min(s + rows, total))[:, None] >> bits) & 1 == 1)) for s in starts]
+        table = np.concatenate(parts)
     else:
-        rows = min(_check_batch_size(batch_size) or chunk_rows(game, total), total)
         folded = fold(game) if game._folds(total) else None
-        parts = [_table_values(game, folded, start, length=rows) for start in range(0, total, rows)]
-    table = np.concatenate([np.asarray(part) for part in parts])[:total]
+        batch = _batch_of_table(game, folded, _check_batch_size(batch_size), devices)
+
+        def compute(start: int, limit: int, rows: int) -> tuple[Any, int]:
+            rows *= devices.size if devices is not None else 1
+            return _table_values(game, folded, start, length=rows, mesh=devices), min(start + rows, limit)
+
+        table = dispatch(total, batch, compute)()
     warn_if_nonfinite(int(np.count_nonzero(~np.isfinite(table))), total)
     return table
 
@@ -210,9 +230,45 @@ def _look_up_on_host(table: np.ndarray, masks: np.ndarray) -> np.ndarray:
     return table[masks @ (1 << np.arange(masks.shape[1]))]
 
 
-@functools.partial(jax.jit, static_argnames="length")
-def _table_values(game: Game, parts: Any, first: Array, *, length: int) -> Array:
-    return values(game, parts, coalitions_from_index(first + jnp.arange(length), game.n_players))
+def _batch_of_masks(game: Game, folded: Any, count: int, batch_size: int | None) -> Batch:
+    most = power_of_two_above(count)
+    batch = remembered_batch("masks", *shapes_of((game, folded)), most, batch_size)
+
+    def program(rows: int) -> jax.stages.Traced:
+        return values.trace(game, folded, np.zeros((rows, game.n_players), bool))
+
+    if batch.rows is None:
+        batch.rows = batch_size or fit_rows(program, most=most)
+    return batch
+
+
+def _batch_of_table(game: Game, folded: Any, batch_size: int | None, mesh: Mesh | None) -> Batch:
+    devices = mesh.size if mesh is not None else 1
+    most = -(-(2**game.n_players) // devices)
+    batch = remembered_batch("table", *shapes_of((game, folded)), batch_size, mesh)
+
+    def program(rows: int) -> jax.stages.Traced:
+        return _table_values.trace(game, folded, 0, length=rows * devices, mesh=mesh)
+
+    if batch.rows is None:
+        batch.rows = min(batch_size, most) if batch_size else fit_rows(program, most=most, mesh=mesh)
+    return batch
+
+
+@functools.partial(jax.jit, static_argnames=("length", "mesh"))
+def _table_values(game: Game, parts: Any, first: Array, *, length: int, mesh: Mesh | None) -> Array:
+    index = first + jnp.arange(length)
+    if mesh is None:
+        return values(game, parts, coalitions_from_index(index, game.n_players))
+    everywhere, by_row = PartitionSpec(), PartitionSpec(mesh.axis_names)
+    sharded = jax.shard_map(
+        lambda game, parts, index: values(game, parts, coalitions_from_index(index, game.n_players)),
+        mesh=mesh,
+        in_specs=(everywhere, everywhere, by_row),
+        out_specs=by_row,
+        check_vma=False,
+    )
+    return sharded(game, parts, index)
 
 
 def _is_traced(params: Any) -> bool:

@@ -103,6 +103,7 @@ def measure_input(
     batch_size: int | None,
     mesh: Mesh | None,
     progress: Callable[[int], None] | None,
+    memory: int | None = None,
 ) -> Measured:
     """Measure one input's clusters at every order."""
     draw_key, context_key = jax.random.split(key)
@@ -127,7 +128,7 @@ def measure_input(
         )
     )
     made = 0
-    for passes in observe(game, sums, work, batch_size=batch_size, mesh=mesh):
+    for passes in observe(game, sums, work, batch_size=batch_size, memory=memory, mesh=mesh):
         made += passes
         if progress:
             progress(made)

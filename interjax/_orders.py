@@ -10,12 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from interjax._batching import chunk_rows
+from interjax._batching import check_memory
 from interjax._coalitions import all_of_size
 from interjax._designs import PIECE_ROWS, Plan, is_exact, plans
-from interjax._evaluation import as_mesh, dispatch_rows
+from interjax._evaluation import RowValues, as_mesh
 from interjax._games import Game, warn_if_nonfinite
-from interjax._masked_networks import fold
 from interjax._results import Saved, result, static_field
 
 METHODS = ("blocks", "quadruples")
@@ -98,6 +97,7 @@ def order_interactions(
     method: str = "blocks",
     size: int = 2,
     batch_size: int | None = None,
+    memory: int | None = None,
     mesh: Mesh | None = None,
 ) -> OrderInteractions:
     """Estimate multi-order interactions of pairs (or single players, or triples) from sampled contexts.
@@ -120,18 +120,21 @@ def order_interactions(
         contexts: contexts for each coalition and order; the standard error falls with its square root.
         method: "blocks" or "quadruples".
         size: players of a coalition if `pairs` is "all".
-        batch_size: rows of a chunk on one device; by default chosen from memory.
+        batch_size: rows of a batch on one device; by default chosen from memory. It is halved where a device runs out.
+        memory: bytes that the compiled forward passes may take on one device, weights included; None = 0.4 of what is
+            free there.
         mesh: a `jax.sharding.Mesh` of the devices to spread forward passes over; None = all local accelerators.
 
     Returns:
         `OrderInteractions` with mean and stderr (orders, coalitions).
 
     Raises:
-        ValueError: for orders out of range, coalitions with repeated or unknown players, fewer than one context, or
-            an unknown method.
+        ValueError: for orders out of range, coalitions with repeated or unknown players, fewer than one context, an
+            unknown method, or one row that does not fit `memory`.
 
     Warns:
-        UserWarning: if the network gave NaN, or if single observations leave the standard error unknown (NaN).
+        UserWarning: if the network gave NaN, if a device ran out of memory (the batch is halved), or if single
+            observations leave the standard error unknown (NaN).
 
     Example:
         >>> import interjax as ij, jax, jax.numpy as jnp
@@ -149,7 +152,7 @@ def order_interactions(
     check_sampling(contexts, method)
     sums = ObservationSums.zeros(len(numbers), 1, len(coalitions))
     work = plans(key, game.n_players, [coalitions], numbers.tolist(), contexts, method=method)
-    for _ in observe(game, [sums], work, batch_size=batch_size, mesh=as_mesh(mesh)):
+    for _ in observe(game, [sums], work, batch_size=batch_size, memory=check_memory(memory), mesh=as_mesh(mesh)):
         pass
     warn_if_nonfinite(sums.n_nonfinite, sums.n_forwards)
     total, squares, count = sums.total[:, 0], sums.squares[:, 0], sums.count[:, 0]
@@ -177,14 +180,14 @@ def observe(
     work: Iterable[tuple[int, int, Plan]],
     *,
     batch_size: int | None = None,
+    memory: int | None = None,
     mesh: Mesh | None = None,
 ) -> Iterator[int]:
     """Evaluate plans and add each to the sums of its set at its place; yields the forward passes of each piece.
 
     Two pieces are in flight: the next one's rows are listed while the device works on the last one's.
     """
-    rows = batch_size or (4096 if game.on_host else chunk_rows(game))
-    parts = fold(game)
+    row_values = RowValues(game, batch_size=batch_size, memory=memory, mesh=mesh)
     waiting: list[tuple[list[tuple[int, int, Plan]], Callable[[], np.ndarray]]] = []
 
     def finish() -> int:
@@ -198,7 +201,7 @@ def observe(
 
     for pieces in _gather(work):
         contexts, index, flips = _joined([plan for _, _, plan in pieces])
-        waiting.append((pieces, dispatch_rows(game, parts, contexts, index, flips, rows=rows, mesh=mesh)))
+        waiting.append((pieces, row_values.dispatch(contexts, index, flips)))
         if len(waiting) == 2:
             yield finish()
     while waiting:

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from interjax._batching import check_memory
 from interjax._clusters import PairPopulation
 from interjax._evaluation import as_mesh
 from interjax._games import Game, warn_if_nonfinite
@@ -88,6 +89,7 @@ def order_profile(
     target_stderr: float | None = None,
     max_forwards: float = 1e9,
     batch_size: int | None = None,
+    memory: int | None = None,
     mesh: Mesh | None = None,
     folder: Any = None,
     progress: Callable[[int, int], None] | None = None,
@@ -116,7 +118,9 @@ def order_profile(
         target_stderr: repeat with fresh pairs (or contexts, where all pairs are measured) until the largest
             standard error of J^(m) is at most this.
         max_forwards: with `target_stderr`: stop before making more forward passes than this.
-        batch_size: rows of a chunk on one device; by default chosen from memory.
+        batch_size: rows of a batch on one device; by default chosen from memory. It is halved where a device runs out.
+        memory: bytes that the compiled forward passes may take on one device, weights included; None = 0.4 of what is
+            free there.
         mesh: a `jax.sharding.Mesh` of the devices to spread forward passes over; None = all local accelerators.
         folder: where to keep what has been measured, input by input; a later call with the same arguments resumes.
         progress: called with (forward passes made, passes expected).
@@ -140,7 +144,7 @@ def order_profile(
         Deng et al., ICLR 2022 (arXiv:2111.06236), equation 3; arXiv:2512.18607.
     """
     check_key(key)
-    devices = as_mesh(mesh)
+    devices, memory = as_mesh(mesh), check_memory(memory)
     games = [games] if isinstance(games, Game) else list(games)
     _check_choices(games, correction, kind, target_stderr, n_pairs)
     n_players = games[0].n_players
@@ -159,7 +163,7 @@ def order_profile(
         for place, game in enumerate(games):
             report = _shifted(progress, made, expected * (rounds + 1))
             input_key = jax.random.fold_in(jax.random.fold_in(key, place), rounds)
-            measure = functools.partial(measure_input, input_key, game, design, batch_size, devices, report)
+            measure = functools.partial(measure_input, input_key, game, design, batch_size, devices, report, memory)
             found = _measure_or_read(run, f"round{rounds}-input{place}", measure)
             measured[place].append(found)
             made += found.n_forwards
@@ -343,4 +347,5 @@ def _settings(key: jax.Array, games: list[Game], design: Design, batch_size: int
         "method": design.method,
         "games": fingerprint(games),
         "batch_size": batch_size,
+        "precision": getattr(games[0].value, "precision", None),
     }

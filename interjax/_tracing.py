@@ -43,7 +43,7 @@ class Split(NamedTuple):
     hidden_shape: tuple[int, ...]
 
 
-def split_first_layer(apply: Part, params: Any, x_example: Any) -> Split | None:
+def split_first_layer(apply: Part, params: Any, x_example: Any, *, rounds: bool = False) -> Split | None:
     """Split a network behind its first matrix product or convolution, with the affine operations that follow it.
 
     apply(params, x) = trunk(params, stem(params, x)),  stem(params, x)_b = A x_b + c
@@ -54,6 +54,8 @@ def split_first_layer(apply: Part, params: Any, x_example: Any) -> Split | None:
         apply: (params, x (B, *shape)) -> logits (B, k), traceable by JAX at any batch size B.
         params: any pytree of arrays, concrete or traced.
         x_example: a batch (1 or more, *shape), or its jax.ShapeDtypeStruct; only shape[1:] and dtype are read.
+        rounds: whether rounding to half precision counts as affine: the trunk is then of use behind a stem that does
+            not round.
 
     Returns:
         The split, or None where there is none: the input is not of a float type, is transformed by something that is
@@ -66,7 +68,7 @@ def split_first_layer(apply: Part, params: Any, x_example: Any) -> Split | None:
         return _flat_trace(apply, params, jax.ShapeDtypeStruct((batch, *x_example.shape[1:]), x_example.dtype))
 
     # Two batch sizes tell the batch axis apart from others that happen to be as long.
-    cut = _find_cut(trace_at(params, 2), trace_at(params, 3))
+    cut = _find_cut(trace_at(params, 2), trace_at(params, 3), rounds)
     if cut is None:
         return None
 
@@ -78,7 +80,7 @@ def split_first_layer(apply: Part, params: Any, x_example: Any) -> Split | None:
     def trunk(params: Any, hidden: Array) -> Array:
         trace = trace_at(params, hidden.shape[0])
         variable = _cut_variable(trace, cut, hidden.shape[0])
-        known = _known(trace, params) | {variable: jnp.moveaxis(hidden, 0, cut.batch_axis)}
+        known = _known(trace, params) | {variable: jnp.moveaxis(hidden, 0, cut.batch_axis).astype(_type(variable))}
         return _evaluate(trace, trace.jaxpr.outvars[0], known)
 
     return Split(_in_pairs(stem), _in_pairs(trunk), cut.hidden_shape)
@@ -126,7 +128,7 @@ class _Cut(NamedTuple):
     primitives: tuple[str, ...]
 
 
-def _find_cut(trace: ClosedJaxpr, longer: ClosedJaxpr) -> _Cut | None:
+def _find_cut(trace: ClosedJaxpr, longer: ClosedJaxpr, rounds: bool) -> _Cut | None:
     """The best cut of a network traced at batch 2 and at batch 3: the smallest hidden layer, the last of equal ones."""
     equations, twins = _live_equations(trace), _live_equations(longer)
     primitives = _primitives(equations)
@@ -140,7 +142,7 @@ def _find_cut(trace: ClosedJaxpr, longer: ClosedJaxpr) -> _Cut | None:
     for i, (equation, twin) in enumerate(zip(equations, twins, strict=True)):
         if stages.keys().isdisjoint(_variables(equation.invars)):
             continue
-        stage = _stage_after(equation, stages)
+        stage = _stage_after(equation, stages, rounds)
         for output, larger in zip(equation.outvars, twin.outvars, strict=True):
             # A value that does not grow with the batch has lost its rows (a mean over the batch, say).
             stages[output] = stage if 2 * _size(larger) == 3 * _size(output) else 2
@@ -155,13 +157,13 @@ def _find_cut(trace: ClosedJaxpr, longer: ClosedJaxpr) -> _Cut | None:
     return min(candidates, key=lambda cut: (math.prod(cut.hidden_shape), -cut.position), default=None)
 
 
-def _stage_after(equation: JaxprEqn, stages: dict[Any, int]) -> int:
+def _stage_after(equation: JaxprEqn, stages: dict[Any, int], rounds: bool) -> int:
     """The stage of an equation's outputs, from those of its operands that depend on x."""
     name = equation.primitive.name
     places = [i for i, atom in enumerate(equation.invars) if not isinstance(atom, Literal) and atom in stages]
     stage = max(stages[equation.invars[i]] for i in places)
     types = [v.aval.dtype for v in equation.outvars]  # type: ignore[attr-defined]
-    if any(not jnp.issubdtype(kind, jnp.floating) or kind.itemsize < 4 for kind in types):
+    if any(not jnp.issubdtype(kind, jnp.floating) or (kind.itemsize < 4 and not rounds) for kind in types):
         return 2  # rounding to half precision is not affine
     if name in _PRODUCTS and len(places) == 1:
         return min(stage + 1, 2)
@@ -290,6 +292,10 @@ def _read(atom: Any, known: dict[Any, Any]) -> Any:
 
 def _shape(atom: Any) -> tuple[int, ...]:
     return atom.aval.shape
+
+
+def _type(atom: Any) -> Any:
+    return atom.aval.dtype
 
 
 def _size(atom: Any) -> int:

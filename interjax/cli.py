@@ -1,5 +1,6 @@
 """The command `interjax`: thin wrappers that read options, call the library and write numbers, plots and settings."""
 
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,21 @@ class _Grid(click.ParamType):
             return tuple(int(part) for part in value.lower().split("x"))
         except ValueError:
             self.fail(f"expected the cells along each axis, such as 14x14; got {value!r}")
+
+
+class _Bytes(click.ParamType):
+    """An amount of memory: bytes, or 500MB, 2GiB."""
+
+    name = "bytes"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([KMGT])(i?)B?|B)?", value.strip(), re.IGNORECASE)
+        if not found or not float(found[1]):
+            self.fail(f"expected an amount of memory such as 500MB or 2GiB; got {value!r}")
+        power = " KMGT".index((found[2] or " ").upper())
+        return int(float(found[1]) * (1024 if found[3] else 1000) ** power)
 
 
 @click.group(context_settings={"show_default": True, "help_option_names": ["-h", "--help"]})
@@ -165,7 +181,16 @@ def train(**settings: Any) -> None:
 )
 @click.option("--theory", type=click.IntRange(3), default=None, help="draw the theoretical curve of this many players")
 @click.option(
-    "--batch-size", type=click.IntRange(1), default=None, help="rows of a chunk; by default chosen from memory"
+    "--batch-size", type=click.IntRange(1), default=None, help="rows of a batch; by default chosen from memory"
+)
+@click.option(
+    "--memory", type=_Bytes(), default=None, help="memory for forward passes, such as 2GiB; by default what is free"
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "bfloat16"]),
+    default="float32",
+    help="of the forward pass; bfloat16 is faster on accelerators and noisier",
 )
 @click.pass_context
 def measure(context: click.Context, **settings: Any) -> None:
@@ -184,7 +209,15 @@ def measure(context: click.Context, **settings: Any) -> None:
     x, y = (data.train_x, data.train_y) if settings["split"] == "train" else (data.test_x, data.test_y)
     chosen = training.correctly_classified(model, x, y, count=settings["inputs"], key=jax.random.fold_in(key, 1))
     output = _OUTPUTS[settings["output"]]
-    games = ij.masked_games(model, x[chosen], y[chosen], players=players, baseline=baseline, output=output)
+    games = ij.masked_games(
+        model,
+        x[chosen],
+        y[chosen],
+        players=players,
+        baseline=baseline,
+        output=output,
+        precision=settings["precision"],
+    )
     kept = folders.kept_passes(out / "measured")
     start = time.perf_counter()
     with _Progress(settings["quiet"], "measuring", "passes") as advance:
@@ -200,6 +233,7 @@ def measure(context: click.Context, **settings: Any) -> None:
             kind=settings["kind"],
             target_stderr=settings["target_stderr"],
             batch_size=settings["batch_size"],
+            memory=settings["memory"],
             folder=out / "measured",
             progress=advance,
         )

@@ -388,3 +388,14 @@ def test_help_names_every_option(arguments):
     command = command_line.cli.commands.get(arguments[0], command_line.cli)
     for option in command.params:
         assert option.opts[0] in outcome.output
+
+
+@pytest.mark.parametrize(("text", "expected"), [("2GiB", 2 * 2**30), ("500MB", 500_000_000), ("1.5K", 1500), ("7", 7)])
+def test_memory_is_read_with_its_unit(text, expected):
+    assert command_line._Bytes().convert(text, None, None) == expected
+
+
+@pytest.mark.parametrize("text", ["much", "-1", "0", "2GiX"])
+def test_amounts_that_are_none_are_refused(text):
+    with pytest.raises(command_line.click.BadParameter, match="expected an amount of memory"):
+        command_line._Bytes().convert(text, None, None)

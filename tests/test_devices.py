@@ -44,6 +44,15 @@ def test_the_profile_is_the_same_on_any_number_of_devices(games, devices):
     np.testing.assert_allclose(spread.strength, alone.strength, rtol=1e-3)
 
 
+@pytest.mark.parametrize("devices", [1, 2, 4, 8])
+@pytest.mark.parametrize("fold", [True, False])
+def test_tables_are_the_same_on_any_number_of_devices(games, devices, fold):
+    alone = ij.tabulate(games[fold][0])
+    for batch_size in (None, 5):
+        spread = ij.tabulate(games[fold][0], mesh=mesh_of(devices), batch_size=batch_size)
+        np.testing.assert_allclose(spread, alone, atol=2e-5)
+
+
 def test_a_mesh_of_several_axes_is_one_list_of_devices(games):
     mesh = jax.sharding.Mesh(np.array(jax.devices()).reshape(2, 4), ("hosts", "rows"))
     alone = ij.order_interactions(jax.random.key(0), games[True][0], orders=[3], contexts=4)

@@ -14,8 +14,9 @@ import numpy as np
 
 from interjax._results import read_arrays, write_arrays
 
-# A measurement under way is written this often, or as often as costs a twentieth of the time if that is rarer.
+# A measurement under way is written this often, or more rarely where writing would take more than this share of time.
 WRITE_SECONDS = 30.0
+WRITE_SHARE = 0.05
 
 
 class RunFolder:
@@ -63,7 +64,7 @@ class RunFolder:
 
 
 class Partial:
-    """The state of a measurement under way in one file, written every `WRITE_SECONDS`."""
+    """The state of a measurement under way in one file, written about every `WRITE_SECONDS`."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -75,7 +76,7 @@ class Partial:
     def write(self, state: Callable[[], dict[str, np.ndarray]], *, at_once: bool = False) -> None:
         """Write the state if it is time to, or `at_once`."""
         start = time.monotonic()
-        if at_once or start - self.written >= max(WRITE_SECONDS, 20 * self.cost):
+        if at_once or start - self.written >= max(WRITE_SECONDS, self.cost / WRITE_SHARE):
             write_arrays(self.path, state(), compress=False)
             self.written = time.monotonic()
             self.cost = self.written - start

@@ -1,5 +1,6 @@
-"""Several real processes: the result of one, whatever their number; one that is killed stops the others, which say so."""
+"""Several real processes: the result is that of one; one that is killed stops the others, which say so."""
 
+import contextlib
 import json
 import os
 import signal
@@ -16,14 +17,14 @@ import interjax as ij
 from interjax import cli as command_line
 
 ROOT = Path(__file__).parents[1]
-OPTIONS = ["--grid", "8x8", "--orders", "0.0,0.5,1.0", "--contexts", "1000", "--pairs", "132", "--inputs", "3"]
+OPTIONS = ["--grid", "8x8", "--orders", "0.0,0.5,1.0", "--contexts", "200", "--pairs", "132", "--inputs", "3"]
 RUN = "from interjax.cli import main; main()"
 AFTER_SOME_WRITES = """
 import os, signal
 from interjax import _runs
 from interjax.cli import main
 
-_runs.WRITE_SECONDS = 0
+_runs.WRITE_SECONDS, _runs.WRITE_SHARE = 0, 1e9
 write, written = _runs.Partial.write, []
 
 def write_and_end(partial, state, **how):
@@ -76,24 +77,25 @@ def together(checkpoint, out, programs):
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     out.mkdir(exist_ok=True)
     logs = [out.parent / f"{out.name}-{number}.log" for number in range(len(programs))]
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", program, *map(str, arguments), "--process-id", str(number)],
-            env=os.environ | {"PYTHONPATH": path},
-            stdout=log.open("w"),
-            stderr=subprocess.STDOUT,
-        )
-        for number, (program, log) in enumerate(zip(programs, logs, strict=True))
-    ]
-    ends, deadline = {}, time.monotonic() + 300
-    try:
-        while len(ends) < len(processes) and time.monotonic() < deadline:
-            time.sleep(0.05)
-            ends |= {n: time.monotonic() for n, p in enumerate(processes) if n not in ends and p.poll() is not None}
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
+    with contextlib.ExitStack() as stack:
+        processes = [
+            subprocess.Popen(
+                [sys.executable, "-c", program, *map(str, arguments), "--process-id", str(number)],
+                env=os.environ | {"PYTHONPATH": path},
+                stdout=stack.enter_context(log.open("w")),
+                stderr=subprocess.STDOUT,
+            )
+            for number, (program, log) in enumerate(zip(programs, logs, strict=True))
+        ]
+        ends, deadline = {}, time.monotonic() + 300
+        try:
+            while len(ends) < len(processes) and time.monotonic() < deadline:
+                time.sleep(0.05)
+                ends |= {n: time.monotonic() for n, p in enumerate(processes) if n not in ends and p.poll() is not None}
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
     outlived = [ends.get(number, deadline) - min(ends.values()) for number in range(len(processes))]
     return [process.returncode for process in processes], [log.read_text() for log in logs], outlived
 

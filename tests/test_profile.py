@@ -169,25 +169,27 @@ def fine_steps(monkeypatch):
     """Inputs are measured in many small steps, and the state is written after each."""
     monkeypatch.setattr(_orders, "_ROWS_WAITED_FOR", 64)
     monkeypatch.setattr(_runs, "WRITE_SECONDS", 0.0)
+    monkeypatch.setattr(_runs, "WRITE_SHARE", float("inf"))
 
 
 def waves(n_players):
     return ij.Game.from_function(lambda s: jnp.cos(jnp.dot(jnp.arange(float(n_players)), s.astype(float))), n_players)
 
 
+FINE = {"contexts": 30, "correction": "none", "batch_size": 32}
 SAMPLING = {
-    "all pairs": {"contexts": 30},
-    "clusters": {"contexts": 30, "n_pairs": 9},
+    "all pairs": {},
+    "clusters": {"n_pairs": 9},
     "quadruples": {"contexts": 10, "method": "quadruples"},
     "single pairs": {"contexts": 10, "method": "quadruples", "n_pairs": 9},
-    "two rounds": {"contexts": 30, "target_stderr": 0.2, "max_forwards": 1},
+    "two rounds": {"target_stderr": 0.2, "max_forwards": 1},
 }
 
 
 @pytest.mark.filterwarnings("ignore:stopped at max_forwards")
 @pytest.mark.parametrize("sampling", SAMPLING.values(), ids=SAMPLING.keys())
 def test_a_run_stopped_within_an_input_resumes_to_identical_numbers(tmp_path, fine_steps, sampling):
-    games, how = [waves(9)] * 2, sampling | {"batch_size": 32, "correction": "none"}
+    games, how = [waves(9)] * 2, FINE | sampling
     whole = ij.order_profile(jax.random.key(0), games, **how)
     for _ in range(2):  # stopped again after it was resumed
         with pytest.raises(Stop):
@@ -229,9 +231,7 @@ def test_a_state_is_written_no_more_often_than_said(tmp_path, monkeypatch):
     monkeypatch.setattr(_orders, "_ROWS_WAITED_FOR", 64)
     written = []
     monkeypatch.setattr(_runs, "write_arrays", lambda path, *_, **__: written.append(path.parent.name))
-    ij.order_profile(
-        jax.random.key(0), waves(9), contexts=30, correction="none", batch_size=32, folder=tmp_path / "run"
-    )
+    ij.order_profile(jax.random.key(0), waves(9), **FINE, folder=tmp_path / "run")
     assert written == ["run"]
 
 
@@ -239,30 +239,20 @@ def test_what_is_kept_is_told_in_words(tmp_path, fine_steps):
     games = [waves(9)] * 3
     assert _runs.kept_in(tmp_path, 3) == (0, "")
     with pytest.raises(Stop):
-        ij.order_profile(
-            jax.random.key(0),
-            games,
-            contexts=30,
-            correction="none",
-            batch_size=32,
-            folder=tmp_path,
-            progress=stopped_after(4),
-        )
+        ij.order_profile(jax.random.key(0), games, **FINE, folder=tmp_path, progress=stopped_after(4))
     passes, text = _runs.kept_in(tmp_path, 3)
     share = re.fullmatch(r"0 of 3 inputs and (\d+)% of the next were measured", text)
     assert passes == 4 * 64
     assert share
     assert 0 < int(share[1]) < 100
-    found = ij.order_profile(jax.random.key(0), games, contexts=30, correction="none", batch_size=32, folder=tmp_path)
+    found = ij.order_profile(jax.random.key(0), games, **FINE, folder=tmp_path)
     assert _runs.kept_in(tmp_path, 3) == (found.n_forwards, "3 of 3 inputs were measured")
 
 
 def test_a_resumed_run_may_choose_another_batch_size(tmp_path):
-    whole = ij.order_profile(jax.random.key(0), waves(9), contexts=30, correction="none", folder=tmp_path)
-    assert_identical(
-        ij.order_profile(jax.random.key(0), waves(9), contexts=30, correction="none", folder=tmp_path, batch_size=7),
-        whole,
-    )
+    whole = ij.order_profile(jax.random.key(0), waves(9), **FINE, folder=tmp_path)
+    again = ij.order_profile(jax.random.key(0), waves(9), **FINE | {"batch_size": 7}, folder=tmp_path)
+    assert_identical(again, whole)
 
 
 def test_a_folder_of_another_run_is_refused(tmp_path):

@@ -153,7 +153,7 @@ def order_profile(
     design = _design(games, orders, contexts, pairs, n_pairs, method)
     settings = _settings(key, games, design)
     with joined() as group:
-        group.folder = folder if folder is not None else group.folder
+        group.folder = group.folder or folder
         group.agree(settings | {"rounds": [target_stderr, max_forwards, correction, kind]})
         run = RunFolder(folder, settings) if folder is not None else None
         rounds = _Rounds(key, games, design, batch_size, devices, run, group, progress)

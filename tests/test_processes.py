@@ -112,7 +112,6 @@ def test_two_processes_give_the_numbers_of_one(checkpoint, whole, tmp_path):
     assert codes == [0, 0], outputs
     assert numbers(tmp_path / "two") == whole
     assert "forward passes for 3 inputs" in outputs[0]
-    assert f"{whole['n_forwards'] / 1e3:.0f}k/{whole['n_forwards'] / 1e3:.0f}k"[:3] in outputs[0]
     assert outputs[1] == ""  # one result, one progress bar
 
 
@@ -141,6 +140,7 @@ def test_killed_process_0_is_named_and_one_process_resumes(checkpoint, whole, tm
     assert numbers(out) == whole
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("failing", [0, 1])
 def test_a_failed_process_stops_the_others_with_its_reason(checkpoint, tmp_path, failing):
     programs = [FAILED if number == failing else RUN for number in range(2)]

@@ -120,11 +120,15 @@ class Group:
         while not self._stopped.wait(0 if not heard else _BEAT_SECONDS):
             now = time.monotonic()
             beats, failed = [], []
+            hung = threading.Timer(_SILENT_SECONDS, self._lose, [f"process 0 of {self.size} stopped answering"])
+            hung.daemon = True
+            hung.start()
             with contextlib.suppress(jax.errors.JaxRuntimeError):  # process 0 does not answer: it will be silent
                 beat = json.dumps([now, self._passes[self.rank]])
                 self._store.key_value_set(f"{self._name}/beat/{self.rank}", beat, allow_overwrite=True)
                 beats = self._store.key_value_dir_get(f"{self._name}/beat/")
                 failed = self._store.key_value_dir_get(f"{self._name}/failed/")
+            hung.cancel()
             for key, beat in beats:
                 rank = int(key.rsplit("/", 1)[1])
                 if rank != self.rank:
@@ -192,13 +196,13 @@ def joined() -> Iterator[Group]:
     _active.append(group)
     try:
         with _abort_explained(group):
-            yield group
-            group.exchange({})  # nobody leaves before all are done: process 0 holds the store
-    except BaseException as error:
-        group.leave(error)
-        raise
-    else:
-        group.leave(None)
+            try:
+                yield group
+                group.exchange({})  # nobody leaves before all are done: process 0 holds the store
+            except BaseException as error:
+                group.leave(error)
+                raise
+            group.leave(None)
     finally:
         _active.clear()
         thread.join(_BEAT_SECONDS + 1)

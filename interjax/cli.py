@@ -24,7 +24,6 @@ from interjax._processes import ProcessLost, joined
 from interjax._runs import kept_in
 
 _OUTPUTS = {"log-odds": ij.log_odds, "log-prob": ij.log_prob, "logit": ij.logit, "prob": ij.prob}
-_HEARTBEAT_SECONDS = 40  # JAX's own, where a machine or the network is lost; interjax notices a lost process sooner
 
 
 class _Numbers(click.ParamType):
@@ -236,7 +235,7 @@ def _start_processes(settings: dict) -> None:
         raise ValueError("--distributed measures a trained network: run `interjax train` first, then give --checkpoint")
     jax.config.update("jax_enable_preemption_service", False)  # it would make SIGTERM do nothing
     try:
-        jax.distributed.initialize(**given, heartbeat_timeout_seconds=_HEARTBEAT_SECONDS)
+        jax.distributed.initialize(**given)
     except (ValueError, RuntimeError) as error:
         raise ValueError(
             f"the processes could not be joined ({error}); where JAX does not find them by itself (SLURM, Open MPI, "

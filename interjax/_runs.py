@@ -14,7 +14,7 @@ import numpy as np
 
 from interjax._results import read_arrays, write_arrays
 
-# A measurement under way is written this often, or more rarely where writing would take more than this share of time.
+# A measurement under way is written this often; half as often where writing takes more than this share of time.
 WRITE_SECONDS = 30.0
 WRITE_SHARE = 0.05
 
@@ -76,7 +76,8 @@ class Partial:
     def write(self, state: Callable[[], dict[str, np.ndarray]], *, at_once: bool = False) -> None:
         """Write the state if it is time to, or `at_once`."""
         start = time.monotonic()
-        if at_once or start - self.written >= max(WRITE_SECONDS, self.cost / WRITE_SHARE):
+        pause = max(WRITE_SECONDS, min(self.cost / WRITE_SHARE, 2 * WRITE_SECONDS - self.cost))
+        if at_once or start - self.written >= pause:
             write_arrays(self.path, state(), compress=False)
             self.written = time.monotonic()
             self.cost = self.written - start

@@ -24,7 +24,7 @@ import os, signal
 from interjax import _runs
 from interjax.cli import main
 
-_runs.WRITE_SECONDS, _runs.WRITE_SHARE = 0, 1e9
+_runs.WRITE_SECONDS = 0
 write, written = _runs.Partial.write, []
 
 def write_and_end(partial, state, **how):

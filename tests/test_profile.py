@@ -169,7 +169,6 @@ def fine_steps(monkeypatch):
     """Inputs are measured in many small steps, and the state is written after each."""
     monkeypatch.setattr(_orders, "_ROWS_WAITED_FOR", 64)
     monkeypatch.setattr(_runs, "WRITE_SECONDS", 0.0)
-    monkeypatch.setattr(_runs, "WRITE_SHARE", float("inf"))
 
 
 def waves(n_players):

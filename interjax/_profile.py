@@ -243,8 +243,10 @@ class _Rounds:
         return found
 
     def _read(self, place: int) -> Measured:
-        assert self.run is not None
-        return Measured.from_arrays(self.run.read(self._name(place)))
+        kept = self.run.read(self._name(place)) if self.run else None
+        if kept is None:
+            raise ValueError(f"{self._name(place)} was removed from the run's folder while it was read: start again")
+        return Measured.from_arrays(kept)
 
     def _name(self, place: int) -> str:
         return f"round{self.number}-input{place}"

@@ -49,9 +49,9 @@ class RunFolder:
         """Whether the piece of this name was measured whole."""
         return (self.folder / f"{name}.npz").exists()
 
-    def read(self, name: str) -> dict[str, np.ndarray]:
-        """The piece of this name."""
-        return read_arrays(self.folder / f"{name}.npz")
+    def read(self, name: str) -> dict[str, np.ndarray] | None:
+        """The piece of this name, or None if it has not been measured whole."""
+        return read_arrays(self.folder / f"{name}.npz") if self.has(name) else None
 
     def write(self, name: str, arrays: dict[str, np.ndarray]) -> None:
         """Keep a whole piece; a file appears whole or not at all."""

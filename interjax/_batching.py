@@ -122,7 +122,7 @@ def fit_rows(program: Program, *, memory: int | None = None, most: int | None = 
     Raises:
         ValueError: if one row does not fit `memory`.
     """
-    device = mesh.devices.flat[0] if mesh is not None else jax.devices()[0]
+    device = mesh.devices.flat[0] if mesh is not None else jax.local_devices()[0]
     on_cpu = device.platform == "cpu"
     budget = memory if memory is not None else _SHARE_OF_FREE_MEMORY * _free_memory(device)
     least, largest = _CPU_ROWS if on_cpu else _ACCELERATOR_ROWS
@@ -193,7 +193,7 @@ def as_mesh(mesh: Mesh | None) -> Mesh | None:
     if mesh is not None:
         if not isinstance(mesh, Mesh):
             raise ValueError(f"mesh must be a jax.sharding.Mesh such as jax.make_mesh((8,), ('rows',)), got {mesh!r}")
-        return mesh
+        return Mesh(mesh.devices, mesh.axis_names)  # axes of automatic sharding, whatever the user's are
     devices = jax.local_devices()
     if len(devices) == 1 or devices[0].platform == "cpu":
         return None

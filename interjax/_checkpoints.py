@@ -116,6 +116,9 @@ def saved_steps(folder: PathLike) -> list[int]:
 def opened(folder: Path, *, keep: int | None = None) -> Iterator[ocp.CheckpointManager]:
     """Orbax's manager of an absolute folder, keeping the latest `keep` steps (all by default)."""
     options = ocp.CheckpointManagerOptions(max_to_keep=keep, enable_async_checkpointing=False)
+    if jax.process_count() > 1 and keep is None:  # each process reads on its own, without waiting for the others
+        options.create, me = False, jax.process_index()
+        options.multiprocessing_options = ocp.options.MultiprocessingOptions(me, {me}, f"process{me}")
     with _quiet_log():
         manager = ocp.CheckpointManager(folder, options=options)
         try:

@@ -38,6 +38,12 @@ class RowValues:
         self._parts: Any = None
         self._batch: Batch | None = None
 
+    def batch_rows(self, flips: int) -> int:
+        """Rows of a batch on all devices together, for rows of so many flips."""
+        rows = self._prepared(flips).rows
+        assert rows is not None
+        return rows * self._devices
+
     def dispatch(self, contexts: np.ndarray, context_index: np.ndarray, flips: np.ndarray) -> Callable[[], np.ndarray]:
         """Start evaluating rows; the returned function waits for the values, float64 (total,).
 
@@ -46,13 +52,12 @@ class RowValues:
             context_index: int32 (total,), ascending.
             flips: int32 (total, k), -1 = none.
         """
-        if self._batch is None:
-            self._batch = self._prepared(flips.shape[1])
+        batch = self._prepared(flips.shape[1])
 
         def compute(start: int, limit: int, rows: int) -> tuple[Any, int]:
             return self._compute(contexts, context_index[:limit], flips, start, rows)
 
-        collect = dispatch(len(context_index), self._batch, compute)
+        collect = dispatch(len(context_index), batch, compute)
         return lambda: collect().astype(np.float64)
 
     def _compute(
@@ -62,7 +67,7 @@ class RowValues:
         total_rows = rows * self._devices
         table_rows = _table_rows(total_rows, flips.shape[1])
         first = int(context_index[start])
-        after = int(np.searchsorted(context_index, first + table_rows))
+        after = int(np.searchsorted(context_index, np.int32(first + table_rows)))  # an int would cast the whole list
         stop = min(start + total_rows, after, len(context_index))
         used = contexts[first : int(context_index[stop - 1]) + 1]
         if self._game.on_host:
@@ -81,6 +86,11 @@ class RowValues:
         return self._mesh.size if self._mesh is not None else 1
 
     def _prepared(self, flips: int) -> Batch:
+        if self._batch is None:
+            self._batch = self._chosen(flips)
+        return self._batch
+
+    def _chosen(self, flips: int) -> Batch:
         """Choose the form of the computation and its rows: folded, or unfolded where that alone fits the memory."""
         if self._game.on_host:
             return Batch(self._batch_size or _HOST_ROWS)

@@ -11,9 +11,9 @@ import jax
 import numpy as np
 
 import interjax as ij
-from interjax._results import read_arrays
 
-_NOT_IN_SETTINGS = ("out", "quiet", "memory")
+_NOT_IN_SETTINGS = ("out", "quiet", "memory", "distributed", "coordinator", "processes", "process_id")
+_CHANGES_NO_RESULT = ("batch_size",)  # beyond rounding: a resumed run may choose another
 
 
 def open_folder(command: str, settings: dict[str, Any]) -> Path:
@@ -22,11 +22,11 @@ def open_folder(command: str, settings: dict[str, Any]) -> Path:
     Raises:
         ValueError: if it holds a run with other settings.
     """
-    chosen = _as_json(settings)
+    chosen = _compared(_as_json(settings))
     digest = hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:8]
     out = settings["out"] or Path("interjax-results") / f"{command}-{settings['data'].split(':')[0]}-{digest}"
     path = out / "settings.json"
-    if path.exists() and json.loads(path.read_text())["settings"] != chosen:
+    if path.exists() and _compared(json.loads(path.read_text())["settings"]) != chosen:
         raise ValueError(f"{out} holds a run with other settings: choose another --out, or delete it to start anew")
     out.mkdir(parents=True, exist_ok=True)
     return out
@@ -47,11 +47,6 @@ def write_profile(out: Path, found: ij.OrderProfile, **about: Any) -> None:
     write_json(out / "profile.json", numbers | {"inputs": len(found.by_input)} | about)
 
 
-def kept_passes(folder: Path) -> int:
-    """Forward passes that an earlier start of the run measured and kept."""
-    return sum(int(read_arrays(path)["n_forwards"]) for path in folder.glob("*.npz"))
-
-
 def write_json(path: Path, content: Any) -> None:
     """Write strict JSON through a temporary file, so that a killed process leaves no half file."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -70,3 +65,7 @@ def _finite(content: Any) -> Any:
 def _as_json(settings: dict[str, Any]) -> dict[str, Any]:
     chosen = {name: value for name, value in settings.items() if name not in _NOT_IN_SETTINGS}
     return json.loads(json.dumps(chosen, default=str))
+
+
+def _compared(settings: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if name not in _CHANGES_NO_RESULT}

@@ -1,7 +1,7 @@
 """What a profile measures for one input: which pairs, in how many contexts, and the sums that come of it."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
@@ -9,13 +9,16 @@ import numpy as np
 from jax.sharding import Mesh
 
 from interjax._clusters import Cluster, PairPopulation
-from interjax._designs import expected_passes, is_exact, plans
+from interjax._designs import Plan, expected_passes, is_exact, plans
 from interjax._games import Game
-from interjax._orders import ObservationSums, observe
+from interjax._orders import Done, ObservationSums, observe
+from interjax._runs import Partial
 
 _CLUSTER_PLAYERS = 12
 _FEWEST_CLUSTERS = 16
 _GROUPS = 25
+_SUMS = ("total", "squares", "count")
+_COUNTS = ("n_forwards", "n_nonfinite")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +63,8 @@ class Design:
         return self.population.clusters(key, self.n_pairs, self.cluster_players)
 
     def expected_passes(self) -> float:
+        if not len(self.population.pairs):
+            return 0.0
         clusters = self.draw(jax.random.key(0))
         pairs = clusters[0].pairs
         each = [
@@ -100,12 +105,17 @@ def measure_input(
     key: jax.Array,
     game: Game,
     design: Design,
-    batch_size: int | None,
-    mesh: Mesh | None,
-    progress: Callable[[int], None] | None,
+    *,
+    batch_size: int | None = None,
     memory: int | None = None,
+    mesh: Mesh | None = None,
+    partial: Partial | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Measured:
-    """Measure one input's clusters at every order."""
+    """Measure one input's clusters at every order, from where its `partial` state left off.
+
+    `progress` is called with the forward passes made, those of earlier starts included.
+    """
     draw_key, context_key = jax.random.split(key)
     everyone, design = design, design.of_input(game)
     clusters = design.draw(draw_key)
@@ -114,24 +124,22 @@ def measure_input(
     else:
         sets = [cluster.pairs for cluster in clusters]
     sums = [ObservationSums.zeros(len(design.orders), design.groups, len(pairs)) for pairs in sets]
-    work = (
-        ()
-        if not len(design.population.pairs)
-        else plans(
-            context_key,
-            game.n_players,
-            sets,
-            design.orders.tolist(),
-            design.contexts,
-            method=design.method,
-            groups=design.groups,
-        )
-    )
-    made = 0
-    for passes in observe(game, sums, work, batch_size=batch_size, memory=memory, mesh=mesh):
-        made += passes
+    started = _Started(sums, Done(), design.expected_passes() * game.passes if partial else 0.0)
+    kept = partial.read() if partial else None
+    if kept is not None:
+        started.restore(kept)
+    work = _work(context_key, game, design, sets)
+    for passes in observe(game, sums, work, batch_size=batch_size, memory=memory, mesh=mesh, done=started.done):
+        started.made += passes
+        if partial:
+            partial.write(started.to_arrays)
         if progress:
-            progress(made)
+            try:
+                progress(started.made)
+            except BaseException:  # the caller stops here, where the sums are whole
+                if partial:
+                    partial.write(started.to_arrays, at_once=True)
+                raise
     return Measured(
         total=np.concatenate([part.total for part in sums], axis=-1),
         squares=np.concatenate([part.squares for part in sums], axis=-1),
@@ -143,6 +151,40 @@ def measure_input(
         n_forwards=sum(part.n_forwards for part in sums),
         n_nonfinite=sum(part.n_nonfinite for part in sums),
     )
+
+
+def _work(key: jax.Array, game: Game, design: Design, sets: list[np.ndarray]) -> Iterable[tuple[int, int, Plan]]:
+    if not len(design.population.pairs):
+        return ()
+    orders, groups = design.orders.tolist(), design.groups
+    return plans(key, game.n_players, sets, orders, design.contexts, method=design.method, groups=groups)
+
+
+@dataclasses.dataclass
+class _Started:
+    """One input under way: the sums of its sets, what they hold, and passes made of those expected."""
+
+    sums: list[ObservationSums]
+    done: Done
+    expected: float
+    made: int = 0
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        arrays = {name: np.concatenate([getattr(part, name) for part in self.sums], axis=-1) for name in _SUMS}
+        counts = {name: np.array([getattr(part, name) for part in self.sums]) for name in _COUNTS}
+        done = {"pieces": np.array(self.done.pieces), "values": np.concatenate([np.zeros(0), *self.done.values])}
+        return arrays | counts | done | {"made": np.array(self.made), "expected": np.array(self.expected)}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        ends = np.cumsum([part.total.shape[-1] for part in self.sums])[:-1]
+        for name in _SUMS:
+            for part, array in zip(self.sums, np.split(arrays[name], ends, axis=-1), strict=True):
+                setattr(part, name, array.copy())
+        for name in _COUNTS:
+            for part, count in zip(self.sums, arrays[name].tolist(), strict=True):
+                setattr(part, name, count)
+        self.done.pieces, self.done.values = int(arrays["pieces"]), [arrays["values"]]
+        self.made = int(arrays["made"])
 
 
 def cluster_players_of(n_pairs: int, inputs: int) -> int:

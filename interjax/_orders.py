@@ -1,7 +1,9 @@
 """Multi-order interactions of sampled contexts: means, standard errors and the number of forward passes."""
 
 import dataclasses
+import itertools
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -19,6 +21,7 @@ from interjax._results import Saved, result, static_field
 
 METHODS = ("blocks", "quadruples")
 OFFICIAL_RATIOS = (0.0, 0.05, *(tenth / 10 for tenth in range(1, 10)), 0.95, 1.0)
+_ROWS_IN_FLIGHT = 8192
 
 
 @result
@@ -174,6 +177,14 @@ def order_interactions(
     )
 
 
+@dataclasses.dataclass
+class Done:
+    """How far some work is done: pieces that are in its sums, and the values of the next piece's first rows."""
+
+    pieces: int = 0
+    values: list[np.ndarray] = dataclasses.field(default_factory=list)
+
+
 def observe(
     game: Game,
     sums: Sequence[ObservationSums],
@@ -182,30 +193,47 @@ def observe(
     batch_size: int | None = None,
     memory: int | None = None,
     mesh: Mesh | None = None,
+    done: Done | None = None,
 ) -> Iterator[int]:
-    """Evaluate plans and add each to the sums of its set at its place; yields the forward passes of each piece.
+    """Evaluate plans and add each to the sums of its set at its place; yields the forward passes of each few rows.
 
-    Two pieces are in flight: the next one's rows are listed while the device works on the last one's.
+    Rows are in flight ahead of those waited for, so that the next piece is listed while the device works. `done` is
+    up to date at each yield; with it and the sums of that moment a later call goes on as if there had been no pause.
     """
+    done = done if done is not None else Done()
     row_values = RowValues(game, batch_size=batch_size, memory=memory, mesh=mesh)
-    waiting: list[tuple[list[tuple[int, int, Plan]], Callable[[], np.ndarray]]] = []
+    waiting: deque[tuple[list[tuple[int, int, Plan]], bool, Callable[[], np.ndarray]]] = deque()
 
     def finish() -> int:
-        pieces, collect = waiting.pop(0)
-        values = collect()
-        made = len(values) * game.passes
-        for number, place, plan in pieces:
-            sums[number].add(place, plan, values[: len(plan.context_index)], game.passes)
-            values = values[len(plan.context_index) :]
-        return made
+        pieces, is_last, collect = waiting.popleft()
+        found = collect()
+        done.values.append(found)
+        if is_last:
+            _add(sums, pieces, np.concatenate(done.values), game.passes)
+            done.pieces, done.values = done.pieces + 1, []
+        return len(found) * game.passes
 
-    for pieces in _gather(work):
+    first = sum(map(len, done.values))
+    for pieces in itertools.islice(_gather(work), done.pieces, None):
         contexts, index, flips = _joined([plan for _, _, plan in pieces])
-        waiting.append((pieces, row_values.dispatch(contexts, index, flips)))
-        if len(waiting) == 2:
-            yield finish()
+        some = row_values.batch_rows(flips.shape[1])
+        for start in range(first, len(index), some):
+            stop = min(start + some, len(index))
+            used = slice(int(index[start]), int(index[stop - 1]) + 1)
+            collect = row_values.dispatch(contexts[used], index[start:stop] - index[start], flips[start:stop])
+            waiting.append((pieces, stop == len(index), collect))
+            if len(waiting) * some > _ROWS_IN_FLIGHT:
+                yield finish()
+        first = 0
     while waiting:
         yield finish()
+
+
+def _add(sums: Sequence[ObservationSums], pieces: list[tuple[int, int, Plan]], values: np.ndarray, passes: int) -> None:
+    """Add the observations of plans evaluated together, given the values of all their rows."""
+    for number, place, plan in pieces:
+        sums[number].add(place, plan, values[: len(plan.context_index)], passes)
+        values = values[len(plan.context_index) :]
 
 
 def _gather(work: Iterable[tuple[int, int, Plan]]) -> Iterator[list[tuple[int, int, Plan]]]:

@@ -1,6 +1,5 @@
 """The strength profile J^(m): its estimate over inputs, pairs and contexts, with its standard error."""
 
-import functools
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,6 +14,7 @@ from interjax._evaluation import as_mesh
 from interjax._games import Game, warn_if_nonfinite
 from interjax._measuring import Design, Measured, cluster_players_of, measure_input
 from interjax._orders import as_coalitions, as_orders, check_key, check_sampling
+from interjax._processes import Group, joined
 from interjax._results import Saved, result, static_field
 from interjax._runs import RunFolder, fingerprint
 from interjax._strength import CORRECTIONS, KINDS, strength_of_input
@@ -101,6 +101,10 @@ def order_profile(
     Few contexts of many pairs, corrected for the bias of |mean|, spend forward passes best; that is the default.
     The papers' allocation is `**ij.OFFICIAL_ALLOCATION` with `pairs=ij.pairs_within(grid, 2)`.
 
+    Under `jax.distributed`, call it in each process with the same arguments: inputs are shared among the processes,
+    each on its local devices, and all return the same profile, whatever their number. Fewer inputs than processes
+    leave some idle. `folder` must be one folder that all share.
+
     Args:
         key: a `jax.random.key`; the same key gives the same answer at any batch size.
         games: one `Game` or several, one for each input, all with the same number of players.
@@ -122,14 +126,17 @@ def order_profile(
         memory: bytes that the compiled forward passes may take on one device, weights included; None = 0.4 of what is
             free there.
         mesh: a `jax.sharding.Mesh` of the devices to spread forward passes over; None = all local accelerators.
-        folder: where to keep what has been measured, input by input; a later call with the same arguments resumes.
-        progress: called with (forward passes made, passes expected).
+        folder: where to keep what has been measured, written at least every minute; a later call with the same
+            arguments resumes, to the identical result. Batch size, devices and processes may then be others.
+        progress: called with (forward passes made, passes expected), those of all processes.
 
     Returns:
         `OrderProfile`.
 
     Raises:
         ValueError: for arguments out of range, games that differ in players, or a folder that holds another run.
+        RuntimeError: if another process of `jax.distributed` was lost; what was measured is kept in `folder`. A
+            process that cannot be reached by the exception, because it waits in a long computation, is ended.
 
     Warns:
         UserWarning: if the network gave NaN, the target was not reached, or a strength cannot be identified.
@@ -147,32 +154,18 @@ def order_profile(
     devices, memory = as_mesh(mesh), check_memory(memory)
     games = [games] if isinstance(games, Game) else list(games)
     _check_choices(games, correction, kind, target_stderr, n_pairs)
-    n_players = games[0].n_players
-    population = PairPopulation.of(_pairs_only(as_coalitions(pairs, n_players)), n_players)
-    numbers = as_orders(orders, n_players, 2)
-    n_pairs = n_pairs or _default_n_pairs(len(population.pairs), len(games))
-    n_pairs = min(n_pairs, len(population.pairs))
-    contexts = contexts if contexts is not None else 20 if n_pairs == len(population.pairs) else 10
-    check_sampling(contexts, method)
-    design = Design(population, numbers, contexts, n_pairs, method, cluster_players_of(n_pairs, len(games)))
-    run = RunFolder(folder, _settings(key, games, design, batch_size)) if folder is not None else None
-    measured: list[list[Measured]] = [[] for _ in games]
-    expected = int(design.expected_passes() * len(games) * games[0].passes)
-    made, rounds = 0, 0
-    while True:
-        for place, game in enumerate(games):
-            report = _shifted(progress, made, expected * (rounds + 1))
-            input_key = jax.random.fold_in(jax.random.fold_in(key, place), rounds)
-            measure = functools.partial(measure_input, input_key, game, design, batch_size, devices, report, memory)
-            found = _measure_or_read(run, f"round{rounds}-input{place}", measure)
-            measured[place].append(found)
-            made += found.n_forwards
-            if progress:
-                progress(made, max(expected * (rounds + 1), made))
-        rounds += 1
-        profile = _summarise(measured, design, kind, correction)
-        if target_stderr is None or _finished(profile, target_stderr, max_forwards, rounds):
-            break
+    design = _design(games, orders, contexts, pairs, n_pairs, method)
+    settings = _settings(key, games, design)
+    with joined() as group:
+        group.folder = group.folder or folder
+        group.agree(settings | {"rounds": [target_stderr, max_forwards, correction, kind]})
+        run = RunFolder(folder, settings) if folder is not None else None
+        rounds = _Rounds(key, games, design, batch_size, memory, devices, run, group, progress)
+        while True:
+            rounds.measure()
+            profile = _summarise(rounds.measured, design, kind, correction)
+            if target_stderr is None or _finished(profile, target_stderr, max_forwards, rounds.number):
+                break
     _warn(profile)
     return profile
 
@@ -187,22 +180,88 @@ OFFICIAL_ALLOCATION: dict[str, Any] = {
 """The allocation of the papers' released code (arXiv:2111.06236): use with `pairs=ij.pairs_within(grid, 2)`."""
 
 
-def _measure_or_read(run: RunFolder | None, name: str, measure: Callable[[], Measured]) -> Measured:
-    """One input's sums, from the run's folder if they were measured before."""
-    kept = run.read(name) if run else None
-    if kept is not None:
+class _Rounds:
+    """Rounds of measuring every input, shared among the processes of a group.
+
+    What was not measured before goes to them in turn. Every process then has all sums of a round, in the inputs' order,
+    so that what follows of them is the same in each.
+    """
+
+    def __init__(
+        self,
+        key: jax.Array,
+        games: list[Game],
+        design: Design,
+        batch_size: int | None,
+        memory: int | None,
+        mesh: Mesh | None,
+        run: RunFolder | None,
+        group: Group,
+        progress: Callable[[int, int], None] | None,
+    ):
+        self.key, self.games, self.design, self.run, self.group = key, games, design, run, group
+        self.how = {"batch_size": batch_size, "memory": memory, "mesh": mesh}
+        self.progress = progress
+        self.expected = int(design.expected_passes() * len(games) * games[0].passes)
+        self.measured: list[list[Measured]] = [[] for _ in games]
+        self.number = 0
+        self.made = 0  # by this process in earlier rounds
+
+    def measure(self) -> None:
+        """Measure one more round of every input."""
+        rank, size = self.group.rank, self.group.size
+        kept = [place for place in range(len(self.games)) if self.run and self.run.has(self._name(place))]
+        # Process 0 says what its folder holds: another process may see a shared folder late.
+        kept = self.group.exchange({"kept": np.array(kept, int)})[0]["kept"].tolist()
+        wanted = [place for place in range(len(self.games)) if place not in kept]
+        found: dict[int, Measured] = {}
+        mine = [*(kept if rank == 0 else []), *wanted[rank::size]]
+        for place in mine:
+            made = sum(part.n_forwards for part in found.values())
+            found[place] = self._read(place) if place in kept else self._measure(place, made)
+            self._report(sum(part.n_forwards for part in found.values()))
+        arrays = {f"{place}.{name}": array for place, part in found.items() for name, array in part.to_arrays().items()}
+        made = sum(part.n_forwards for part in found.values())
+        for others in self.group.exchange(arrays, lambda: self._report(made)):
+            for place in {int(name.split(".")[0]) for name in others} - found.keys():
+                start = f"{place}."
+                of_place = {name.removeprefix(start): others[name] for name in others if name.startswith(start)}
+                found[place] = Measured.from_arrays(of_place)
+        for place, parts in enumerate(self.measured):
+            parts.append(found[place])
+        self.made += made
+        self.number += 1
+        if self.progress:
+            passes = sum(part.n_forwards for parts in self.measured for part in parts)
+            self.progress(passes, max(self.expected * self.number, passes))
+
+    def _measure(self, place: int, made: int) -> Measured:
+        key = jax.random.fold_in(jax.random.fold_in(self.key, place), self.number)
+        partial = self.run.partial(self._name(place)) if self.run else None
+
+        def report(passes: int) -> None:
+            self._report(made + passes)
+
+        found = measure_input(key, self.games[place], self.design, **self.how, partial=partial, progress=report)
+        if self.run:
+            self.run.write(self._name(place), found.to_arrays())
+        return found
+
+    def _read(self, place: int) -> Measured:
+        kept = self.run.read(self._name(place)) if self.run else None
+        if kept is None:
+            raise ValueError(f"{self._name(place)} was removed from the run's folder while it was read: start again")
         return Measured.from_arrays(kept)
-    found = measure()
-    if run:
-        run.write(name, found.to_arrays())
-    return found
 
+    def _name(self, place: int) -> str:
+        return f"round{self.number}-input{place}"
 
-def _shifted(progress: Callable[[int, int], None] | None, made: int, expected: int) -> Callable[[int], None] | None:
-    """Progress of one input as progress of the whole run."""
-    if progress is None:
-        return None
-    return lambda passes: progress(made + passes, max(expected, made + passes))
+    def _report(self, made: int) -> None:
+        """Take note of the passes that this process made in this round; stop if another process was lost."""
+        self.group.check()
+        made = self.group.passes(self.made + made)
+        if self.progress:
+            self.progress(made, max(self.expected * (self.number + 1), made))
 
 
 def _summarise(measured: list[list[Measured]], design: Design, kind: str, correction: str) -> OrderProfile:
@@ -327,6 +386,20 @@ def _check_choices(games: list[Any], correction: str, kind: str, target: float |
         raise ValueError(f"n_pairs must be an integer of at least 1, got {n_pairs!r}")
 
 
+def _design(
+    games: list[Game], orders: Any, contexts: int | None, pairs: Any, n_pairs: int | None, method: str
+) -> Design:
+    """The design that the arguments ask for, with what they leave open."""
+    n_players = games[0].n_players
+    population = PairPopulation.of(_pairs_only(as_coalitions(pairs, n_players)), n_players)
+    numbers = as_orders(orders, n_players, 2)
+    n_pairs = n_pairs or _default_n_pairs(len(population.pairs), len(games))
+    n_pairs = min(n_pairs, len(population.pairs))
+    contexts = contexts if contexts is not None else 20 if n_pairs == len(population.pairs) else 10
+    check_sampling(contexts, method)
+    return Design(population, numbers, contexts, n_pairs, method, cluster_players_of(n_pairs, len(games)))
+
+
 def _pairs_only(coalitions: np.ndarray) -> np.ndarray:
     if coalitions.shape[1] != 2:
         raise ValueError(f"a profile is made of pairs, got coalitions of {coalitions.shape[1]} players")
@@ -337,7 +410,9 @@ def _default_n_pairs(population: int, inputs: int) -> int:
     return population if population <= _FEW_PAIRS else max(132, 1056 // inputs)
 
 
-def _settings(key: jax.Array, games: list[Game], design: Design, batch_size: int | None) -> dict[str, Any]:
+def _settings(key: jax.Array, games: list[Game], design: Design) -> dict[str, Any]:
+    """What identifies a run. Batch size and devices change its numbers by rounding only, so a resumed run may choose
+    them anew."""
     return {
         "key": np.asarray(jax.random.key_data(key)).tolist(),
         "orders": design.orders.tolist(),
@@ -346,6 +421,5 @@ def _settings(key: jax.Array, games: list[Game], design: Design, batch_size: int
         "pairs": fingerprint([design.population.pairs]),
         "method": design.method,
         "games": fingerprint(games),
-        "batch_size": batch_size,
         "precision": getattr(games[0].value, "precision", None),
     }

@@ -54,7 +54,7 @@ class Saved:
         return cls(**fields, **static)
 
 
-def write_arrays(path: str | os.PathLike, arrays: dict[str, np.ndarray]) -> Path:
+def write_arrays(path: str | os.PathLike, arrays: dict[str, np.ndarray], *, compress: bool = True) -> Path:
     """Write named arrays to an npz file through a temporary one, so that a killed process leaves no half file."""
     path = Path(path)
     if path.suffix != ".npz":
@@ -62,7 +62,7 @@ def write_arrays(path: str | os.PathLike, arrays: dict[str, np.ndarray]) -> Path
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     with open(partial, "wb") as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        (np.savez_compressed if compress else np.savez)(file, **arrays)  # type: ignore[arg-type]
     os.replace(partial, path)
     return path
 

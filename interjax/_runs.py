@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,15 @@ import numpy as np
 
 from interjax._results import read_arrays, write_arrays
 
+# A measurement under way is written this often; half as often where writing takes more than this share of time.
+WRITE_SECONDS = 30.0
+WRITE_SHARE = 0.05
+
 
 class RunFolder:
     """Pieces of a run's measurements as npz files beside the settings that they belong to.
+
+    What is measured whole is NAME.npz; what a piece under way has so far is partial/NAME.npz.
 
     Raises:
         ValueError: on opening a folder that holds a run with other settings.
@@ -25,26 +33,72 @@ class RunFolder:
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / "settings.json"
         if not path.exists():
-            partial = path.with_suffix(".partial")
+            partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
             partial.write_text(json.dumps(settings, indent=1))
             os.replace(partial, path)
             return
         found = json.loads(path.read_text())
         if found != json.loads(json.dumps(settings)):
-            differing = sorted(name for name in settings if found.get(name) != settings[name])
+            differing = sorted(name for name in found | settings if found.get(name) != settings.get(name))
             raise ValueError(
                 f"{self.folder} holds a run with other settings ({', '.join(differing)} differ): "
                 "choose another folder, or delete this one to start anew"
             )
 
+    def has(self, name: str) -> bool:
+        """Whether the piece of this name was measured whole."""
+        return (self.folder / f"{name}.npz").exists()
+
     def read(self, name: str) -> dict[str, np.ndarray] | None:
-        """The piece of this name, or None if it has not been measured."""
-        path = self.folder / f"{name}.npz"
-        return read_arrays(path) if path.exists() else None
+        """The piece of this name, or None if it has not been measured whole."""
+        return read_arrays(self.folder / f"{name}.npz") if self.has(name) else None
 
     def write(self, name: str, arrays: dict[str, np.ndarray]) -> None:
-        """Keep a piece; a file appears whole or not at all."""
+        """Keep a whole piece; a file appears whole or not at all."""
         write_arrays(self.folder / f"{name}.npz", arrays)
+        (self.folder / "partial" / f"{name}.npz").unlink(missing_ok=True)
+
+    def partial(self, name: str) -> "Partial":
+        """Where a piece under way keeps its state."""
+        return Partial(self.folder / "partial" / f"{name}.npz")
+
+
+class Partial:
+    """The state of a measurement under way in one file, written about every `WRITE_SECONDS`."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.written, self.cost = time.monotonic(), 0.0
+
+    def read(self) -> dict[str, np.ndarray] | None:
+        return read_arrays(self.path) if self.path.exists() else None
+
+    def write(self, state: Callable[[], dict[str, np.ndarray]], *, at_once: bool = False) -> None:
+        """Write the state if it is time to, or `at_once`."""
+        start = time.monotonic()
+        pause = max(WRITE_SECONDS, min(self.cost / WRITE_SHARE, 2 * WRITE_SECONDS - self.cost))
+        if at_once or start - self.written >= pause:
+            write_arrays(self.path, state(), compress=False)
+            self.written = time.monotonic()
+            self.cost = self.written - start
+
+
+def kept_in(folder: Path, inputs: int) -> tuple[int, str]:
+    """Forward passes that an earlier start left in a run's folder, and in words what they measured; 0, "" if none."""
+    whole = {path.stem: path for path in folder.glob("round*-input*.npz")}
+    partial = [read_arrays(path) for path in sorted(folder.glob("partial/*.npz")) if path.stem not in whole]
+    passes = sum(int(read_arrays(path)["n_forwards"]) for path in whole.values())
+    passes += sum(int(state["made"]) for state in partial)
+    if not passes:
+        return 0, ""
+    rounds = [int(name.split("-")[0].removeprefix("round")) for name in whole]
+    last = max(rounds, default=0)
+    done = rounds.count(last)
+    text = f"{done} of {inputs} inputs" + (f" in round {last + 1}" if last else "")
+    shares = [f"{min(99, round(100 * int(state['made']) / max(1, int(state['expected']))))}%" for state in partial]
+    if shares:
+        text += f" and {', '.join(shares)} of the next" + (" ones" if len(shares) > 1 else "")
+    return passes, f"{text} were measured"
 
 
 def fingerprint(tree: Any) -> str:

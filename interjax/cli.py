@@ -1,7 +1,10 @@
 """The command `interjax`: thin wrappers that read options, call the library and write numbers, plots and settings."""
 
+import contextlib
 import re
 import time
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,8 @@ import interjax as ij
 from interjax import _folders as folders
 from interjax import datasets, networks, training
 from interjax._orders import as_orders
+from interjax._processes import ProcessLost, joined
+from interjax._runs import kept_in
 
 _OUTPUTS = {"log-odds": ij.log_odds, "log-prob": ij.log_prob, "logit": ij.logit, "prob": ij.prob}
 
@@ -192,20 +197,88 @@ def train(**settings: Any) -> None:
     default="float32",
     help="of the forward pass; bfloat16 is faster on accelerators and noisier",
 )
+@click.option("--distributed", is_flag=True, help="one of several processes that run this same command together")
+@click.option(
+    "--coordinator", default=None, help="HOST:PORT where process 0 listens; found by itself under SLURM and the like"
+)
+@click.option("--processes", type=click.IntRange(1), default=None, help="how many processes there are; as above")
+@click.option("--process-id", type=click.IntRange(0), default=None, help="which one this is, from 0; as above")
 @click.pass_context
 def measure(context: click.Context, **settings: Any) -> None:
-    """Measure the strength profile J^(m) of a network on data."""
+    """Measure the strength profile J^(m) of a network on data.
+
+    A run that was stopped resumes when the same command is given again. With --distributed, processes that share --out
+    measure different inputs; --checkpoint is needed, and every process is given the same options but --process-id.
+    """
     if settings["preset"] == "official":
         settings |= _official(context, settings)
-    key = jax.random.key(settings["seed"])
-    out = folders.open_folder("measure", settings)
+    _start_processes(settings)
+    with joined() as group:
+        group.folder = out = folders.open_folder("measure", settings)
+        first = group.rank == 0
+        settings["quiet"] |= not first
+        key = jax.random.key(settings["seed"])
+        games, spec, pairs = _games(out, key, settings, write=first)
+        kept, text = kept_in(out / "measured", len(games))
+        if text and first:
+            click.echo(f"resuming: {text}")
+        start = time.perf_counter()
+        with _Progress(settings["quiet"], "measuring", "passes") as advance, _warnings_shown(first):
+            found = ij.order_profile(
+                jax.random.fold_in(key, 2),
+                games,
+                orders=settings["orders"],
+                contexts=settings["contexts"],
+                n_pairs=settings["pairs"],
+                pairs=pairs,
+                method=settings["method"],
+                correction=settings["correction"],
+                kind=settings["kind"],
+                target_stderr=settings["target_stderr"],
+                batch_size=settings["batch_size"],
+                memory=settings["memory"],
+                folder=out / "measured",
+                progress=advance,
+            )
+        seconds = time.perf_counter() - start
+    if not first:
+        return
+    folders.write_profile(out, found, network=spec.to_json(), data=settings["data"])
+    _draw(out / "profile.png", found, settings, spec)
+    _print_profile(found, found.n_forwards - kept, seconds)
+    click.echo(f"profile.json, profile.npz, profile.png, settings.json in {out}")
+
+
+def _start_processes(settings: dict) -> None:
+    """Join the processes of a distributed run, before anything is computed."""
+    where = {"coordinator_address": "coordinator", "num_processes": "processes", "process_id": "process_id"}
+    given = {argument: settings[name] for argument, name in where.items() if settings[name] is not None}
+    if not settings["distributed"]:
+        if given:
+            raise ValueError("--coordinator, --processes and --process-id go with --distributed")
+        return
+    if settings["checkpoint"] is None:
+        raise ValueError("--distributed measures a trained network: run `interjax train` first, then give --checkpoint")
+    jax.config.update("jax_enable_preemption_service", False)  # it would make SIGTERM do nothing
+    try:
+        jax.distributed.initialize(**given)
+    except (ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"the processes could not be joined ({error}); where JAX does not find them by itself (SLURM, Open MPI, "
+            "TPU), give --coordinator HOST:PORT --processes P --process-id I"
+        ) from error
+
+
+def _games(out: Path, key: Any, settings: dict, *, write: bool) -> tuple[list[ij.Game], networks.NetworkSpec, Any]:
+    """One game for each input chosen, the network's spec, and the pairs to measure; settings are written first."""
     data = _load(settings)
     players = _players(data, settings["grid"])
     baseline = _baseline(settings["baseline"], data, key)
     pairs = _pair_population(players, settings["radius"])
     as_orders(settings["orders"], players.n, 2)  # wrong orders are told before anything is trained
     model, spec = _network(out, data, settings)
-    folders.write_settings(out, "measure", settings)
+    if write:
+        folders.write_settings(out, "measure", settings)
     x, y = (data.train_x, data.train_y) if settings["split"] == "train" else (data.test_x, data.test_y)
     chosen = training.correctly_classified(model, x, y, count=settings["inputs"], key=jax.random.fold_in(key, 1))
     output = _OUTPUTS[settings["output"]]
@@ -218,30 +291,16 @@ def measure(context: click.Context, **settings: Any) -> None:
         output=output,
         precision=settings["precision"],
     )
-    kept = folders.kept_passes(out / "measured")
-    start = time.perf_counter()
-    with _Progress(settings["quiet"], "measuring", "passes") as advance:
-        found = ij.order_profile(
-            jax.random.fold_in(key, 2),
-            games,
-            orders=settings["orders"],
-            contexts=settings["contexts"],
-            n_pairs=settings["pairs"],
-            pairs=pairs,
-            method=settings["method"],
-            correction=settings["correction"],
-            kind=settings["kind"],
-            target_stderr=settings["target_stderr"],
-            batch_size=settings["batch_size"],
-            memory=settings["memory"],
-            folder=out / "measured",
-            progress=advance,
-        )
-    seconds = time.perf_counter() - start
-    folders.write_profile(out, found, network=spec.to_json(), data=settings["data"])
-    _draw(out / "profile.png", found, settings, spec)
-    _print_profile(found, found.n_forwards - kept, seconds)
-    click.echo(f"profile.json, profile.npz, profile.png, settings.json in {out}")
+    return games, spec, pairs
+
+
+@contextlib.contextmanager
+def _warnings_shown(shown: bool) -> Iterator[None]:
+    """Warnings of the block; held back in all processes but one, as each has the same."""
+    with warnings.catch_warnings():
+        if not shown:
+            warnings.simplefilter("ignore")
+        yield
 
 
 def _official(context: click.Context, settings: dict) -> dict:
@@ -384,7 +443,7 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         raise SystemExit(error.exit_code) from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ProcessLost) as error:
         raise SystemExit(f"interjax: {error}") from None
 
 

@@ -1,11 +1,12 @@
 """Training of Flax nnx networks, resumed bit for bit after a kill, and networks on disk."""
 
 import contextlib
+import dataclasses
 import functools
 import hashlib
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -126,35 +127,25 @@ def train(
     order_key, batch_key = jax.random.split(key)
 
     with contextlib.ExitStack() as stack:
-        save, log = _do_nothing, None
+        save = _do_nothing
         if checkpoint_folder is not None:
             about = _about_run(spec, extra, x, y, key, batch_size)
             save = _open_checkpoints(stack, run, checkpoint_folder, keep, about)
         if run.step > n_steps:
             raise ValueError(f"{checkpoint_folder} holds {run.step} steps of this run, more than the {n_steps} asked")
         x, y = jnp.asarray(x), jnp.asarray(y)
-        for epoch in range(run.step // per_epoch, -(-n_steps // per_epoch)):
-            order = np.asarray(_epoch_order(order_key, len(x), epoch))
-            end = min((epoch + 1) * per_epoch, n_steps)
-            while run.step < end:
-                start = (run.step - epoch * per_epoch) * batch_size
-                run.add(update(run.model, run.optimizer, batch_key, x, y, order[start : start + batch_size]))
-                if progress is not None:
-                    progress(run.step, n_steps)
-                if run.step % save_every == 0 and run.step < end:
-                    save()
-            log = run.end_epoch(test, per_epoch)
-            if not math.isfinite(log.loss[-1]):
-                warnings.warn(
-                    f"training stopped at step {run.step}: the loss is {log.loss[-1]}; lower the learning rate",
-                    stacklevel=2,
-                )
-                break
+
+        def step(rows: np.ndarray) -> None:
+            run.add(update(run.model, run.optimizer, batch_key, x, y, rows))
+            if progress is not None:
+                progress(run.step, n_steps)
+
+        def end_epoch(epoch: int, log: TrainingLog) -> None:
             if on_epoch is not None:
-                on_epoch(epoch + 1, model, log)
-            if run.step % save_every == 0 or run.step == n_steps:
-                save()
-    return log or run.log()
+                on_epoch(epoch, model, log)
+
+        schedule = _Schedule(order_key, len(x), batch_size, n_steps, save_every)
+        return _train_epochs(run, schedule, step, save, test, end_epoch)
 
 
 def cross_entropy(model: Model, x: Array, y: Array, key: Array) -> Array:
@@ -190,6 +181,58 @@ class _Run:
     def log(self, *unfinished: dict[str, float]) -> TrainingLog:
         entries = [*self.epochs, *unfinished]
         return TrainingLog(**{name: np.array([entry[name] for entry in entries]) for name in entries[0]})
+
+
+@dataclasses.dataclass(frozen=True)
+class _Schedule:
+    """Which examples each step takes, how many steps there are, and after how many the run is saved."""
+
+    key: Array
+    n_examples: int
+    batch_size: int
+    n_steps: int
+    save_every: int
+
+    @property
+    def per_epoch(self) -> int:
+        return self.n_examples // self.batch_size
+
+    def batches(self, epoch: int, step: int) -> Iterator[np.ndarray]:
+        """Rows of each step of an epoch, from the step where the run stands."""
+        order = np.asarray(_epoch_order(self.key, self.n_examples, epoch))
+        first = epoch * self.per_epoch
+        for batch in range(step - first, min(self.per_epoch, self.n_steps - first)):
+            yield order[batch * self.batch_size : (batch + 1) * self.batch_size]
+
+
+def _train_epochs(
+    run: _Run,
+    schedule: _Schedule,
+    step: Callable[[np.ndarray], None],
+    save: Callable[[], None],
+    test: Any,
+    end_epoch: Callable[[int, TrainingLog], None],
+) -> TrainingLog:
+    """Train from where the run stands to its last step, or until the loss is not finite."""
+    per_epoch, n_steps, save_every = schedule.per_epoch, schedule.n_steps, schedule.save_every
+    log = None
+    for epoch in range(run.step // per_epoch, -(-n_steps // per_epoch)):
+        end = min((epoch + 1) * per_epoch, n_steps)
+        for rows in schedule.batches(epoch, run.step):
+            step(rows)
+            if run.step % save_every == 0 and run.step < end:
+                save()
+        log = run.end_epoch(test, per_epoch)
+        if not math.isfinite(log.loss[-1]):
+            warnings.warn(
+                f"training stopped at step {run.step}: the loss is {log.loss[-1]}; lower the learning rate",
+                stacklevel=3,
+            )
+            break
+        end_epoch(epoch + 1, log)
+        if run.step % save_every == 0 or run.step == n_steps:
+            save()
+    return log or run.log()
 
 
 @functools.lru_cache(maxsize=8)

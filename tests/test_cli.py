@@ -2,11 +2,11 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from interjax import _profile
 from interjax import cli as command_line
 
 ROOT = Path(__file__).parents[1]
+DISTRIBUTED = ["distributed", "coordinator", "processes", "process_id"]
 CELLS = ["--grid", "4x4"]
 QUICK = [*CELLS, "--inputs", "3", "--orders", "0,7,14", "--contexts", "4", "--quiet"]
 NO_BLANK_PLAYER = ["--baseline", "0.5"]  # no cell equals its baseline, so that no pair is known to be 0 unmeasured
@@ -104,7 +105,7 @@ def test_measure_writes_settings_numbers_and_a_plot(measured):
 
 def test_settings_hold_every_option_and_the_versions(measured, checkpoint):
     written = json.loads((measured[0] / "settings.json").read_text())
-    options = {option.name for option in command_line.measure.params} - {"out", "quiet"}
+    options = {option.name for option in command_line.measure.params} - {"out", "quiet", *DISTRIBUTED}
     assert set(written["settings"]) == options
     assert written["settings"] | {"grid": [4, 4], "orders": [0, 7, 14], "inputs": 3, "seed": 0} == written["settings"]
     assert written["settings"]["checkpoint"] == str(checkpoint)
@@ -202,30 +203,51 @@ def test_a_checkpoint_for_other_inputs_is_refused(checkpoint, table_file, tmp_pa
     assert "has (5,) and 2" in message
 
 
-def test_a_killed_run_resumes_to_the_same_numbers(checkpoint, tmp_path):
+LONG = ["--grid", "8x8", "--orders", "0.0,0.5,1.0", "--contexts", "200", "--pairs", "132", "--quiet"]
+KILLED = """
+import os, signal
+from interjax import _runs
+from interjax.cli import main
+
+_runs.WRITE_SECONDS = 0
+write, written = _runs.Partial.write, []
+
+def write_and_die(partial, state):
+    write(partial, state)
+    written.append(partial.path)
+    if len(written) == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+_runs.Partial.write = write_and_die
+main()
+"""
+
+
+def test_a_killed_run_resumes_within_an_input_to_the_same_numbers(checkpoint, tmp_path):
     def arguments(out):
-        options = ["--grid", "8x8", "--inputs", "10", "--orders", "0.0,0.5,1.0", "--contexts", "200", "--pairs", "132"]
-        return ["measure", "--checkpoint", str(checkpoint), *options, "--quiet", "--out", str(out)]
+        return ["measure", "--checkpoint", str(checkpoint), *LONG, "--inputs", "2", "--out", str(out)]
 
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    process = subprocess.Popen(
-        [sys.executable, "-c", "from interjax.cli import main; main()", *arguments(killed)],
-        env=os.environ | {"PYTHONPATH": path},
-        stdout=subprocess.DEVNULL,
+    ended = subprocess.run(
+        [sys.executable, "-c", KILLED, *arguments(killed)], env=os.environ | {"PYTHONPATH": path}, check=False
     )
-    first, deadline = killed / "measured" / "round0-input0.npz", time.monotonic() + 120
-    while not first.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    done = len(list((killed / "measured").glob("round0-input?.npz")))
-    assert 1 <= done < 10
+    assert ended.returncode == -signal.SIGKILL
+    assert [path.name for path in killed.glob("measured/partial/*.npz")] == ["round0-input0.npz"]
     assert not (killed / "profile.json").exists()
 
-    assert interjax(*arguments(killed)).exit_code == 0
+    resumed = interjax(*arguments(killed))
+    assert resumed.exit_code == 0
+    assert re.search(r"resuming: 0 of 2 inputs and [1-9]\d?% of the next were measured", resumed.output)
     assert interjax(*arguments(whole)).exit_code == 0
     assert numbers(killed) == numbers(whole)
+
+
+def test_a_run_may_resume_with_another_batch_size(measured, checkpoint, tmp_path):
+    folder = shutil.copytree(measured[0], tmp_path / "copy")
+    outcome = interjax("measure", "--checkpoint", checkpoint, *QUICK, "--batch-size", 50, "--out", folder)
+    assert "resuming: 3 of 3 inputs were measured" in outcome.output
+    assert numbers(folder) == numbers(measured[0])
 
 
 # measure: options
@@ -331,11 +353,13 @@ WRONG_DATA = {
     "--data csv:/nowhere.csv:label": "/nowhere.csv",
     "--data digits --limit 5": "limit",
     "--network nope": "unknown network 'nope'",
+    "--distributed": "run `interjax train` first, then give --checkpoint",
 }
 WRONG_OPTIONS = {
     "--grid 9x9": "cannot be cut into 9 cells",
     "--orders 0,40": "orders are context sizes 0..14",
     "--baseline grey": "--baseline must be a number, mean or marginal:K",
+    "--process-id 1": "go with --distributed",
     "--baseline marginal:many": "--baseline must be a number, mean or marginal:K",
 }
 

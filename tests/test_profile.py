@@ -1,11 +1,14 @@
 """The strength profile: right on games with known J, honest about its error, resumable, same at any batch size."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import interjax as ij
+from interjax import _orders, _runs
 from interjax._clusters import PairPopulation
 from interjax._coalitions import all_of_size
 from interjax._strength import folded_normal_mean, magnitudes
@@ -140,37 +143,115 @@ def test_a_target_stops_at_the_largest_number_of_passes():
         ij.order_profile(jax.random.key(0), game, contexts=3, target_stderr=1e-6, max_forwards=20_000)
 
 
-def test_an_interrupted_run_resumes_to_identical_numbers(tmp_path):
-    tables = [game_table(np.random.default_rng(seed)) for seed in range(4)]
-    settings = {"contexts": 5}
-    whole = ij.order_profile(jax.random.key(0), [ij.Game.from_table(table) for table in tables], **settings)
+class Stop(Exception):
+    pass
 
-    calls = []
 
-    def fails_late(masks, table):
-        calls.append(len(masks))
-        if len(calls) > 30:
-            raise KeyboardInterrupt
-        return table[masks @ (1 << np.arange(N))]
+def stopped_after(calls):
+    """A progress callback that stops the run at the given call."""
+    seen = []
 
-    def host_games(function):
-        return [ij.Game.from_host(lambda masks, table=table: function(masks, table), N) for table in tables]
+    def progress(done, expected):
+        seen.append(done)
+        if len(seen) == calls:
+            raise Stop
 
-    run = {"folder": tmp_path / "run", "batch_size": 64}
-    with pytest.raises(KeyboardInterrupt):
-        ij.order_profile(jax.random.key(0), host_games(fails_late), **settings, **run)
-    kept = len(list((tmp_path / "run").glob("*.npz")))
-    assert 0 < kept < 4
-    again = []
-    found = ij.order_profile(
-        jax.random.key(0),
-        host_games(lambda masks, table: again.append(len(masks)) or table[masks @ (1 << np.arange(N))]),
-        **settings,
-        **run,
-    )
-    np.testing.assert_array_equal(found.strength, whole.strength)
-    np.testing.assert_array_equal(found.stderr, whole.stderr)
-    assert sum(again) == whole.n_forwards * (4 - kept) / 4 or sum(again) < whole.n_forwards
+    return progress
+
+
+def assert_identical(found, wanted):
+    for name in ("strength", "stderr", "uncorrected", "noise", "by_input", "n_forwards", "n_nonfinite"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name))
+
+
+@pytest.fixture
+def fine_steps(monkeypatch):
+    """Inputs are measured in many small steps, and the state is written after each."""
+    monkeypatch.setattr(_orders, "_ROWS_WAITED_FOR", 64)
+    monkeypatch.setattr(_runs, "WRITE_SECONDS", 0.0)
+
+
+def waves(n_players):
+    return ij.Game.from_function(lambda s: jnp.cos(jnp.dot(jnp.arange(float(n_players)), s.astype(float))), n_players)
+
+
+FINE = {"contexts": 30, "correction": "none", "batch_size": 32}
+SAMPLING = {
+    "all pairs": {},
+    "clusters": {"n_pairs": 9},
+    "quadruples": {"contexts": 10, "method": "quadruples"},
+    "single pairs": {"contexts": 10, "method": "quadruples", "n_pairs": 9},
+    "two rounds": {"target_stderr": 0.2, "max_forwards": 1},
+}
+
+
+@pytest.mark.filterwarnings("ignore:stopped at max_forwards")
+@pytest.mark.parametrize("sampling", SAMPLING.values(), ids=SAMPLING.keys())
+def test_a_run_stopped_within_an_input_resumes_to_identical_numbers(tmp_path, fine_steps, sampling):
+    games, how = [waves(9)] * 2, FINE | sampling
+    whole = ij.order_profile(jax.random.key(0), games, **how)
+    for _ in range(2):  # stopped again after it was resumed
+        with pytest.raises(Stop):
+            ij.order_profile(jax.random.key(0), games, **how, folder=tmp_path, progress=stopped_after(4))
+        assert len(list((tmp_path / "partial").glob("*.npz"))) == 1
+    assert_identical(ij.order_profile(jax.random.key(0), games, **how, folder=tmp_path), whole)
+    assert not list((tmp_path / "partial").glob("*.npz"))
+
+
+def test_what_was_measured_is_not_evaluated_again(tmp_path, fine_steps):
+    table = game_table(np.random.default_rng(0))
+
+    def run(fails_at=None):
+        """Rows of each evaluation, and the profile if the run got so far."""
+        rows = []
+
+        def value(masks):
+            if fails_at is not None and len(rows) == fails_at:
+                raise Stop
+            rows.append(len(masks))
+            return table[masks @ (1 << np.arange(N))]
+
+        games = [ij.Game.from_host(value, N)] * 3
+        how = {"contexts": 20, "batch_size": 64, "folder": tmp_path}
+        try:
+            return rows, ij.order_profile(jax.random.key(0), games, **how)
+        except Stop:
+            return rows, None
+
+    killed, _ = run(fails_at=20)  # in the midst of an evaluation, so that one step under way is lost
+    rows, found = run()
+    whole = ij.order_profile(jax.random.key(0), [ij.Game.from_table(table)] * 3, contexts=20)
+    assert_identical(found, whole)
+    assert len(killed) == 20
+    assert sum(killed) + sum(rows) <= whole.n_forwards + 2 * 64
+
+
+def test_a_state_is_written_no_more_often_than_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(_orders, "_ROWS_WAITED_FOR", 64)
+    written = []
+    monkeypatch.setattr(_runs, "write_arrays", lambda path, *_, **__: written.append(path.parent.name))
+    ij.order_profile(jax.random.key(0), waves(9), **FINE, folder=tmp_path / "run")
+    assert written == ["run"]
+
+
+def test_what_is_kept_is_told_in_words(tmp_path, fine_steps):
+    games = [waves(9)] * 3
+    assert _runs.kept_in(tmp_path, 3) == (0, "")
+    with pytest.raises(Stop):
+        ij.order_profile(jax.random.key(0), games, **FINE, folder=tmp_path, progress=stopped_after(4))
+    passes, text = _runs.kept_in(tmp_path, 3)
+    share = re.fullmatch(r"0 of 3 inputs and (\d+)% of the next were measured", text)
+    assert passes == 4 * 64
+    assert share
+    assert 0 < int(share[1]) < 100
+    found = ij.order_profile(jax.random.key(0), games, **FINE, folder=tmp_path)
+    assert _runs.kept_in(tmp_path, 3) == (found.n_forwards, "3 of 3 inputs were measured")
+
+
+def test_a_resumed_run_may_choose_another_batch_size(tmp_path):
+    whole = ij.order_profile(jax.random.key(0), waves(9), **FINE, folder=tmp_path)
+    again = ij.order_profile(jax.random.key(0), waves(9), **FINE | {"batch_size": 7}, folder=tmp_path)
+    assert_identical(again, whole)
 
 
 def test_a_folder_of_another_run_is_refused(tmp_path):

@@ -16,6 +16,7 @@ from interjax._designs import PIECE_ROWS, Plan, is_exact, plans
 from interjax._evaluation import as_mesh, dispatch_rows
 from interjax._games import Game, warn_if_nonfinite
 from interjax._masked_networks import fold
+from interjax._regression import Evaluate, PairEstimates, regress_pairs
 from interjax._results import Saved, result, static_field
 
 METHODS = ("blocks", "quadruples")
@@ -146,7 +147,13 @@ def order_interactions(
     check_key(key)
     coalitions = as_coalitions(pairs, game.n_players, size)
     numbers = as_orders(orders, game.n_players, coalitions.shape[1])
-    check_sampling(contexts, method)
+    check_sampling(contexts, method, (*METHODS, "regression"))
+    if method == "regression":
+        if coalitions.shape[1] != 2:
+            raise ValueError(f'method="regression" measures pairs, got coalitions of {coalitions.shape[1]} players')
+        evaluate = Evaluate.of(game, batch_size, as_mesh(mesh))
+        found = [regress_pairs(key, game, coalitions, int(order), contexts, evaluate) for order in numbers]
+        return _of_regression(found, numbers, coalitions, game.n_players)
     sums = ObservationSums.zeros(len(numbers), 1, len(coalitions))
     work = plans(key, game.n_players, [coalitions], numbers.tolist(), contexts, method=method)
     for _ in observe(game, [sums], work, batch_size=batch_size, mesh=as_mesh(mesh)):
@@ -168,6 +175,24 @@ def order_interactions(
         n_nonfinite=sums.n_nonfinite,
         method=method,
         n_players=game.n_players,
+    )
+
+
+def _of_regression(
+    found: Sequence[PairEstimates], orders: np.ndarray, pairs: np.ndarray, n_players: int
+) -> OrderInteractions:
+    n_forwards, n_nonfinite = sum(one.n_forwards for one in found), sum(one.n_nonfinite for one in found)
+    warn_if_nonfinite(n_nonfinite, n_forwards)
+    return OrderInteractions(
+        orders=orders,
+        pairs=pairs,
+        mean=np.stack([one.mean for one in found]),
+        stderr=np.stack([one.stderr for one in found]),
+        count=np.stack([one.count for one in found]),
+        n_forwards=n_forwards,
+        n_nonfinite=n_nonfinite,
+        method="regression",
+        n_players=n_players,
     )
 
 
@@ -240,12 +265,12 @@ def check_key(key: Any) -> None:
         raise ValueError(f"the first argument must be a random key such as jax.random.key(0), got {key!r}")
 
 
-def check_sampling(contexts: Any, method: Any) -> None:
+def check_sampling(contexts: Any, method: Any, methods: Sequence[str] = METHODS) -> None:
     """Raise ValueError unless `contexts` is a positive integer and `method` is known."""
     if not isinstance(contexts, int | np.integer) or contexts < 1:
         raise ValueError(f"contexts must be an integer of at least 1, got {contexts!r}")
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}; got {method!r}")
+    if method not in methods:
+        raise ValueError(f"method must be one of {', '.join(methods)}; got {method!r}")
 
 
 def as_orders(orders: Any, n_players: int, size: int) -> np.ndarray:

@@ -1,0 +1,311 @@
+"""All pairs at one order from uniform coalitions: a fitted quadratic, corrected by its residuals stratum by stratum.
+
+    I^(m)(i,j) = E[v | |S| = m+2, i and j in] - E[v | |S| = m+1, only i in] - E[v | |S| = m+1, only j in]
+                 + E[v | |S| = m, both out]
+
+Coalitions of the three sizes are drawn uniformly, whatever the pair, so each serves every pair. A stratum's mean is the
+exact mean there of a quadratic g (`_quadratic`) plus the mean of v - g over the stratum's coalitions. Coalitions are
+dealt to folds and the g subtracted from a fold is fitted to the other folds, so the estimate is unbiased whatever g is;
+what g explains adds no noise. A size with few coalitions is enumerated, its strata are exact.
+"""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from interjax._batching import chunk_rows
+from interjax._coalitions import Draw, draw_coalitions, masks_of_size
+from interjax._evaluation import dispatch_rows
+from interjax._games import Game
+from interjax._masked_networks import MaskedNetwork, fold
+from interjax._quadratic import Quadratic, fit_quadratic
+
+FOLDS = 3
+# The four strata of a pair: whether i and j are present, and the stratum's sign.
+_STRATA = ((True, True, 1.0), (True, False, -1.0), (False, True, -1.0), (False, False, 1.0))
+# Coalitions that a pair's rarest stratum holds on average at least, where more than these are asked for.
+_FEWEST = 8
+# Residuals vary alike in all pairs' strata: the variance pooled over pairs counts as this many own observations.
+_POOLED_WEIGHT = 4.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluate:
+    """Values of coalitions of one game: masks (rows, n) -> float64 (rows,)."""
+
+    game: Game
+    parts: Any
+    rows: int
+    mesh: Mesh | None
+
+    @classmethod
+    def of(cls, game: Game, batch_size: int | None, mesh: Mesh | None) -> "Evaluate":
+        folds = isinstance(game.value, MaskedNetwork) and game.value.folds_masks
+        rows = batch_size or (4096 if game.on_host else chunk_rows(game))
+        return cls(game, fold(game) if folds else None, rows, mesh)
+
+    def __call__(self, masks: np.ndarray) -> np.ndarray:
+        if not len(masks):
+            return np.zeros(0)
+        index, flips = np.arange(len(masks), dtype=np.int32), np.zeros((len(masks), 0), np.int32)
+        return dispatch_rows(self.game, self.parts, masks, index, flips, rows=self.rows, mesh=self.mesh)()
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """Coalitions of one size with their values, dealt to folds; all of that size if `enumerated`.
+
+    Attributes:
+        masks: bool (rows, players).
+        values: float64 (rows,), minus `shift`; 0 where not finite.
+        shift: mean of the finite values.
+        is_finite: bool (rows,).
+        fold: int (rows,), 0 throughout where enumerated.
+        enumerated: whether these are all coalitions of the size.
+    """
+
+    masks: np.ndarray
+    values: np.ndarray
+    shift: float
+    is_finite: np.ndarray
+    fold: np.ndarray
+    enumerated: bool
+
+    @classmethod
+    def of(cls, masks: np.ndarray, values: np.ndarray, enumerated: bool) -> "Sample":
+        is_finite = np.isfinite(values)
+        shift = float(np.mean(values[is_finite])) if is_finite.any() else 0.0
+        fold = np.zeros(len(masks), int) if enumerated else np.arange(len(masks)) % FOLDS
+        return cls(masks, np.where(is_finite, values - shift, 0.0), shift, is_finite, fold, enumerated)
+
+
+@dataclasses.dataclass
+class StratumSums:
+    """Residuals v - g summed over each pair's coalitions in one stratum.
+
+    Attributes:
+        expected: float64 (folds, pairs), E of the g of each fold in the stratum.
+        total: float64 (folds, pairs).
+        count: float64 (folds, pairs), coalitions.
+        squares: float64 (pairs,), sums of squares over all folds.
+        nonfinite: float64 (pairs,), coalitions whose value was NaN or infinite.
+        pooled_variance: variance of the residual over all coalitions of the size.
+    """
+
+    expected: np.ndarray
+    total: np.ndarray
+    count: np.ndarray
+    squares: np.ndarray
+    nonfinite: np.ndarray
+    pooled_variance: float
+
+    def moments(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Mean of v (without its shift), sum of squared deviations and count of each pair: (pairs,) each."""
+        count = self.count.sum(axis=0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = (self.total + self.count * self.expected).sum(axis=0) / count
+        raw = self.squares + (self.expected * (2 * self.total + self.count * self.expected)).sum(axis=0)
+        deviations = np.maximum(raw - count * mean**2, 0.0)
+        return np.where(self.nonfinite > 0, np.nan, mean), deviations, count
+
+
+@dataclasses.dataclass(frozen=True)
+class PairEstimates:
+    """I^(m) of pairs: mean, stderr, count (pairs,), and what they took."""
+
+    mean: np.ndarray
+    stderr: np.ndarray
+    count: np.ndarray
+    n_forwards: int
+    n_nonfinite: int
+
+
+def regress_pairs(
+    key: jax.Array, game: Game, pairs: np.ndarray, order: int, contexts: int, evaluate: Evaluate
+) -> PairEstimates:
+    """Estimate I^(order) of pairs (P, 2); a pair of which a player is known to be null is 0 without passes."""
+    n_players = game.n_players
+    live = np.ones(n_players, bool) if game.is_null is None else ~np.asarray(game.is_null)
+    wanted = live[pairs].all(axis=1)
+    result = PairEstimates(*np.zeros((2, len(pairs))), np.zeros(len(pairs), int), 0, 0)
+    if not wanted.any():
+        return result
+    samples = _draw_samples(key, n_players, order, contexts, evaluate, live)
+    own = (np.cumsum(live) - 1)[pairs[wanted]]
+    models = _cross_fit(samples, centre=(order + 1) / n_players)
+    sums = _stratum_sums(samples, models, own, order, n_players)
+    added = _top_up(key, sums, samples, models, pairs[wanted], live, order, evaluate)
+    mean, stderr, count = _combine(sums, samples)
+    for field, found in (("mean", mean), ("stderr", stderr), ("count", count)):
+        getattr(result, field)[wanted] = found
+    is_finite = np.concatenate([np.isfinite(added), *(sample.is_finite for sample in samples)])
+    made = len(is_finite) * game.passes
+    return dataclasses.replace(result, n_forwards=made, n_nonfinite=int(np.count_nonzero(~is_finite)))
+
+
+def draws(n_players: int, order: int, contexts: int) -> list[int]:
+    """Coalitions to draw of the sizes m, m+1, m+2 (at least as many as there are: enumerate).
+
+    With N_t coalitions of a size and a stratum's share p of them, a pair's variance is the sum of 1 / (p N_t) over its
+    four strata, as for `contexts` quadruples where that sum is 4 / contexts; N_t is proportional to the square root of
+    a size's sum of 1 / p, which needs the fewest coalitions for it.
+    """
+    shares = [math.comb(n_players - 2, order) / math.comb(n_players, order + present) for present in range(3)]
+    burden = np.sqrt([1 / shares[0], 2 / shares[1], 1 / shares[2]])
+    counts = contexts / 4 * burden * burden.sum()
+    counts = np.maximum(counts, [min(contexts, _FEWEST) / share for share in shares])
+    every = [math.comb(n_players, order + present) for present in range(3)]
+    is_end = order in (0, n_players - 2)
+    return [
+        possible if is_end or possible <= 2 * count else math.ceil(count)
+        for possible, count in zip(every, counts, strict=True)
+    ]
+
+
+def _draw_samples(
+    key: jax.Array, n_players: int, order: int, contexts: int, evaluate: Evaluate, live: np.ndarray
+) -> list[Sample]:
+    """Coalitions of the sizes m, m+1, m+2 with their values; of their players, those that are not known to be null."""
+    sizes = range(order, order + 3)
+    counts = draws(n_players, order, contexts)
+    enumerated = [count >= math.comb(n_players, size) for count, size in zip(counts, sizes, strict=True)]
+    wishes = [
+        Draw(_stream(order, present), size, 0 if whole else count)
+        for present, (size, count, whole) in enumerate(zip(sizes, counts, enumerated, strict=True))
+    ]
+    drawn = list(draw_coalitions(key, n_players, wishes))
+    masks = [
+        masks_of_size(n_players, size) if whole else found
+        for size, whole, found in zip(sizes, enumerated, drawn, strict=True)
+    ]
+    values = np.split(evaluate(np.concatenate(masks)), np.cumsum([len(part) for part in masks])[:-1])
+    return [Sample.of(*one) for one in zip([part[:, live] for part in masks], values, enumerated, strict=True)]
+
+
+def _stream(order: int, present: int) -> int:
+    """Number of an order's stream of coalitions of m + present players; `present` = 3 for contexts of single pairs."""
+    return 4 * order + present
+
+
+def _cross_fit(samples: Sequence[Sample], centre: float) -> list[Quadratic]:
+    """For each fold, the quadratic fitted to the other folds (and to all coalitions of enumerated sizes)."""
+    if all(sample.enumerated for sample in samples):
+        return []
+    models = []
+    for number in range(FOLDS):
+        use = [sample.is_finite & (sample.enumerated | (sample.fold != number)) for sample in samples]
+        models.append(
+            fit_quadratic(
+                np.concatenate([sample.masks[rows] for sample, rows in zip(samples, use, strict=True)]),
+                np.repeat(np.arange(3), [np.count_nonzero(rows) for rows in use]),
+                np.concatenate([sample.values[rows] for sample, rows in zip(samples, use, strict=True)]),
+                centre,
+            )
+        )
+    return models
+
+
+def _stratum_sums(
+    samples: Sequence[Sample], models: Sequence[Quadratic], pairs: np.ndarray, order: int, n_players: int
+) -> list[StratumSums]:
+    """Sums for the four strata of `_STRATA`, by matrix products over each size's coalitions."""
+    once = order / max(n_players - 2, 1)
+    twice = once * (order - 1) / max(n_players - 3, 1)
+    i, j = pairs.T
+    residuals = [_residuals(sample, models) for sample in samples]
+    found = []
+    for has_first, has_second, _ in _STRATA:
+        sample, residual = samples[has_first + has_second], residuals[has_first + has_second]
+        first, second = ((sample.masks if has else ~sample.masks).astype(float) for has in (has_first, has_second))
+
+        def of_pairs(weights: np.ndarray, rows: Any, first: np.ndarray = first, second: np.ndarray = second):
+            return ((first[rows].T * weights[rows]) @ second[rows])[i, j]
+
+        folds = [sample.fold == number for number in range(FOLDS)]
+        means = [model.mean_in_stratum(has_first, has_second, once, twice)[i, j] for model in models]
+        found.append(
+            StratumSums(
+                expected=np.zeros((FOLDS, len(pairs))) if sample.enumerated else np.stack(means),
+                total=np.stack([of_pairs(residual, rows) for rows in folds]),
+                count=np.stack([of_pairs(np.ones(len(residual)), rows) for rows in folds]),
+                squares=of_pairs(residual**2, np.s_[:]),
+                nonfinite=of_pairs(~sample.is_finite, ~sample.is_finite),
+                pooled_variance=float(np.var(residual)),
+            )
+        )
+    return found
+
+
+def _residuals(sample: Sample, models: Sequence[Quadratic]) -> np.ndarray:
+    """v - g, with the g that was not fitted to the coalition; v itself where all coalitions are known."""
+    if sample.enumerated:
+        return sample.values
+    residual = np.empty(len(sample.values))
+    for number, model in enumerate(models):
+        mine = sample.fold == number
+        residual[mine] = sample.values[mine] - model(sample.masks[mine])
+    return residual
+
+
+def _top_up(
+    key: jax.Array,
+    sums: Sequence[StratumSums],
+    samples: Sequence[Sample],
+    models: Sequence[Quadratic],
+    pairs: np.ndarray,
+    live: np.ndarray,
+    order: int,
+    evaluate: Evaluate,
+) -> np.ndarray:
+    """Give every stratum of a pair that holds fewer than two coalitions some of its own; returns their values.
+
+    In each stratum the other players of a coalition are a uniform context of size m outside the pair, drawn from a
+    stream numbered by the pair. No model was fitted to these coalitions, so any fold may count them: the first does.
+    """
+    wishes, places = [], []
+    codes = (pairs[:, 0].astype(np.int64) * len(live) + pairs[:, 1]) * len(_STRATA)
+    for stratum, (has_first, has_second, _) in enumerate(_STRATA):
+        if samples[has_first + has_second].enumerated:
+            continue
+        missing = np.maximum(2 - sums[stratum].count.sum(axis=0), 0).astype(int)
+        for place in np.flatnonzero(missing):
+            count, absent = int(missing[place]), np.repeat(pairs[[place]], missing[place], axis=0)
+            wishes.append(Draw(_stream(order, 3), order, count, 2 * int(codes[place] + stratum), absent))
+            places += [(stratum, place)] * count
+    if not wishes:
+        return np.zeros(0)
+    masks = np.concatenate(list(draw_coalitions(key, len(live), wishes)))
+    stratum, place = np.array(places).T
+    present = np.array([one[:2] for one in _STRATA], bool)[stratum]
+    np.put_along_axis(masks, pairs[place], present, axis=1)
+    values = evaluate(masks)
+    is_finite = np.isfinite(values)
+    shift = np.array([sample.shift for sample in samples])[present.sum(axis=1)]
+    residual = np.where(is_finite, values - shift, 0.0) - models[0](masks[:, live])
+    for number, one in enumerate(sums):
+        mine = stratum == number
+        np.add.at(one.total[0], place[mine], residual[mine])
+        np.add.at(one.squares, place[mine], residual[mine] ** 2)
+        np.add.at(one.count[0], place[mine], 1)
+        np.add.at(one.nonfinite, place[mine], ~is_finite[mine])
+    return values
+
+
+def _combine(sums: Sequence[StratumSums], samples: Sequence[Sample]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, standard error and the count of the rarest stratum of each pair; strata are disjoint, errors add up."""
+    mean, variance, counts = 0.0, 0.0, []
+    for one, (has_first, has_second, sign) in zip(sums, _STRATA, strict=True):
+        sample = samples[has_first + has_second]
+        of_stratum, deviations, count = one.moments()
+        mean = mean + sign * (of_stratum + sample.shift)
+        counts.append(count)
+        if not sample.enumerated:
+            freedom = count - 1 + _POOLED_WEIGHT
+            variance = variance + (deviations + _POOLED_WEIGHT * one.pooled_variance) / freedom / count
+    stderr = np.where(np.isnan(mean), np.nan, np.sqrt(variance))
+    return np.asarray(mean), stderr, np.min(counts, axis=0).astype(int)

@@ -19,7 +19,7 @@ from interjax._masked_networks import fold
 from interjax._regression import Evaluate, PairEstimates, regress_pairs
 from interjax._results import Saved, result, static_field
 
-METHODS = ("blocks", "quadruples")
+METHODS = ("blocks", "quadruples", "regression")
 OFFICIAL_RATIOS = (0.0, 0.05, *(tenth / 10 for tenth in range(1, 10)), 0.95, 1.0)
 
 
@@ -33,10 +33,11 @@ class OrderInteractions(Saved):
         mean: float64 (orders, coalitions), in units of the value v.
         stderr: float64 (orders, coalitions), standard error over contexts; 0 at the orders whose contexts were all
             evaluated, which are exact.
-        count: int (orders, coalitions), contexts drawn.
+        count: int (orders, coalitions), contexts drawn; with "regression" the coalitions of a pair's rarest stratum, 0
+            for pairs with a player known to be null, which do not interact.
         n_forwards: forward passes of the network that were made.
         n_nonfinite: values of the game that were NaN or infinite; the means they enter are NaN.
-        method: "blocks" or "quadruples".
+        method: "blocks", "quadruples" or "regression".
         n_players: number of players n.
     """
 
@@ -112,6 +113,17 @@ def order_interactions(
     orders m = 0 and m = n - k the single context is enumerated; with "blocks" the next orders m = 1 and m = n - k - 1
     are enumerated too where that takes at most twice the passes.
 
+    "regression" evaluates uniform coalitions of the sizes m, m+1 and m+2, each of which serves all pairs at once:
+
+        I^(m)(i,j) = E[v | i, j in] - E[v | i in, j out] - E[v | j in, i out] + E[v | i, j out]
+
+    where each mean is the exact mean of a ridge quadratic g(S) = b.z + sum C_kl z_k z_l (z the centred mask, all sizes
+    pooled) plus the mean of v - g over the drawn coalitions of that kind, g fitted to other coalitions than these. It
+    takes the number of coalitions that would give the variance of `contexts` quadruples if v varied alike everywhere;
+    what g explains is noise less. Take it for all or many pairs (from about a hundred on) at few orders; for a short
+    list of pairs the others measure them alone at less. Sizes with few coalitions are enumerated; orders at which all
+    three are, the end orders among them, are exact. Errors of different pairs are correlated.
+
     Args:
         key: a `jax.random.key`; the same key gives the same answer at any batch size.
         game: a `Game` of n players.
@@ -119,7 +131,7 @@ def order_interactions(
             order for n <= 16, else the official ratios 0, .05, .1, .2, ..., .9, .95, 1.
         pairs: coalitions as integers (coalitions, k) with k = 1, 2 or 3, or "all" of `size` players.
         contexts: contexts for each coalition and order; the standard error falls with its square root.
-        method: "blocks" or "quadruples".
+        method: "blocks", "quadruples" or "regression" (pairs only).
         size: players of a coalition if `pairs` is "all".
         batch_size: rows of a chunk on one device; by default chosen from memory.
         mesh: a `jax.sharding.Mesh` of the devices to spread forward passes over; None = all local accelerators.
@@ -128,8 +140,8 @@ def order_interactions(
         `OrderInteractions` with mean and stderr (orders, coalitions).
 
     Raises:
-        ValueError: for orders out of range, coalitions with repeated or unknown players, fewer than one context, or
-            an unknown method.
+        ValueError: for orders out of range, coalitions with repeated or unknown players, fewer than one context, an
+            unknown method, or single players or triples with "regression".
 
     Warns:
         UserWarning: if the network gave NaN, or if single observations leave the standard error unknown (NaN).
@@ -147,7 +159,7 @@ def order_interactions(
     check_key(key)
     coalitions = as_coalitions(pairs, game.n_players, size)
     numbers = as_orders(orders, game.n_players, coalitions.shape[1])
-    check_sampling(contexts, method, (*METHODS, "regression"))
+    check_sampling(contexts, method)
     if method == "regression":
         if coalitions.shape[1] != 2:
             raise ValueError(f'method="regression" measures pairs, got coalitions of {coalitions.shape[1]} players')
@@ -265,12 +277,12 @@ def check_key(key: Any) -> None:
         raise ValueError(f"the first argument must be a random key such as jax.random.key(0), got {key!r}")
 
 
-def check_sampling(contexts: Any, method: Any, methods: Sequence[str] = METHODS) -> None:
+def check_sampling(contexts: Any, method: Any) -> None:
     """Raise ValueError unless `contexts` is a positive integer and `method` is known."""
     if not isinstance(contexts, int | np.integer) or contexts < 1:
         raise ValueError(f"contexts must be an integer of at least 1, got {contexts!r}")
-    if method not in methods:
-        raise ValueError(f"method must be one of {', '.join(methods)}; got {method!r}")
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}; got {method!r}")
 
 
 def as_orders(orders: Any, n_players: int, size: int) -> np.ndarray:

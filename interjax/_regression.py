@@ -132,7 +132,7 @@ def regress_pairs(
     n_players = game.n_players
     live = np.ones(n_players, bool) if game.is_null is None else ~np.asarray(game.is_null)
     wanted = live[pairs].all(axis=1)
-    result = PairEstimates(*np.zeros((2, len(pairs))), np.zeros(len(pairs), int), 0, 0)
+    result = PairEstimates(np.zeros(len(pairs)), np.zeros(len(pairs)), np.zeros(len(pairs), int), 0, 0)
     if not wanted.any():
         return result
     samples = _draw_samples(key, n_players, order, contexts, evaluate, live)
@@ -218,27 +218,42 @@ def _stratum_sums(
     twice = once * (order - 1) / max(n_players - 3, 1)
     i, j = pairs.T
     residuals = [_residuals(sample, models) for sample in samples]
+    variances = [float(np.var(residual)) for residual in residuals]
+    by_size = [  # both out, the first in, both in; only the second in is the transpose of only the first in
+        _sums_of_size(sample, residual, models, present > 0, present > 1, once, twice)
+        for present, (sample, residual) in enumerate(zip(samples, residuals, strict=True))
+    ]
     found = []
     for has_first, has_second, _ in _STRATA:
-        sample, residual = samples[has_first + has_second], residuals[has_first + has_second]
-        first, second = ((sample.masks if has else ~sample.masks).astype(float) for has in (has_first, has_second))
-
-        def of_pairs(weights: np.ndarray, rows: Any, first: np.ndarray = first, second: np.ndarray = second):
-            return ((first[rows].T * weights[rows]) @ second[rows])[i, j]
-
-        folds = [sample.fold == number for number in range(FOLDS)]
-        means = [model.mean_in_stratum(has_first, has_second, once, twice)[i, j] for model in models]
-        found.append(
-            StratumSums(
-                expected=np.zeros((FOLDS, len(pairs))) if sample.enumerated else np.stack(means),
-                total=np.stack([of_pairs(residual, rows) for rows in folds]),
-                count=np.stack([of_pairs(np.ones(len(residual)), rows) for rows in folds]),
-                squares=of_pairs(residual**2, np.s_[:]),
-                nonfinite=of_pairs(~sample.is_finite, ~sample.is_finite),
-                pooled_variance=float(np.var(residual)),
-            )
-        )
+        sums = by_size[has_first + has_second]
+        places = (j, i) if has_second and not has_first else (i, j)
+        chosen = {name: matrix[..., *places] for name, matrix in sums.items()}
+        found.append(StratumSums(**chosen, pooled_variance=variances[has_first + has_second]))
     return found
+
+
+def _sums_of_size(
+    sample: Sample,
+    residual: np.ndarray,
+    models: Sequence[Quadratic],
+    has_first: bool,
+    has_second: bool,
+    once: float,
+    twice: float,
+) -> dict[str, np.ndarray]:
+    """The arrays of `StratumSums` for all pairs: (..., players, players) [i, j]."""
+    first, second = ((sample.masks if has else ~sample.masks).astype(float) for has in (has_first, has_second))
+    folds = [sample.fold == number for number in range(FOLDS)]
+    means = [model.mean_in_stratum(has_first, has_second, once, twice) for model in models]
+    total = np.stack([(first[rows].T * residual[rows]) @ second[rows] for rows in folds])
+    bad = ~sample.is_finite
+    return {
+        "expected": np.zeros_like(total) if sample.enumerated else np.stack(means),
+        "total": total,
+        "count": np.stack([first[rows].T @ second[rows] for rows in folds]),
+        "squares": (first.T * residual**2) @ second,
+        "nonfinite": first[bad].T @ second[bad],
+    }
 
 
 def _residuals(sample: Sample, models: Sequence[Quadratic]) -> np.ndarray:

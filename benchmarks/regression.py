@@ -22,7 +22,7 @@ import numpy as np
 
 import interjax as ij
 from interjax._designs import expected_passes
-from interjax._regression import draws
+from interjax._samples import draws
 
 arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 arguments.add_argument("--network", default="mlp")

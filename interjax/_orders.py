@@ -16,8 +16,9 @@ from interjax._designs import PIECE_ROWS, Plan, is_exact, plans
 from interjax._evaluation import as_mesh, dispatch_rows
 from interjax._games import Game, warn_if_nonfinite
 from interjax._masked_networks import fold
-from interjax._regression import Evaluate, PairEstimates, regress_pairs
+from interjax._regression import PairEstimates, regress_pairs
 from interjax._results import Saved, result, static_field
+from interjax._samples import Evaluate
 
 METHODS = ("blocks", "quadruples", "regression")
 OFFICIAL_RATIOS = (0.0, 0.05, *(tenth / 10 for tenth in range(1, 10)), 0.95, 1.0)

@@ -34,8 +34,11 @@ class Quadratic:
     pairs: np.ndarray
 
     def __call__(self, masks: Bool[np.ndarray, "rows n"]) -> Float[np.ndarray, " rows"]:
-        z = masks - self.centre
-        return z @ self.linear + 0.5 * np.einsum("rk,rk->r", z @ self.pairs, z)
+        values = np.empty(len(masks))
+        for start in range(0, len(masks), _BLOCK_ROWS):
+            z = masks[start : start + _BLOCK_ROWS] - self.centre
+            values[start : start + _BLOCK_ROWS] = z @ self.linear + 0.5 * np.einsum("rk,rk->r", z @ self.pairs, z)
+        return values
 
     def mean_in_stratum(self, has_first: bool, has_second: bool, once: float, twice: float) -> np.ndarray:
         """E of g over the coalitions in which i and j are present as said, for all pairs: float64 (n, n) [i, j].

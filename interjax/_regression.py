@@ -10,78 +10,21 @@ what g explains adds no noise. A size with few coalitions is enumerated, its str
 """
 
 import dataclasses
-import math
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Mesh
 
-from interjax._batching import chunk_rows
-from interjax._coalitions import Draw, draw_coalitions, masks_of_size
-from interjax._evaluation import dispatch_rows
+from interjax._coalitions import Draw, draw_coalitions
 from interjax._games import Game
-from interjax._masked_networks import MaskedNetwork, fold
 from interjax._quadratic import Quadratic, fit_quadratic
+from interjax._samples import FOLDS, Evaluate, Sample, draw_samples, stream_of
 
-FOLDS = 3
 # The four strata of a pair: whether i and j are present, and the stratum's sign.
 _STRATA = ((True, True, 1.0), (True, False, -1.0), (False, True, -1.0), (False, False, 1.0))
-# Coalitions that a pair's rarest stratum holds on average at least, where more than these are asked for.
-_FEWEST = 8
+_PRODUCT_ROWS = 2**14
 # Residuals vary alike in all pairs' strata: the variance pooled over pairs counts as this many own observations.
 _POOLED_WEIGHT = 4.0
-
-
-@dataclasses.dataclass(frozen=True)
-class Evaluate:
-    """Values of coalitions of one game: masks (rows, n) -> float64 (rows,)."""
-
-    game: Game
-    parts: Any
-    rows: int
-    mesh: Mesh | None
-
-    @classmethod
-    def of(cls, game: Game, batch_size: int | None, mesh: Mesh | None) -> "Evaluate":
-        folds = isinstance(game.value, MaskedNetwork) and game.value.folds_masks
-        rows = batch_size or (4096 if game.on_host else chunk_rows(game))
-        return cls(game, fold(game) if folds else None, rows, mesh)
-
-    def __call__(self, masks: np.ndarray) -> np.ndarray:
-        if not len(masks):
-            return np.zeros(0)
-        index, flips = np.arange(len(masks), dtype=np.int32), np.zeros((len(masks), 0), np.int32)
-        return dispatch_rows(self.game, self.parts, masks, index, flips, rows=self.rows, mesh=self.mesh)()
-
-
-@dataclasses.dataclass(frozen=True)
-class Sample:
-    """Coalitions of one size with their values, dealt to folds; all of that size if `enumerated`.
-
-    Attributes:
-        masks: bool (rows, players).
-        values: float64 (rows,), minus `shift`; 0 where not finite.
-        shift: mean of the finite values.
-        is_finite: bool (rows,).
-        fold: int (rows,), 0 throughout where enumerated.
-        enumerated: whether these are all coalitions of the size.
-    """
-
-    masks: np.ndarray
-    values: np.ndarray
-    shift: float
-    is_finite: np.ndarray
-    fold: np.ndarray
-    enumerated: bool
-
-    @classmethod
-    def of(cls, masks: np.ndarray, values: np.ndarray, enumerated: bool) -> "Sample":
-        is_finite = np.isfinite(values)
-        shift = float(np.mean(values[is_finite])) if is_finite.any() else 0.0
-        fold = np.zeros(len(masks), int) if enumerated else np.arange(len(masks)) % FOLDS
-        return cls(masks, np.where(is_finite, values - shift, 0.0), shift, is_finite, fold, enumerated)
 
 
 @dataclasses.dataclass
@@ -132,64 +75,17 @@ def regress_pairs(
     n_players = game.n_players
     live = np.ones(n_players, bool) if game.is_null is None else ~np.asarray(game.is_null)
     wanted = live[pairs].all(axis=1)
-    result = PairEstimates(np.zeros(len(pairs)), np.zeros(len(pairs)), np.zeros(len(pairs), int), 0, 0)
+    mean, stderr, count = np.zeros(len(pairs)), np.zeros(len(pairs)), np.zeros(len(pairs), int)
     if not wanted.any():
-        return result
-    samples = _draw_samples(key, n_players, order, contexts, evaluate, live)
+        return PairEstimates(mean, stderr, count, 0, 0)
+    samples = draw_samples(key, n_players, order, contexts, evaluate, live)
     own = (np.cumsum(live) - 1)[pairs[wanted]]
     models = _cross_fit(samples, centre=(order + 1) / n_players)
     sums = _stratum_sums(samples, models, own, order, n_players)
     added = _top_up(key, sums, samples, models, pairs[wanted], live, order, evaluate)
-    mean, stderr, count = _combine(sums, samples)
-    for field, found in (("mean", mean), ("stderr", stderr), ("count", count)):
-        getattr(result, field)[wanted] = found
+    mean[wanted], stderr[wanted], count[wanted] = _combine(sums, samples)
     is_finite = np.concatenate([np.isfinite(added), *(sample.is_finite for sample in samples)])
-    made = len(is_finite) * game.passes
-    return dataclasses.replace(result, n_forwards=made, n_nonfinite=int(np.count_nonzero(~is_finite)))
-
-
-def draws(n_players: int, order: int, contexts: int) -> list[int]:
-    """Coalitions to draw of the sizes m, m+1, m+2 (at least as many as there are: enumerate).
-
-    With N_t coalitions of a size and a stratum's share p of them, a pair's variance is the sum of 1 / (p N_t) over its
-    four strata, as for `contexts` quadruples where that sum is 4 / contexts; N_t is proportional to the square root of
-    a size's sum of 1 / p, which needs the fewest coalitions for it.
-    """
-    shares = [math.comb(n_players - 2, order) / math.comb(n_players, order + present) for present in range(3)]
-    burden = np.sqrt([1 / shares[0], 2 / shares[1], 1 / shares[2]])
-    counts = contexts / 4 * burden * burden.sum()
-    counts = np.maximum(counts, [min(contexts, _FEWEST) / share for share in shares])
-    every = [math.comb(n_players, order + present) for present in range(3)]
-    is_end = order in (0, n_players - 2)
-    return [
-        possible if is_end or possible <= 2 * count else math.ceil(count)
-        for possible, count in zip(every, counts, strict=True)
-    ]
-
-
-def _draw_samples(
-    key: jax.Array, n_players: int, order: int, contexts: int, evaluate: Evaluate, live: np.ndarray
-) -> list[Sample]:
-    """Coalitions of the sizes m, m+1, m+2 with their values; of their players, those that are not known to be null."""
-    sizes = range(order, order + 3)
-    counts = draws(n_players, order, contexts)
-    enumerated = [count >= math.comb(n_players, size) for count, size in zip(counts, sizes, strict=True)]
-    wishes = [
-        Draw(_stream(order, present), size, 0 if whole else count)
-        for present, (size, count, whole) in enumerate(zip(sizes, counts, enumerated, strict=True))
-    ]
-    drawn = list(draw_coalitions(key, n_players, wishes))
-    masks = [
-        masks_of_size(n_players, size) if whole else found
-        for size, whole, found in zip(sizes, enumerated, drawn, strict=True)
-    ]
-    values = np.split(evaluate(np.concatenate(masks)), np.cumsum([len(part) for part in masks])[:-1])
-    return [Sample.of(*one) for one in zip([part[:, live] for part in masks], values, enumerated, strict=True)]
-
-
-def _stream(order: int, present: int) -> int:
-    """Number of an order's stream of coalitions of m + present players; `present` = 3 for contexts of single pairs."""
-    return 4 * order + present
+    return PairEstimates(mean, stderr, count, len(is_finite) * game.passes, int(np.count_nonzero(~is_finite)))
 
 
 def _cross_fit(samples: Sequence[Sample], centre: float) -> list[Quadratic]:
@@ -242,18 +138,28 @@ def _sums_of_size(
     twice: float,
 ) -> dict[str, np.ndarray]:
     """The arrays of `StratumSums` for all pairs: (..., players, players) [i, j]."""
-    first, second = ((sample.masks if has else ~sample.masks).astype(float) for has in (has_first, has_second))
+    first, second = (sample.masks if has else ~sample.masks for has in (has_first, has_second))
     folds = [sample.fold == number for number in range(FOLDS)]
     means = [model.mean_in_stratum(has_first, has_second, once, twice) for model in models]
-    total = np.stack([(first[rows].T * residual[rows]) @ second[rows] for rows in folds])
+    total = np.stack([_pair_sums(first[rows], second[rows], residual[rows]) for rows in folds])
+    count = np.stack([_pair_sums(first[rows], second[rows], np.ones(len(residual[rows]))) for rows in folds])
     bad = ~sample.is_finite
     return {
         "expected": np.zeros_like(total) if sample.enumerated else np.stack(means),
         "total": total,
-        "count": np.stack([first[rows].T @ second[rows] for rows in folds]),
-        "squares": (first.T * residual**2) @ second,
-        "nonfinite": first[bad].T @ second[bad],
+        "count": count,
+        "squares": _pair_sums(first, second, residual**2),
+        "nonfinite": _pair_sums(first[bad], second[bad], np.ones(np.count_nonzero(bad))),
     }
+
+
+def _pair_sums(first: np.ndarray, second: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Sum of the weights of the rows with `first`[:, i] and `second`[:, j], float64 (players, players) [i, j]."""
+    total = np.zeros((first.shape[1], second.shape[1]))
+    for start in range(0, len(weights), _PRODUCT_ROWS):
+        part = slice(start, start + _PRODUCT_ROWS)
+        total += (first[part].T * weights[part]) @ second[part].astype(np.float64)
+    return total
 
 
 def _residuals(sample: Sample, models: Sequence[Quadratic]) -> np.ndarray:
@@ -290,7 +196,7 @@ def _top_up(
         missing = np.maximum(2 - sums[stratum].count.sum(axis=0), 0).astype(int)
         for place in np.flatnonzero(missing):
             count, absent = int(missing[place]), np.repeat(pairs[[place]], missing[place], axis=0)
-            wishes.append(Draw(_stream(order, 3), order, count, 2 * int(codes[place] + stratum), absent))
+            wishes.append(Draw(stream_of(order, 3), order, count, 2 * int(codes[place] + stratum), absent))
             places += [(stratum, place)] * count
     if not wishes:
         return np.zeros(0)

@@ -121,10 +121,10 @@ def order_interactions(
     where each mean is the exact mean of a ridge quadratic g(S) = b.z + sum C_kl z_k z_l (z the centred mask, all sizes
     pooled) plus the mean of v - g over the drawn coalitions of that kind, g fitted to other coalitions than these. It
     takes the number of coalitions that would give the variance of `contexts` quadruples if v varied alike everywhere;
-    what g explains is noise less. Take it for all pairs, hundreds or more, at middle orders: its passes do not grow with
-    their number. Near the ends coalitions that hold (or lack) both players are rare and blocks often need fewer passes,
-    as they do for short lists of pairs. Sizes with few coalitions are enumerated; orders at which all three are, the end
-    orders among them, are exact. Errors of different pairs are correlated.
+    what g explains is noise less. Take it for all pairs, hundreds or more, at middle orders: its passes do not grow
+    with their number. Near the ends coalitions that hold (or lack) both players are rare, and blocks often need fewer
+    passes, as they do for short lists of pairs. Sizes with few coalitions are enumerated; orders at which all three
+    are, the end orders among them, are exact. Errors of different pairs are correlated.
 
     Args:
         key: a `jax.random.key`; the same key gives the same answer at any batch size.

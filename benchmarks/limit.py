@@ -56,9 +56,9 @@ from flax import nnx
 from jax.extend.core import jaxprs_in_params
 
 import interjax as ij
-from interjax._batching import chunk_rows
 from interjax._coalitions import Draw, draw_coalitions
 from interjax._designs import plans
+from interjax._evaluation import RowValues
 from interjax._models import as_apply
 from interjax._orders import ObservationSums
 from interjax._tracing import product_work
@@ -246,7 +246,7 @@ def report(name: str, precision: str, matmul: float, nominal: float | None) -> d
             "game(masks)": lambda: len(folded(masks).block_until_ready()),
         }
         rates = measured_in_turn(work)
-        rows = chunk_rows(folded)
+        rows = RowValues(folded).batch_rows(2)
         outside = {method: outside_seconds(subject, method, contexts[method], rows) for method in subject.pairs}
     median = {one: float(np.median(values)) for one, values in rates.items()}
     chip = {"share_of_nominal": round(median["plain"] * flops / nominal, 3)} if nominal else {}

@@ -26,7 +26,8 @@ class Convolution(nnx.Conv):
     """`nnx.Conv` over images (batch, height, width, channels), with the same parameters and values."""
 
     def __call__(self, inputs: Array) -> Array:  # type: ignore[override]
-        strides = (self.strides,) * 2 if isinstance(self.strides, int) else tuple(self.strides or (1, 1))
+        down, across = (self.strides,) * 2 if isinstance(self.strides, int) else self.strides or (1, 1)
+        strides = (down, across)
         pads = _pads(self.padding, inputs.shape[1:3], self.kernel_size, strides)
         kernel = self.kernel[...]
         kind = jnp.result_type(inputs, kernel)
@@ -82,7 +83,8 @@ class _Window(NamedTuple):
             (length + sum(pad) - side) // stride + 1
             for length, pad, side, stride in zip(image, pads, kernel[:2], strides, strict=True)
         ]
-        return cls(tuple(image), tuple(kernel[:2]), *kernel[2:], tuple(strides), tuple(pads), tuple(positions))
+        height, width, channels, features = kernel
+        return cls(tuple(image), (height, width), channels, features, strides, pads, (positions[0], positions[1]))
 
 
 def _in_fastest_form(window: _Window, convolution: Callable, inputs: Array, kernel: Array) -> Array:

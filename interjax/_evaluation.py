@@ -25,14 +25,22 @@ class RowValues:
 
     Args:
         game: the game to evaluate.
+        shared: whether rows share contexts, so that folding pays sooner.
         batch_size: rows of a batch on one device; None = chosen from memory.
         memory: bytes that a batch may take on one device, weights and the players' contributions included.
         mesh: devices over which a batch is spread.
     """
 
     def __init__(
-        self, game: Game, *, batch_size: int | None = None, memory: int | None = None, mesh: Mesh | None = None
+        self,
+        game: Game,
+        *,
+        shared: bool = True,
+        batch_size: int | None = None,
+        memory: int | None = None,
+        mesh: Mesh | None = None,
     ):
+        self._folds = shared or getattr(game.value, "folds_masks", False)
         self._game, self._memory, self._mesh = game, memory, None if game.on_host else mesh
         self._batch_size = batch_size
         self._parts: Any = None
@@ -59,6 +67,11 @@ class RowValues:
 
         collect = dispatch(len(context_index), batch, compute)
         return lambda: collect().astype(np.float64)
+
+    def of_masks(self, masks: np.ndarray) -> np.ndarray:
+        """Values of coalitions (rows, n), each its own context: float64 (rows,)."""
+        index, flips = np.arange(len(masks), dtype=np.int32), np.zeros((len(masks), 0), np.int32)
+        return self.dispatch(masks, index, flips)() if len(masks) else np.zeros(0)
 
     def _compute(
         self, contexts: np.ndarray, context_index: np.ndarray, flips: np.ndarray, start: int, rows: int
@@ -94,7 +107,7 @@ class RowValues:
         """Choose the form of the computation and its rows: folded, or unfolded where that alone fits the memory."""
         if self._game.on_host:
             return Batch(self._batch_size or _HOST_ROWS)
-        self._parts = player_parts(self._game, memory=self._memory)
+        self._parts = player_parts(self._game, memory=self._memory) if self._folds else None
         if self._parts is not None:
             try:
                 batch = self._sized(flips)
@@ -129,7 +142,8 @@ class RowValues:
 
         def values(masks: np.ndarray) -> np.ndarray:
             players = np.full((len(masks), flips), -1, np.int32)
-            players[:, 0] = np.arange(len(masks)) % masks.shape[1]
+            if flips:
+                players[:, 0] = np.arange(len(masks)) % masks.shape[1]
             contexts = _flipped(np, masks, np.arange(len(masks)), players)
 
             def compute(start: int, limit: int, rows: int) -> tuple[Any, int]:

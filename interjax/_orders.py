@@ -17,9 +17,10 @@ from interjax._coalitions import all_of_size
 from interjax._designs import PIECE_ROWS, Plan, is_exact, plans
 from interjax._evaluation import RowValues, as_mesh
 from interjax._games import Game, warn_if_nonfinite
+from interjax._regression import PairEstimates, regress_pairs
 from interjax._results import Saved, result, static_field
 
-METHODS = ("blocks", "quadruples")
+METHODS = ("blocks", "quadruples", "regression")
 OFFICIAL_RATIOS = (0.0, 0.05, *(tenth / 10 for tenth in range(1, 10)), 0.95, 1.0)
 _ROWS_IN_FLIGHT = 8192
 
@@ -34,10 +35,11 @@ class OrderInteractions(Saved):
         mean: float64 (orders, coalitions), in units of the value v.
         stderr: float64 (orders, coalitions), standard error over contexts; 0 at the orders whose contexts were all
             evaluated, which are exact.
-        count: int (orders, coalitions), contexts drawn.
+        count: int (orders, coalitions), contexts drawn; with "regression" the coalitions of a pair's rarest stratum, 0
+            for pairs with a player known to be null, which do not interact.
         n_forwards: forward passes of the network that were made.
         n_nonfinite: values of the game that were NaN or infinite; the means they enter are NaN.
-        method: "blocks" or "quadruples".
+        method: "blocks", "quadruples" or "regression".
         n_players: number of players n.
     """
 
@@ -114,6 +116,18 @@ def order_interactions(
     orders m = 0 and m = n - k the single context is enumerated; with "blocks" the next orders m = 1 and m = n - k - 1
     are enumerated too where that takes at most twice the passes.
 
+    "regression" evaluates uniform coalitions of the sizes m, m+1 and m+2, each of which serves all pairs at once:
+
+        I^(m)(i,j) = E[v | i, j in] - E[v | i in, j out] - E[v | j in, i out] + E[v | i, j out]
+
+    where each mean is the exact mean of a ridge quadratic g(S) = b.z + sum C_kl z_k z_l (z the centred mask, all sizes
+    pooled) plus the mean of v - g over the drawn coalitions of that kind, g fitted to other coalitions than these. It
+    takes the number of coalitions that would give the variance of `contexts` quadruples if v varied alike everywhere;
+    what g explains is noise less. Take it for all pairs, hundreds or more, at middle orders: its passes do not grow
+    with their number. Near the ends coalitions that hold (or lack) both players are rare, and blocks often need fewer
+    passes, as they do for short lists of pairs. Sizes with few coalitions are enumerated; orders at which all three
+    are, the end orders among them, are exact. Errors of different pairs are correlated.
+
     Args:
         key: a `jax.random.key`; the same key gives the same answer at any batch size.
         game: a `Game` of n players.
@@ -121,7 +135,7 @@ def order_interactions(
             order for n <= 16, else the official ratios 0, .05, .1, .2, ..., .9, .95, 1.
         pairs: coalitions as integers (coalitions, k) with k = 1, 2 or 3, or "all" of `size` players.
         contexts: contexts for each coalition and order; the standard error falls with its square root.
-        method: "blocks" or "quadruples".
+        method: "blocks", "quadruples" or "regression" (pairs only).
         size: players of a coalition if `pairs` is "all".
         batch_size: rows of a batch on one device; by default chosen from memory. It is halved where a device runs out.
         memory: bytes that the compiled forward passes may take on one device, weights included; None = 0.4 of what is
@@ -133,7 +147,7 @@ def order_interactions(
 
     Raises:
         ValueError: for orders out of range, coalitions with repeated or unknown players, fewer than one context, an
-            unknown method, or one row that does not fit `memory`.
+            unknown method, one row that does not fit `memory`, or single players or triples with "regression".
 
     Warns:
         UserWarning: if the network gave NaN, if a device ran out of memory (the batch is halved), or if single
@@ -153,9 +167,16 @@ def order_interactions(
     coalitions = as_coalitions(pairs, game.n_players, size)
     numbers = as_orders(orders, game.n_players, coalitions.shape[1])
     check_sampling(contexts, method)
+    how: dict[str, Any] = {"batch_size": batch_size, "memory": check_memory(memory), "mesh": as_mesh(mesh)}
+    if method == "regression":
+        if coalitions.shape[1] != 2:
+            raise ValueError(f'method="regression" measures pairs, got coalitions of {coalitions.shape[1]} players')
+        evaluate = RowValues(game, shared=False, **how).of_masks
+        found = [regress_pairs(key, game, coalitions, int(order), contexts, evaluate) for order in numbers]
+        return _of_regression(found, numbers, coalitions, game.n_players)
     sums = ObservationSums.zeros(len(numbers), 1, len(coalitions))
     work = plans(key, game.n_players, [coalitions], numbers.tolist(), contexts, method=method)
-    for _ in observe(game, [sums], work, batch_size=batch_size, memory=check_memory(memory), mesh=as_mesh(mesh)):
+    for _ in observe(game, [sums], work, **how):
         pass
     warn_if_nonfinite(sums.n_nonfinite, sums.n_forwards)
     total, squares, count = sums.total[:, 0], sums.squares[:, 0], sums.count[:, 0]
@@ -174,6 +195,24 @@ def order_interactions(
         n_nonfinite=sums.n_nonfinite,
         method=method,
         n_players=game.n_players,
+    )
+
+
+def _of_regression(
+    found: Sequence[PairEstimates], orders: np.ndarray, pairs: np.ndarray, n_players: int
+) -> OrderInteractions:
+    n_forwards, n_nonfinite = sum(one.n_forwards for one in found), sum(one.n_nonfinite for one in found)
+    warn_if_nonfinite(n_nonfinite, n_forwards)
+    return OrderInteractions(
+        orders=orders,
+        pairs=pairs,
+        mean=np.stack([one.mean for one in found]),
+        stderr=np.stack([one.stderr for one in found]),
+        count=np.stack([one.count for one in found]),
+        n_forwards=n_forwards,
+        n_nonfinite=n_nonfinite,
+        method="regression",
+        n_players=n_players,
     )
 
 

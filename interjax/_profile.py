@@ -153,7 +153,7 @@ def order_profile(
     check_key(key)
     devices, memory = as_mesh(mesh), check_memory(memory)
     games = [games] if isinstance(games, Game) else list(games)
-    _check_choices(games, correction, kind, target_stderr, n_pairs)
+    _check_choices(games, correction, kind, target_stderr, n_pairs, method)
     design = _design(games, orders, contexts, pairs, n_pairs, method)
     settings = _settings(key, games, design)
     with joined() as group:
@@ -371,11 +371,17 @@ def _warn(profile: OrderProfile) -> None:
         )
 
 
-def _check_choices(games: list[Any], correction: str, kind: str, target: float | None, n_pairs: int | None) -> None:
+def _check_choices(
+    games: list[Any], correction: str, kind: str, target: float | None, n_pairs: int | None, method: str
+) -> None:
     if not games or not all(isinstance(game, Game) for game in games):
         raise ValueError("games must be a Game or a non-empty sequence of games (ij.masked_games makes one)")
     if len({game.n_players for game in games}) > 1:
         raise ValueError(f"all games need the same players, got {sorted({game.n_players for game in games})} players")
+    if method == "regression":
+        raise ValueError(
+            'a profile is measured with method "blocks" or "quadruples"; "regression" is for ij.order_interactions'
+        )
     if correction not in CORRECTIONS:
         raise ValueError(f"correction must be one of {', '.join(CORRECTIONS)}; got {correction!r}")
     if kind not in KINDS:

@@ -199,7 +199,7 @@ BAD = {
     "size": ({"size": 4}, "size must be"),
     "zero contexts": ({"contexts": 0}, "at least 1"),
     "contexts of floats": ({"contexts": 1.5}, "at least 1"),
-    "unknown method": ({"method": "guess"}, "blocks, quadruples"),
+    "unknown method": ({"method": "guess"}, "blocks, quadruples, regression"),
 }
 
 

@@ -16,7 +16,7 @@ from jax.sharding import Mesh
 _TRIAL_ROWS = 512
 # On a CPU a batch should stay in the last-level cache; measured in benchmarks/throughput.py.
 _CPU_CACHE_BYTES = 16 * 2**20
-_CPU_ROWS = (64, 2048)
+_CPU_ROWS = (64, 4096)
 _ACCELERATOR_ROWS = (256, 2**16)
 _SHARE_OF_FREE_MEMORY = 0.4
 # The traced program lists every intermediate value; the compiler fuses about half of them away.
@@ -198,6 +198,15 @@ def as_mesh(mesh: Mesh | None) -> Mesh | None:
     if len(devices) == 1 or devices[0].platform == "cpu":
         return None
     return Mesh(np.array(devices), ("rows",))
+
+
+def slices_of(mesh: Mesh | None) -> list[Mesh | None]:
+    """The parts of a mesh that measure different inputs at the same time: along its axis "inputs", if it has one."""
+    if mesh is None or "inputs" not in mesh.axis_names:
+        return [mesh]
+    others = tuple(name for name in mesh.axis_names if name != "inputs")
+    parts = np.moveaxis(mesh.devices, mesh.axis_names.index("inputs"), 0)
+    return [Mesh(part, others) if others else Mesh(np.array([part]), ("rows",)) for part in parts]
 
 
 def check_memory(memory: Any) -> int | None:

@@ -17,7 +17,7 @@ from jaxtyping import Array
 _FEW_POSITIONS = 25
 _FEW_CHANNELS = 4
 _FEW_FEATURES = 16
-_WHOLE_IMAGE_BYTES = 8 * 2**20
+_WHOLE_IMAGE_BYTES = 16 * 2**20
 _IMAGES = ("NHWC", "HWIO", "NHWC")
 Pads = tuple[tuple[int, int], tuple[int, int]]
 

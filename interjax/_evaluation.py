@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
 from interjax._batching import Batch, dispatch, fit_rows, remembered_batch, shapes_of
@@ -100,7 +100,11 @@ class RowValues:
 
     def _prepared(self, flips: int) -> Batch:
         if self._batch is None:
+            if self._mesh is not None:
+                self._game = _on_every_device(self._game, self._mesh)
             self._batch = self._chosen(flips)
+            if self._mesh is not None:
+                self._parts = _on_every_device(self._parts, self._mesh)
         return self._batch
 
     def _chosen(self, flips: int) -> Batch:
@@ -152,6 +156,17 @@ class RowValues:
             return dispatch(len(masks), batch, compute)()
 
         return values
+
+
+def _on_every_device(tree: Any, mesh: Mesh) -> Any:
+    """The arrays of a tree on all devices of a mesh, so that they do not travel with every batch."""
+    everywhere = NamedSharding(mesh, PartitionSpec())
+
+    def put(leaf: Any) -> Any:
+        is_key = jnp.issubdtype(jnp.result_type(leaf), jax.dtypes.prng_key)  # which device_put does not take
+        return leaf if is_key else jax.device_put(leaf, everywhere)
+
+    return jax.tree.map(put, tree)
 
 
 def _table_rows(rows: int, flips: int) -> int:

@@ -12,8 +12,8 @@ import numpy as np
 
 import interjax as ij
 
-_NOT_IN_SETTINGS = ("out", "quiet", "memory", "distributed", "coordinator", "processes", "process_id")
-_CHANGES_NO_RESULT = ("batch_size",)  # beyond rounding: a resumed run may choose another
+_NOT_IN_SETTINGS = ("out", "quiet", "distributed", "coordinator", "processes", "process_id")
+_CHANGES_NO_RESULT = ("batch_size", "memory")  # beyond rounding: a resumed run may choose another
 
 
 def open_folder(command: str, settings: dict[str, Any]) -> Path:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from interjax._batching import shapes_of
 from interjax._games import Game
 from interjax._masked_networks import Fold, MaskedNetwork, split_of
 from interjax._models import Apply, as_apply, at_precision
@@ -132,9 +133,16 @@ def _forward(apply: Apply, params: Any, inputs: Array) -> Array:
 
 def _check_network(apply: Apply, params: Any, x: Array) -> jax.ShapeDtypeStruct:
     """Shape of the network's output on two inputs, checked to be a batch."""
-    batch = jax.ShapeDtypeStruct((2, *x.shape), x.dtype)
+    return _logits_of(apply, shapes_of(params), jax.ShapeDtypeStruct((2, *x.shape), x.dtype))
+
+
+@functools.lru_cache(maxsize=64)
+def _logits_of(apply: Apply, params: tuple[Any, tuple], batch: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+    """The same from shapes alone: checked once for all inputs of a network."""
+    structure, shapes = params
+    example = jax.tree.unflatten(structure, [jax.ShapeDtypeStruct(shape, kind) for shape, kind in shapes])
     try:
-        logits = jax.eval_shape(apply, params, batch)
+        logits = jax.eval_shape(apply, example, batch)
     except (TypeError, ValueError) as error:
         raise ValueError(f"the network does not take a batch of inputs of shape {batch.shape}: {error}") from error
     if not hasattr(logits, "shape") or logits.shape[:1] != (2,):

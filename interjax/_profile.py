@@ -1,14 +1,17 @@
 """The strength profile J^(m): its estimate over inputs, pairs and contexts, with its standard error."""
 
+import queue
+import threading
 import warnings
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from interjax._batching import check_memory
+from interjax._batching import check_memory, slices_of
 from interjax._clusters import PairPopulation
 from interjax._evaluation import as_mesh
 from interjax._games import Game, warn_if_nonfinite
@@ -125,7 +128,8 @@ def order_profile(
         batch_size: rows of a batch on one device; by default chosen from memory. It is halved where a device runs out.
         memory: bytes that the compiled forward passes may take on one device, weights included; None = 0.4 of what is
             free there.
-        mesh: a `jax.sharding.Mesh` of the devices to spread forward passes over; None = all local accelerators.
+        mesh: a `jax.sharding.Mesh` of the devices to spread forward passes over; None = all local accelerators. Along
+            an axis named "inputs" its slices measure different inputs at the same time, each compiling for itself.
         folder: where to keep what has been measured, written at least every minute; a later call with the same
             arguments resumes, to the identical result. Batch size, devices and processes may then be others.
         progress: called with (forward passes made, passes expected), those of all processes.
@@ -200,7 +204,8 @@ class _Rounds:
         progress: Callable[[int, int], None] | None,
     ):
         self.key, self.games, self.design, self.run, self.group = key, games, design, run, group
-        self.how = {"batch_size": batch_size, "memory": memory, "mesh": mesh}
+        self.how: dict[str, Any] = {"batch_size": batch_size, "memory": memory}
+        self.slices = slices_of(mesh)
         self.progress = progress
         self.expected = int(design.expected_passes() * len(games) * games[0].passes)
         self.measured: list[list[Measured]] = [[] for _ in games]
@@ -215,11 +220,9 @@ class _Rounds:
         kept = self.group.exchange({"kept": np.array(kept, int)})[0]["kept"].tolist()
         wanted = [place for place in range(len(self.games)) if place not in kept]
         found: dict[int, Measured] = {}
-        mine = [*(kept if rank == 0 else []), *wanted[rank::size]]
-        for place in mine:
-            made = sum(part.n_forwards for part in found.values())
-            found[place] = self._read(place) if place in kept else self._measure(place, made)
-            self._report(sum(part.n_forwards for part in found.values()))
+        if rank == 0:
+            found = {place: self._read(place) for place in kept}
+        found |= self._measure_all(wanted[rank::size], sum(part.n_forwards for part in found.values()))
         arrays = {f"{place}.{name}": array for place, part in found.items() for name, array in part.to_arrays().items()}
         made = sum(part.n_forwards for part in found.values())
         for others in self.group.exchange(arrays, lambda: self._report(made)):
@@ -235,14 +238,46 @@ class _Rounds:
             passes = sum(part.n_forwards for parts in self.measured for part in parts)
             self.progress(passes, max(self.expected * self.number, passes))
 
-    def _measure(self, place: int, made: int) -> Measured:
+    def _measure_all(self, places: list[int], made_before: int) -> dict[int, Measured]:
+        """Measure these inputs; every slice of the mesh takes the next one that is left."""
+        made = dict.fromkeys(places, 0)
+        free: queue.SimpleQueue[Mesh | None] = queue.SimpleQueue()
+        for devices in self.slices:
+            free.put(devices)
+        one_reports, stopping = threading.Lock(), threading.Event()
+
+        def measure(place: int) -> Measured:
+            devices = free.get()
+
+            def report(passes: int) -> None:
+                with one_reports:
+                    if stopping.is_set():
+                        raise RuntimeError("another input could not be measured")
+                    made[place] = passes
+                    self._report(made_before + sum(made.values()))
+
+            try:
+                return self._measure(place, devices, report)
+            finally:
+                free.put(devices)
+
+        if len(self.slices) == 1:
+            return {place: measure(place) for place in places}
+        with ThreadPoolExecutor(len(self.slices)) as pool:
+            started = {place: pool.submit(measure, place) for place in places}
+            try:
+                return {place: one.result() for place, one in started.items()}
+            except BaseException:
+                stopping.set()
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    def _measure(self, place: int, devices: Mesh | None, report: Callable[[int], None]) -> Measured:
         key = jax.random.fold_in(jax.random.fold_in(self.key, place), self.number)
         partial = self.run.partial(self._name(place)) if self.run else None
-
-        def report(passes: int) -> None:
-            self._report(made + passes)
-
-        found = measure_input(key, self.games[place], self.design, **self.how, partial=partial, progress=report)
+        how = self.how | {"mesh": devices, "partial": partial, "progress": report}
+        found = measure_input(key, self.games[place], self.design, **how)
+        report(found.n_forwards)
         if self.run:
             self.run.write(self._name(place), found.to_arrays())
         return found

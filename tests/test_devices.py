@@ -44,6 +44,38 @@ def test_the_profile_is_the_same_on_any_number_of_devices(games, devices):
     np.testing.assert_allclose(spread.strength, alone.strength, rtol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("shape", "axes"), [((2,), ("inputs",)), ((2, 4), ("inputs", "rows")), ((4, 2), ("rows", "inputs"))]
+)
+def test_slices_of_a_mesh_measure_different_inputs(games, shape, axes, tmp_path):
+    seen = []
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[: np.prod(shape)]).reshape(shape), axes)
+    settings = {"contexts": 5, "folder": tmp_path, "progress": lambda made, expected: seen.append(made)}
+    alone = ij.order_profile(jax.random.key(0), games[True], contexts=5)
+    spread = ij.order_profile(jax.random.key(0), games[True], mesh=mesh, **settings)
+    np.testing.assert_allclose(spread.by_input, alone.by_input, atol=2e-5)
+    assert seen == sorted(seen)
+    assert seen[-1] == alone.n_forwards
+
+
+def test_an_input_that_fails_on_one_slice_ends_the_others(games):
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[:2]), ("inputs",))
+
+    def progress(made, expected):
+        raise KeyError("stop here")
+
+    with pytest.raises(KeyError, match="stop here"):
+        ij.order_profile(jax.random.key(0), games[True], contexts=5, mesh=mesh, progress=progress)
+
+
+def test_a_mesh_of_explicit_axes_works_as_well(games):
+    alone = ij.order_interactions(jax.random.key(0), games[True][0], orders=[3], contexts=4)
+    spread = ij.order_interactions(
+        jax.random.key(0), games[True][0], orders=[3], contexts=4, mesh=jax.make_mesh((8,), ("rows",))
+    )
+    np.testing.assert_allclose(spread.mean, alone.mean, atol=2e-5)
+
+
 @pytest.mark.parametrize("devices", [1, 2, 4, 8])
 @pytest.mark.parametrize("fold", [True, False])
 def test_tables_are_the_same_on_any_number_of_devices(games, devices, fold):

@@ -167,7 +167,7 @@ def assert_identical(found, wanted):
 @pytest.fixture
 def fine_steps(monkeypatch):
     """Inputs are measured in many small steps, and the state is written after each."""
-    monkeypatch.setattr(_orders, "_ROWS_WAITED_FOR", 64)
+    monkeypatch.setattr(_orders, "_ROWS_IN_FLIGHT", 64)
     monkeypatch.setattr(_runs, "WRITE_SECONDS", 0.0)
 
 
@@ -227,7 +227,7 @@ def test_what_was_measured_is_not_evaluated_again(tmp_path, fine_steps):
 
 
 def test_a_state_is_written_no_more_often_than_said(tmp_path, monkeypatch):
-    monkeypatch.setattr(_orders, "_ROWS_WAITED_FOR", 64)
+    monkeypatch.setattr(_orders, "_ROWS_IN_FLIGHT", 64)
     written = []
     monkeypatch.setattr(_runs, "write_arrays", lambda path, *_, **__: written.append(path.parent.name))
     ij.order_profile(jax.random.key(0), waves(9), **FINE, folder=tmp_path / "run")
@@ -241,7 +241,7 @@ def test_what_is_kept_is_told_in_words(tmp_path, fine_steps):
         ij.order_profile(jax.random.key(0), games, **FINE, folder=tmp_path, progress=stopped_after(4))
     passes, text = _runs.kept_in(tmp_path, 3)
     share = re.fullmatch(r"0 of 3 inputs and (\d+)% of the next were measured", text)
-    assert passes == 4 * 64
+    assert passes == 4 * 32
     assert share
     assert 0 < int(share[1]) < 100
     found = ij.order_profile(jax.random.key(0), games, **FINE, folder=tmp_path)

@@ -15,7 +15,7 @@ from jax.sharding import Mesh
 
 _TRIAL_ROWS = 512
 # On a CPU a batch should stay in the last-level cache; measured in benchmarks/throughput.py.
-_CPU_CACHE_BYTES = 16 * 2**20
+_CPU_CACHE_BYTES = 64 * 2**20
 _CPU_ROWS = (64, 4096)
 _ACCELERATOR_ROWS = (256, 2**16)
 _SHARE_OF_FREE_MEMORY = 0.4

@@ -10,10 +10,10 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
-from interjax._batching import Batch, dispatch, fit_rows, remembered_batch, shapes_of
+from interjax._batching import Batch, MemoryTooSmall, dispatch, fit_rows, remembered_batch, shapes_of
 from interjax._batching import as_mesh as as_mesh
 from interjax._games import Game
-from interjax._masked_networks import check_folded, player_parts
+from interjax._masked_networks import CHECKED_MASKS, check_folded, masks_to_check, player_parts
 
 _HOST_ROWS = 4096
 
@@ -45,12 +45,13 @@ class RowValues:
         self._batch_size = batch_size
         self._parts: Any = None
         self._batch: Batch | None = None
+        self._is_checked = True
 
     def batch_rows(self, flips: int) -> int:
-        """Rows of a batch on all devices together, for rows of so many flips."""
+        """Rows to dispatch at a time, for rows of so many flips: a batch on all devices together."""
         rows = self._prepared(flips).rows
         assert rows is not None
-        return rows * self._devices
+        return max(1, rows * self._devices - (0 if self._is_checked else CHECKED_MASKS))
 
     def dispatch(self, contexts: np.ndarray, context_index: np.ndarray, flips: np.ndarray) -> Callable[[], np.ndarray]:
         """Start evaluating rows; the returned function waits for the values, float64 (total,).
@@ -60,6 +61,25 @@ class RowValues:
             context_index: int32 (total,), ascending.
             flips: int32 (total, k), -1 = none.
         """
+        self._prepared(flips.shape[1])
+        if self._is_checked:
+            return self._started(contexts, context_index, flips)
+        masks, numbers = masks_to_check(self._game.n_players), np.arange(CHECKED_MASKS, dtype=np.int32)
+        players = np.full((CHECKED_MASKS, flips.shape[1]), -1, np.int32)
+        players[:, :1] = numbers[:, None] % self._game.n_players  # one is flipped, where any are
+        # The coalitions to be checked share the first batch, so that they cost no batch and no program of their own.
+        found = self._started(
+            np.concatenate([_flipped(np, masks, numbers, players), contexts]),
+            np.concatenate([numbers, context_index + np.int32(CHECKED_MASKS)]),
+            np.concatenate([players, flips]),
+        )()
+        self._is_checked = True
+        if check_folded(self._game, masks, found[:CHECKED_MASKS], memory=self._memory):
+            return lambda: found[CHECKED_MASKS:]
+        self._parts, self._batch = None, self._sized(flips.shape[1])
+        return self._started(contexts, context_index, flips)
+
+    def _started(self, contexts: np.ndarray, context_index: np.ndarray, flips: np.ndarray) -> Callable[[], np.ndarray]:
         batch = self._prepared(flips.shape[1])
 
         def compute(start: int, limit: int, rows: int) -> tuple[Any, int]:
@@ -115,12 +135,11 @@ class RowValues:
         if self._parts is not None:
             try:
                 batch = self._sized(flips)
-            except ValueError:  # does not fit the memory
+            except MemoryTooSmall:
                 self._parts = None
             else:
-                if check_folded(self._game, self._checked_values(batch, flips), memory=self._memory):
-                    return batch
-                self._parts = None
+                self._is_checked = False
+                return batch
         return self._sized(flips)
 
     def _sized(self, flips: int) -> Batch:
@@ -140,22 +159,6 @@ class RowValues:
             return _row_values.trace(self._game, self._parts, table, np.int32(0), index, flipped, mesh=self._mesh)
 
         return fit_rows(program, memory=self._memory, most=self._batch_size, mesh=self._mesh)
-
-    def _checked_values(self, batch: Batch, flips: int) -> Callable[[np.ndarray], np.ndarray]:
-        """Values of masks by the folded program itself: each mask as a context with one player flipped."""
-
-        def values(masks: np.ndarray) -> np.ndarray:
-            players = np.full((len(masks), flips), -1, np.int32)
-            if flips:
-                players[:, 0] = np.arange(len(masks)) % masks.shape[1]
-            contexts = _flipped(np, masks, np.arange(len(masks)), players)
-
-            def compute(start: int, limit: int, rows: int) -> tuple[Any, int]:
-                return self._compute(contexts, np.arange(limit, dtype=np.int32), players, start, rows)
-
-            return dispatch(len(masks), batch, compute)()
-
-        return values
 
 
 def _on_every_device(tree: Any, mesh: Mesh) -> Any:

@@ -83,7 +83,7 @@ def context_table(
     contexts: Bool[Array, "contexts n"],
     used: Int[Array, ""],
     *,
-    blocks: int = 8,
+    blocks: int = 32,
 ) -> Float[Array, " contexts *hidden"]:
     """Hidden layers of the first `used` of the contexts, the others left unset: `context_hidden` in blocks.
 

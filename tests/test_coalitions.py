@@ -73,6 +73,15 @@ def test_sizes_are_traced():
     assert [int(one(size).sum()) for size in range(10)] == list(range(10))
 
 
+@pytest.mark.parametrize("n_players", [4, 100, 1000])
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 1.0])
+def test_sizes_are_exact_and_the_absent_stay_absent_at_any_number_of_players(n_players, share):
+    size, absent = round((n_players - 2) * share), np.tile([[0, n_players - 1]], (200, 1))
+    (drawn,) = draw_coalitions(jax.random.key(0), n_players, [Draw(0, size, 200, absent=absent)])
+    np.testing.assert_array_equal(drawn.sum(axis=1), size)
+    assert not drawn[:, [0, -1]].any()
+
+
 @pytest.mark.parametrize(("n_players", "size"), [(1, 1), (5, 1), (6, 2), (7, 3), (3, 3)])
 def test_all_of_size_lists_every_combination(n_players, size):
     expected = list(itertools.combinations(range(n_players), size))

@@ -80,7 +80,7 @@ class Contest:
         # Pairs and contexts of each design: as many as make runs of about a second.
         self.wanted = {
             "quadruples": (few, 50 if name == "mlp" else 5),
-            "blocks": (members_pairs(random, self.n_players, 32), 10 if name == "mlp" else 4),
+            "blocks": (members_pairs(random, self.n_players, 32), 80 if name == "mlp" else 4),
         }
         self.masks = np.random.default_rng(2).random((4096, self.n_players)) < 0.5
         self.number = itertools.count()

@@ -83,14 +83,14 @@ def context_table(
     contexts: Bool[Array, "contexts n"],
     used: Int[Array, ""],
     *,
-    blocks: int = 32,
+    length: int = 32,
 ) -> Float[Array, " contexts *hidden"]:
     """Hidden layers of the first `used` of the contexts, the others left unset: `context_hidden` in blocks.
 
     How many contexts a batch of rows needs varies; a table of one length serves them all with one compiled program,
     and costs what the used part of it costs.
     """
-    length = -(-contexts.shape[0] // blocks)
+    blocks = -(-contexts.shape[0] // length)
     contexts = jnp.pad(contexts, ((0, blocks * length - contexts.shape[0]), (0, 0)))
 
     def fill(block: Array, table: Array) -> Array:

@@ -23,6 +23,9 @@ from interjax._runs import RunFolder, fingerprint
 from interjax._strength import CORRECTIONS, KINDS, strength_of_input
 
 _FEW_PAIRS = 500
+# Of one input all pairs are measured up to here: they share contexts, and 8% error took a ninth of the passes of the
+# papers' 200 pairs by 100 contexts, where clusters of half of them took a fifth (benchmarks/NOTES.md).
+_ALL_PAIRS_OF_ONE_INPUT = 2000
 # Measured on games with known profiles: beyond this ratio of noise to strength the correction leaves about a tenth.
 _NOISY = 1.5
 
@@ -114,10 +117,10 @@ def order_profile(
         orders: context sizes m, integers 0..n-2; or floats r in [0, 1], meaning int((n-2) r); None = every order for
             n <= 16, else the official ratios 0, .05, .1, .2, ..., .9, .95, 1.
         contexts: contexts for each pair and order (on average with "blocks"); None = 10, or 20 where all pairs are
-            measured.
+            measured and they are at most 500.
         pairs: the pairs to average over: "all", or integers (pairs, 2) such as `ij.pairs_within(grid, radius)`.
         n_pairs: about how many of them to measure for each input, drawn anew for each; None = all if they are at most
-            500, else 132, or more where the inputs are few.
+            500 (2,000 for one input, 1,000 each for two), else 132, or more where the inputs are few.
         method: "blocks" (pairs drawn in clusters that share contexts) or "quadruples" (pairs drawn singly).
         correction: "folded-normal" (the bias of |mean|, averaged over what the interaction may be), "plug-in" (the
             bias at the estimate itself; leaves more of it), or "none".
@@ -436,7 +439,7 @@ def _design(
     numbers = as_orders(orders, n_players, 2)
     n_pairs = n_pairs or _default_n_pairs(len(population.pairs), len(games))
     n_pairs = min(n_pairs, len(population.pairs))
-    contexts = contexts if contexts is not None else 20 if n_pairs == len(population.pairs) else 10
+    contexts = contexts if contexts is not None else 20 if n_pairs == len(population.pairs) <= _FEW_PAIRS else 10
     check_sampling(contexts, method)
     return Design(population, numbers, contexts, n_pairs, method, cluster_players_of(n_pairs, len(games)))
 
@@ -448,7 +451,8 @@ def _pairs_only(coalitions: np.ndarray) -> np.ndarray:
 
 
 def _default_n_pairs(population: int, inputs: int) -> int:
-    return population if population <= _FEW_PAIRS else max(132, 1056 // inputs)
+    takes_all = population <= max(_FEW_PAIRS, _ALL_PAIRS_OF_ONE_INPUT // inputs)
+    return population if takes_all else max(132, 1056 // inputs)
 
 
 def _settings(key: jax.Array, games: list[Game], design: Design) -> dict[str, Any]:

@@ -53,6 +53,25 @@ def lenet(padding, strides):
     return from_nnx(build)
 
 
+def dilated():
+    def build(r):
+        conv = nnx.Conv(3, 6, (3, 3), kernel_dilation=2, padding="SAME", rngs=r)
+        return nnx.Sequential(conv, nnx.relu, flatten, nnx.Linear(384, 4, rngs=r))
+
+    return from_nnx(build)
+
+
+def patch_embedding():
+    """The first layer of a vision transformer: a convolution whose stride is its size."""
+
+    def build(r):
+        embed = nnx.Conv(3, 6, (4, 4), strides=4, padding="VALID", rngs=r)
+        norm = nnx.LayerNorm(6, rngs=r)
+        return nnx.Sequential(embed, lambda x: x.reshape(-1, 4, 6), norm, flatten, nnx.Linear(24, 4, rngs=r))
+
+    return from_nnx(build)
+
+
 def batch_norm_first():
     def build(r):
         layers = nnx.BatchNorm(3, rngs=r), nnx.Conv(3, 4, (3, 3), rngs=r), nnx.BatchNorm(4, rngs=r), nnx.gelu
@@ -161,6 +180,8 @@ CASES = {
     "lenet same strided": (lambda: lenet("SAME", 2), (4, 4, 6)),
     "lenet valid": (lambda: lenet("VALID", 1), (4, 4, 6)),
     "lenet valid strided": (lambda: lenet("VALID", 2), (2, 2, 6)),
+    "dilated": (dilated, (8, 8, 6)),
+    "patch embedding": (patch_embedding, (4, 6)),
     "batch norm first": (batch_norm_first, (8, 8, 4)),
     "linen": (linen, (4, 4, 5)),
     "normalisation": (plain_with_normalisation, (16,)),

@@ -246,3 +246,15 @@ def test_compilation_is_shared_by_orders_inputs_and_pairs():
     for seed, game in enumerate(games):
         ij.order_interactions(jax.random.key(seed), game, orders=[1, 5, 9], contexts=3, pairs=[(seed, 11), (4, 5)])
     assert len(traces) - checked <= 2  # once to learn the memory of a row, once to compute
+
+
+@pytest.mark.parametrize("method", ["blocks", "quadruples"])
+@pytest.mark.parametrize("n_players", [784, 1000])
+def test_a_thousand_players(method, n_players):
+    game = ij.Game.from_function(lambda s: 3.0 * s[0] * s[-1] + jnp.sum(s, dtype=jnp.float32), n_players)
+    orders = [0, 1, n_players // 2, n_players - 3, n_players - 2]
+    found = ij.order_interactions(
+        jax.random.key(0), game, orders=orders, pairs=[(0, n_players - 1), (0, 1)], contexts=5, method=method
+    )
+    np.testing.assert_array_equal(found.mean, np.tile([3.0, 0.0], (5, 1)))
+    np.testing.assert_array_equal(found.stderr, 0.0)

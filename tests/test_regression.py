@@ -11,6 +11,7 @@ import pytest
 import interjax as ij
 from interjax import _quadratic, _regression
 from interjax._quadratic import Quadratic, fit_quadratic
+from interjax._samples import FOLDS, draw_samples
 
 N = 12
 ORDERS = [3, 5, 7]
@@ -171,6 +172,35 @@ def test_noise_is_not_fitted():
     masks, size = sample_of_sizes()
     fitted = fit_quadratic(masks, size, np.random.default_rng(5).normal(size=len(masks)), 0.5)
     assert np.var(fitted(MASKS)) < 0.1
+
+
+def test_estimates_and_errors_are_those_of_a_twin_that_lists_every_coalition():
+    """The same draws and fits, every stratum listed coalition by coalition and pair by pair."""
+    table, order, contexts = TABLES["saturated"], 5, 16
+    found = regress(3, ij.Game.from_table(table), orders=[order], contexts=contexts)
+    index = 1 << np.arange(N)
+    samples = draw_samples(jax.random.key(3), N, order, contexts, lambda m: table[m @ index], np.ones(N, bool))
+    assert not any(sample.enumerated for sample in samples)
+    models = []
+    for fold in range(FOLDS):
+        use = [sample.fold != fold for sample in samples]
+        masks = np.concatenate([sample.masks[rows] for sample, rows in zip(samples, use, strict=True)])
+        values = np.concatenate([sample.values[rows] for sample, rows in zip(samples, use, strict=True)])
+        models.append(fit_quadratic(masks, masks.sum(axis=1) - order, values, (order + 1) / N))
+    for place, (i, j) in enumerate(PAIRS):
+        mean, variance = 0.0, 0.0
+        for has_i, has_j in itertools.product([False, True], repeat=2):
+            sample = samples[has_i + has_j]
+            every = MASKS[(MASKS.sum(1) == order + has_i + has_j) & (MASKS[:, i] == has_i) & (MASKS[:, j] == has_j)]
+            rows = (sample.masks[:, i] == has_i) & (sample.masks[:, j] == has_j)
+            all_rest = sample.values - np.choose(sample.fold, [model(sample.masks) for model in models])
+            fitted = np.choose(sample.fold[rows], [model(every).mean() for model in models])
+            corrected = all_rest[rows] + fitted
+            mean += (1 if has_i == has_j else -1) * (corrected.mean() + sample.shift)
+            spread = len(corrected) * corrected.var() + 4 * all_rest.var()
+            variance += spread / (len(corrected) + 3) / len(corrected)
+        np.testing.assert_allclose(found.mean[0, place], mean, atol=1e-9)
+        np.testing.assert_allclose(found.stderr[0, place], np.sqrt(variance), rtol=1e-9)
 
 
 @pytest.mark.parametrize("settings", [{"batch_size": 7}, {"batch_size": 512}, {"mesh": 8}], ids=str)

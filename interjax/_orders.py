@@ -126,7 +126,8 @@ def order_interactions(
     what g explains is noise less. Take it for all pairs, hundreds or more, at middle orders: its passes do not grow
     with their number. Near the ends coalitions that hold (or lack) both players are rare, and blocks often need fewer
     passes, as they do for short lists of pairs. Sizes with few coalitions are enumerated; orders at which all three
-    are, the end orders among them, are exact. Errors of different pairs are correlated.
+    are, the end orders among them, are exact. Errors of different pairs are correlated. The coalitions of an order are
+    kept while it is measured, n bytes each.
 
     Args:
         key: a `jax.random.key`; the same key gives the same answer at any batch size.

@@ -93,17 +93,18 @@ def of_type(precision: str, arrays: Any) -> Any:
 
 
 def product_flops(jaxpr: Any) -> float:
-    """FLOP of all matrix products and convolutions of a computation; of branches the dearest."""
+    """FLOP of all matrix products and convolutions of a computation; of branches the dearest, and where the branch
+    depends on the platform the one for any other than a CPU, which convolves as the network is written."""
     total = 0.0
     for equation in jaxpr.eqns:
+        name = equation.primitive.name
         within = [product_flops(getattr(inner, "jaxpr", inner)) for inner in jaxprs_in_params(equation.params)]
-        if equation.primitive.name == "cond":
-            total += max(within)
+        if name in ("dot_general", "conv_general_dilated"):
+            total += product_work(equation) / (8 if name == "conv_general_dilated" else 1)  # as `product_work` counts
+        elif name == "cond":
+            total += within[-1] if equation.params.get("branches_platforms") else max(within)
         else:
-            repeats = equation.params.get("length", 1) if equation.primitive.name == "scan" else 1
-            total += repeats * sum(within)
-        weight = 8 if equation.primitive.name == "conv_general_dilated" else 1  # as `product_work` counts them
-        total += product_work(equation) / weight
+            total += sum(within) * (equation.params.get("length", 1) if name == "scan" else 1)
     return total
 
 

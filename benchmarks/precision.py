@@ -1,6 +1,6 @@
 """What bfloat16 costs and gains: error of I^(m) at low, middle and high orders, and passes per second beside float32.
 
-    python benchmarks/precision.py --fast
+    python benchmarks/precision.py
 
 Trains an MLP and LeNet on part of MNIST (where INTERJAX_DATA names no folder with mnist/, the MLP on the bundled
 digits). The same contexts are evaluated at both precisions, so the difference is rounding alone: its mean size over

@@ -23,8 +23,8 @@ from interjax._runs import RunFolder, fingerprint
 from interjax._strength import CORRECTIONS, KINDS, strength_of_input
 
 _FEW_PAIRS = 500
-# Of one input all pairs are measured up to here: they share contexts, and 8% error took a ninth of the passes of the
-# papers' 200 pairs by 100 contexts, where clusters of half of them took a fifth (benchmarks/NOTES.md).
+# Of one input all pairs are measured up to here: they share contexts, and the error of the papers' 200 pairs by 100
+# contexts takes a ninth of their passes, which clusters of half the pairs do not reach with a fifth (benchmarks/NOTES.md).
 _ALL_PAIRS_OF_ONE_INPUT = 2000
 # Measured on games with known profiles: beyond this ratio of noise to strength the correction leaves about a tenth.
 _NOISY = 1.5
@@ -117,7 +117,7 @@ def order_profile(
         orders: context sizes m, integers 0..n-2; or floats r in [0, 1], meaning int((n-2) r); None = every order for
             n <= 16, else the official ratios 0, .05, .1, .2, ..., .9, .95, 1.
         contexts: contexts for each pair and order (on average with "blocks"); None = 10, or 20 where all pairs are
-            measured and they are at most 500.
+            measured.
         pairs: the pairs to average over: "all", or integers (pairs, 2) such as `ij.pairs_within(grid, radius)`.
         n_pairs: about how many of them to measure for each input, drawn anew for each; None = all if they are at most
             500 (2,000 for one input, 1,000 each for two), else 132, or more where the inputs are few.
@@ -439,7 +439,7 @@ def _design(
     numbers = as_orders(orders, n_players, 2)
     n_pairs = n_pairs or _default_n_pairs(len(population.pairs), len(games))
     n_pairs = min(n_pairs, len(population.pairs))
-    contexts = contexts if contexts is not None else 20 if n_pairs == len(population.pairs) <= _FEW_PAIRS else 10
+    contexts = contexts if contexts is not None else 20 if n_pairs == len(population.pairs) else 10
     check_sampling(contexts, method)
     return Design(population, numbers, contexts, n_pairs, method, cluster_players_of(n_pairs, len(games)))
 

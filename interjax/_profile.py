@@ -23,8 +23,8 @@ from interjax._runs import RunFolder, fingerprint
 from interjax._strength import CORRECTIONS, KINDS, strength_of_input
 
 _FEW_PAIRS = 500
-# Of one input all pairs are measured up to here: they share contexts, and the error of the papers' 200 pairs by 100
-# contexts takes a ninth of their passes, which clusters of half the pairs do not reach with a fifth (benchmarks/NOTES.md).
+# Of one input all pairs are measured up to here: they share contexts, and reach the error of the papers' 200 pairs by
+# 100 contexts in a ninth of their passes, clusters of half the pairs not in a fifth (benchmarks/NOTES.md).
 _ALL_PAIRS_OF_ONE_INPUT = 2000
 # Measured on games with known profiles: beyond this ratio of noise to strength the correction leaves about a tenth.
 _NOISY = 1.5

@@ -72,7 +72,7 @@ def _posterior_bias(mean: np.ndarray, stderr: np.ndarray, freedom: np.ndarray) -
         likelihood += np.exp(-(degrees + 1) / 2 * np.log1p((observed - sign * _Z) ** 2 / degrees))
     prior = np.full(len(_Z), 1 / len(_Z))
     for _ in range(_EM_STEPS if len(observed) else 0):
-        prior = prior * (likelihood / (likelihood @ prior)[:, None]).mean(axis=0)
+        prior = prior * ((1 / (likelihood @ prior)) @ likelihood) / len(observed)
     bias = np.zeros_like(mean)
     bias[noisy] = stderr[noisy] * (likelihood @ (prior * _BIAS)) / (likelihood @ prior)
     return bias

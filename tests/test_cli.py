@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 import interjax as ij
-from interjax import _profile
+from interjax import _rounds
 from interjax import cli as command_line
 
 ROOT = Path(__file__).parents[1]
@@ -167,7 +167,7 @@ def test_the_same_command_again_measures_nothing(measured, checkpoint, tmp_path,
     def measure_again(*arguments):
         raise AssertionError("an input was measured a second time")
 
-    monkeypatch.setattr(_profile, "measure_input", measure_again)
+    monkeypatch.setattr(_rounds, "measure_input", measure_again)
     outcome = interjax("measure", "--checkpoint", checkpoint, *QUICK, "--out", folder)
     assert outcome.exit_code == 0
     assert numbers(folder) == numbers(measured[0])

@@ -14,8 +14,8 @@ from jax.extend.core import Literal, jaxprs_in_params
 from jax.sharding import Mesh
 
 _TRIAL_ROWS = 512
-# On a CPU a batch should stay in the last-level cache; measured in benchmarks/throughput.py.
-_CPU_CACHE_BYTES = 64 * 2**20
+# A CPU gains nothing from more intermediate values than these at once (benchmarks/NOTES.md).
+_CPU_BATCH_BYTES = 64 * 2**20
 _CPU_ROWS = (64, 4096)
 _ACCELERATOR_ROWS = (256, 2**16)
 _SHARE_OF_FREE_MEMORY = 0.4
@@ -108,7 +108,8 @@ def shapes_of(tree: Any) -> tuple[Any, tuple]:
 def fit_rows(program: Program, *, memory: int | None = None, most: int | None = None, mesh: Mesh | None = None) -> int:
     """Rows of a batch: a power of two whose compiled program fits the memory; `most` caps it.
 
-    A CPU is fastest while a batch fits its cache; an accelerator takes as many rows as fit a share of its free memory.
+    A CPU takes rows up to a fixed size of intermediate values, beyond which it gains nothing; an accelerator as many as
+    fit a share of its free memory.
     The first guess comes from the traced program's intermediate values. It is compiled, and shrunk while the
     compiler's own count (arguments, results and temporaries; on a CPU at least the intermediate values) is above the
     budget; a call of the program with the same shapes then finds it compiled.
@@ -128,7 +129,7 @@ def fit_rows(program: Program, *, memory: int | None = None, most: int | None = 
     least, largest = _CPU_ROWS if on_cpu else _ACCELERATOR_ROWS
     trial = min(_TRIAL_ROWS, most or _TRIAL_ROWS)
     row_bytes = max(1.0, _SHARE_KEPT * live_bytes(program(trial).jaxpr) / trial)
-    rows = _power_of_two_below(min(budget, _CPU_CACHE_BYTES if on_cpu else budget) / row_bytes)
+    rows = _power_of_two_below(min(budget, _CPU_BATCH_BYTES if on_cpu else budget) / row_bytes)
     rows = max(least, min(rows, largest))
     if rows * row_bytes > budget:
         rows = _power_of_two_below(budget / row_bytes)

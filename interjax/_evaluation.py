@@ -11,7 +11,6 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
 from interjax._batching import Batch, MemoryTooSmall, dispatch, fit_rows, remembered_batch, shapes_of
-from interjax._batching import as_mesh as as_mesh
 from interjax._games import Game
 from interjax._masked_networks import CHECKED_MASKS, check_folded, masks_to_check, player_parts
 

@@ -12,10 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from interjax._batching import check_memory
+from interjax._batching import as_mesh, check_memory
 from interjax._coalitions import all_of_size
 from interjax._designs import PIECE_ROWS, Plan, is_exact, plans
-from interjax._evaluation import RowValues, as_mesh
+from interjax._evaluation import RowValues
 from interjax._games import Game, warn_if_nonfinite
 from interjax._regression import PairEstimates, regress_pairs
 from interjax._results import Saved, result, static_field

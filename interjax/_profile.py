@@ -8,9 +8,8 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from interjax._batching import check_memory
+from interjax._batching import as_mesh, check_memory
 from interjax._clusters import PairPopulation
-from interjax._evaluation import as_mesh
 from interjax._games import Game, warn_if_nonfinite
 from interjax._measuring import Design, Measured, cluster_players_of
 from interjax._orders import as_coalitions, as_orders, check_key, check_sampling

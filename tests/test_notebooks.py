@@ -38,7 +38,10 @@ def test_there_are_notebooks():
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs(path, execute):
-    execute(nbformat.read(path, as_version=4))
+    notebook = execute(nbformat.read(path, as_version=4))
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert any("image/png" in output.get("data", {}) for output in outputs)  # it ran to its pictures
+    assert not any(output.output_type == "error" for output in outputs)
 
 
 def test_the_first_notebook_takes_mnist_where_there_is_some(data_folder, execute, monkeypatch):

@@ -48,9 +48,12 @@ def test_every_block_of_the_readme_is_of_a_checked_language():
 
 
 @pytest.mark.parametrize("number", range(len(PYTHON)))
-def test_python_of_the_readme_runs(number, tmp_path, monkeypatch):
+def test_python_of_the_readme_runs_and_prints_numbers(number, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     exec(compile(PYTHON[number], f"README.md, python block {number + 1}", "exec"), {"__name__": "readme"})
+    printed = capsys.readouterr().out
+    assert re.search(r"\d\.\d", printed)
+    assert "nan" not in printed
 
 
 @pytest.mark.parametrize("arguments", OWN, ids=" ".join)

@@ -58,9 +58,9 @@ from jax.extend.core import jaxprs_in_params
 import interjax as ij
 from interjax._coalitions import Draw, draw_coalitions
 from interjax._designs import plans
-from interjax._evaluation import RowValues
 from interjax._models import as_apply
 from interjax._orders import ObservationSums
+from interjax._row_values import RowValues
 from interjax._tracing import product_work
 
 if options.device:

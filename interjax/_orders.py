@@ -15,10 +15,10 @@ from jax.sharding import Mesh
 from interjax._batching import as_mesh, check_memory
 from interjax._coalitions import all_of_size
 from interjax._designs import PIECE_ROWS, Plan, is_exact, plans
-from interjax._evaluation import RowValues
 from interjax._games import Game, warn_if_nonfinite
 from interjax._regression import PairEstimates, regress_pairs
 from interjax._results import Saved, result, static_field
+from interjax._row_values import RowValues
 
 METHODS = ("blocks", "quadruples", "regression")
 OFFICIAL_RATIOS = (0.0, 0.05, *(tenth / 10 for tenth in range(1, 10)), 0.95, 1.0)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import interjax as ij
-from interjax import _designs, _evaluation
+from interjax import _designs, _row_values
 from interjax._batching import fit_rows
 from interjax._designs import plans
 
@@ -41,7 +41,7 @@ def measured(game, **settings):
 def spied(monkeypatch, fails=lambda rows: False):
     """Rows of the batches that are started; those for which `fails` holds raise what a device without memory raises."""
     rows = []
-    real = _evaluation._row_values
+    real = _row_values._row_values
 
     class Spy:
         trace = real.trace
@@ -52,7 +52,7 @@ def spied(monkeypatch, fails=lambda rows: False):
                 raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 7 bytes.")
             return real(game, parts, contexts, used, index, flips, **options)
 
-    monkeypatch.setattr(_evaluation, "_row_values", Spy())
+    monkeypatch.setattr(_row_values, "_row_values", Spy())
     return rows
 
 
@@ -67,7 +67,7 @@ def test_the_compiled_batch_fits_the_memory_given(monkeypatch, fold, memory):
     masks = np.zeros((rows[0] // 4 + 2, 16), bool)
     flips = np.zeros((rows[0], 2), np.int32)
     arguments = game, parts, masks, np.int32(0), np.zeros(rows[0], np.int32), flips
-    analysis = _evaluation._row_values.trace(*arguments, mesh=None).lower().compile().memory_analysis()
+    analysis = _row_values._row_values.trace(*arguments, mesh=None).lower().compile().memory_analysis()
     needed = analysis.argument_size_in_bytes + analysis.output_size_in_bytes + analysis.temp_size_in_bytes
     assert needed <= memory
     assert rows[0] == {4_000_000: 4, 20_000_000: 32}[memory]
@@ -148,7 +148,7 @@ class Lost:
 
 
 def test_memory_that_runs_out_while_a_batch_runs_is_noticed(monkeypatch):
-    game, real = game_of(True), _evaluation._row_values
+    game, real = game_of(True), _row_values._row_values
     expected = measured(game, batch_size=48)
 
     class Failing:
@@ -157,7 +157,7 @@ def test_memory_that_runs_out_while_a_batch_runs_is_noticed(monkeypatch):
         def __call__(self, *arguments, **options):
             return Lost() if len(arguments[4]) > 20 else real(*arguments, **options)
 
-    monkeypatch.setattr(_evaluation, "_row_values", Failing())
+    monkeypatch.setattr(_row_values, "_row_values", Failing())
     with pytest.warns(UserWarning, match="ran out of memory") as warned:
         found = measured(game, batch_size=49)
     assert len(warned) == 2
@@ -172,7 +172,7 @@ def test_one_row_too_many_and_other_failures_are_raised(monkeypatch):
     def broken(*_, **__):
         raise jax.errors.JaxRuntimeError("INTERNAL: no such instruction")
 
-    monkeypatch.setattr(_evaluation, "_row_values", broken)
+    monkeypatch.setattr(_row_values, "_row_values", broken)
     with pytest.raises(jax.errors.JaxRuntimeError, match="no such instruction"):
         measured(game_of(), batch_size=6)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import interjax as ij
-from interjax import _evaluation
+from interjax import _row_values
 from interjax._designs import closure, expected_passes, is_exact, plans
 
 N = 10
@@ -142,7 +142,7 @@ def test_a_closure_numbers_each_subset_once():
 
 def test_flips_switch_players_in_their_context():
     contexts = np.array([[True, False, False], [False, True, True]])
-    masks = _evaluation._flipped(np, contexts, np.array([0, 1]), np.array([[0, 2], [-1, 0]]))
+    masks = _row_values._flipped(np, contexts, np.array([0, 1]), np.array([[0, 2], [-1, 0]]))
     assert masks.tolist() == [[False, False, True], [True, True, True]]
 
 

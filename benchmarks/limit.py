@@ -51,8 +51,6 @@ from _common import (
     rate,
     spread,
 )
-from _resnet18 import ResNet18
-from flax import nnx
 from jax.extend.core import jaxprs_in_params
 
 import interjax as ij
@@ -69,12 +67,15 @@ if options.device:
 # Nominal dense TFLOP/s by device kind and precision (NVIDIA's H200 data sheet, without sparsity).
 NOMINAL = {"H200": {"float32": 67.0, "tensorfloat32": 494.7, "bfloat16": 989.5}}
 VIT_SMALL = {"patch": 14, "width": 384, "depth": 12, "heads": 6}
-LARGE = {"resnet18": Setting("resnet18", (224, 224, 3), 16), "vit": Setting("vit", (224, 224, 3), 16, VIT_SMALL)}
+LARGE = {
+    "resnet18": Setting("resnet18", (224, 224, 3), 16, {"stem": "large"}),
+    "vit": Setting("vit", (224, 224, 3), 16, VIT_SMALL),
+}
 FAST = {
     "mlp": Setting("mlp", (8, 8, 1), 8, {"hidden": (32,)}),
     "lenet": Setting("lenet", (16, 16, 1), 16),
     "alexnet": SETTINGS["alexnet"],
-    "resnet18": Setting("resnet18", (32, 32, 3), 16, {"widths": (8, 16, 16, 16)}),
+    "resnet18": Setting("resnet18", (32, 32, 3), 16, {"widths": (8, 16, 16, 16), "stem": "large"}),
     "vit": Setting("vit", (32, 32, 3), 16, {"patch": 8, "width": 16, "depth": 1, "heads": 2}),
 }
 rounds, least = (1, 0.02) if options.fast else (options.rounds, options.seconds)
@@ -137,11 +138,7 @@ class Subject:
         self.name, self.precision = name, precision
         setting = (FAST if options.fast else SETTINGS | LARGE)[name]
         self.shape, self.players = setting.shape, setting.players
-        self.model = (
-            ResNet18(setting.shape[-1], 10, rngs=nnx.Rngs(0), **setting.options)
-            if name == "resnet18"
-            else setting.build()
-        )
+        self.model = setting.build()
         self.x = setting.draw_input()
         self.orders = [int((self.players.n - 2) * ratio) for ratio in INNER_RATIOS]
         random = np.random.default_rng(1)

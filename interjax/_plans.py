@@ -62,7 +62,7 @@ def default_plan(data: Dataset, *, network: str | None = None, epochs: int | Non
         options["hidden"] = (256, 256) if math.prod(data.input_shape) > 256 else (128, 64)
     spec = NetworkSpec(network, data.input_shape, data.n_classes, options)
     n_examples, augment = len(data.train_x), flip_and_crop if is_colour else None
-    if network in ("alexnet", "resnet20"):
+    if network in ("alexnet", "resnet20", "resnet18"):
         batch_size, epochs = 128, epochs or (200 if is_colour else 10)
         n_steps = epochs * max(1, n_examples // batch_size)
         rate = optax.exponential_decay(0.01 if network == "alexnet" else 0.1, n_steps, 0.1)

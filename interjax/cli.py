@@ -90,7 +90,7 @@ def _common(command: Any) -> Any:
             click.option(
                 "--network",
                 default=None,
-                help="mlp | lenet | alexnet | resnet20 | vit; by default one that suits the data",
+                help="mlp | tabular_mlp | lenet | alexnet | resnet20 | resnet18 | vit; by default one that suits the data",
             ),
             click.option(
                 "--epochs",

@@ -10,12 +10,13 @@ from typing import Any
 from flax import nnx
 from jaxtyping import Array
 
-from interjax._architectures import ACTIVATIONS as ACTIVATIONS
 from interjax._architectures import MLP as MLP
 from interjax._architectures import AlexNetCIFAR as AlexNetCIFAR
 from interjax._architectures import LeNet as LeNet
-from interjax._architectures import ResNet as ResNet
-from interjax._architectures import VisionTransformer as VisionTransformer
+from interjax._layers import ACTIVATIONS as ACTIVATIONS
+from interjax._residual_networks import ResNet as ResNet
+from interjax._residual_networks import ResNet18 as ResNet18
+from interjax._transformer import VisionTransformer as VisionTransformer
 
 
 def build(
@@ -24,11 +25,13 @@ def build(
     """Build a network by name.
 
     Args:
-        name: "mlp", "lenet", "alexnet", "resnet20" or "vit".
+        name: "mlp", "tabular_mlp", "lenet", "alexnet", "resnet20", "resnet18" or "vit".
         input_shape: shape of one input, without the batch axis: (features,) or (height, width, channels).
         n_classes: number of logits, at least 2.
         seed: an integer or a `jax.random.key`, from which the parameters and the dropout stream are drawn.
-        options: what the network's class takes by keyword, e.g. `hidden=(64, 64)` for "mlp".
+        options: what the network's class takes by keyword; for "mlp" `hidden`, the widths of its hidden layers, by
+            default (256, 256); for "tabular_mlp" `width` of the hidden layers, by default 100, and `depth`, the number
+            of linear layers, by default 5; for both `activation` and `dropout`.
 
     Returns:
         An nnx module in training mode: inputs (batch, *input_shape) -> logits (batch, n_classes).
@@ -119,11 +122,31 @@ def _build_mlp(
     return MLP((math.prod(input_shape), *hidden, n_classes), activation, dropout=dropout, rngs=rngs)
 
 
+def _build_tabular_mlp(
+    input_shape,
+    n_classes: int,
+    *,
+    width: int = 100,
+    depth: int = 5,
+    activation: str = "relu",
+    dropout: float = 0.0,
+    rngs: nnx.Rngs,
+) -> MLP:
+    """A deep narrow MLP for tables: so many linear layers, the hidden ones of one width; MLP-5 at the defaults."""
+    if not isinstance(depth, int) or depth < 2:
+        raise ValueError(f"depth of tabular_mlp is its number of linear layers, an integer of at least 2; got {depth}")
+    if not isinstance(width, int) or width < 1:
+        raise ValueError(f"width of tabular_mlp is that of its hidden layers, a positive integer; got {width}")
+    return MLP((math.prod(input_shape), *[width] * (depth - 1), n_classes), activation, dropout=dropout, rngs=rngs)
+
+
 _NETWORKS: dict[str, Callable[..., nnx.Module]] = {
     "mlp": _build_mlp,
+    "tabular_mlp": _build_tabular_mlp,
     "lenet": LeNet,
     "alexnet": AlexNetCIFAR,
     "resnet20": ResNet,
+    "resnet18": ResNet18,
     "vit": VisionTransformer,
 }
 

@@ -10,14 +10,16 @@ import pytest
 from flax import nnx
 
 from interjax import networks
-from interjax._architectures import _halve
 from interjax._convolution import Convolution
+from interjax._layers import halve
 
 SMALL = {
     "mlp": ((5, 3), {"hidden": [7], "dropout": 0.5}),
+    "tabular_mlp": ((6,), {"width": 20, "depth": 3, "dropout": 0.5}),
     "lenet": ((12, 13, 2), {}),
     "alexnet": ((29, 30, 1), {"dropout": 0.5}),
     "resnet20": ((6, 5, 2), {"depth": 8, "width": 4}),
+    "resnet18": ((9, 8, 2), {"widths": [3, 5, 4, 4]}),
     "vit": ((8, 4, 1), {"width": 8, "depth": 1, "heads": 2, "dropout": 0.5}),
 }
 
@@ -77,14 +79,15 @@ def test_a_wrong_input_shape_is_refused(case):
         network(x[:, :-1])
 
 
-@pytest.mark.parametrize("name", ["mlp", "alexnet", "vit"])
+@pytest.mark.parametrize("name", ["mlp", "tabular_mlp", "alexnet", "vit"])
 def test_dropout_is_on_in_training_only(name):
     network, x = build(name), inputs(name)
     assert not np.array_equal(apply(network, x), apply(network, x))
 
 
-def test_batch_statistics_move_in_training_only():
-    network, x = build("resnet20"), inputs("resnet20")
+@pytest.mark.parametrize("name", ["resnet20", "resnet18"])
+def test_batch_statistics_move_in_training_only(name):
+    network, x = build(name), inputs(name)
     before = jax.tree.map(jnp.copy, nnx.state(network, nnx.BatchStat))
     network.eval()
     apply(network, x)
@@ -105,16 +108,88 @@ def test_new_parameters_do_not_compile_again():
 
 
 @pytest.mark.parametrize(
-    ("name", "shape", "expected"),
+    ("name", "shape", "n_classes", "expected"),
     [
-        ("mlp", (28, 28, 1), 784 * 256 + 256 + 256 * 256 + 256 + 256 * 10 + 10),
-        ("lenet", (28, 28, 1), 61_706),
-        ("alexnet", (32, 32, 3), 2_472_266),
-        ("resnet20", (32, 32, 3), 269_722),
+        ("mlp", (28, 28, 1), 10, 784 * 256 + 256 + 256 * 256 + 256 + 256 * 10 + 10),
+        ("tabular_mlp", (12,), 2, 12 * 100 + 100 + 3 * (100 * 100 + 100) + 100 * 2 + 2),
+        ("lenet", (28, 28, 1), 10, 61_706),
+        ("alexnet", (32, 32, 3), 10, 2_472_266),
+        ("resnet20", (32, 32, 3), 10, 269_722),
+        ("resnet18", (32, 32, 3), 10, 11_173_962),  # github.com/kuangliu/pytorch-cifar, models/resnet.py, ResNet18()
+        ("resnet18", (224, 224, 3), 1000, 11_689_512),  # torchvision.models.ResNet18_Weights, num_params
     ],
 )
-def test_published_numbers_of_parameters(name, shape, expected):
-    assert n_parameters(networks.build(name, shape, 10)) == expected
+def test_published_numbers_of_parameters(name, shape, n_classes, expected):
+    assert n_parameters(networks.build(name, shape, n_classes)) == expected
+
+
+def published_resnet18(x, stem, state):
+    """He et al. 2016, table 1, written with lax; state: variables by path, e.g. ("blocks", 0, "conv1", "kernel")."""
+
+    def conv(x, name, stride, pad):
+        kernel = state[(*name, "kernel")]
+        return jax.lax.conv_general_dilated(
+            x, kernel, (stride, stride), [(pad, pad)] * 2, dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+
+    def norm(x, name):
+        mean, var, scale, bias = (state[(*name, one)].reshape(1, 1, 1, -1) for one in ("mean", "var", "scale", "bias"))
+        return (x - mean) / jnp.sqrt(var + 1e-5) * scale + bias
+
+    def relu(x):
+        return jnp.maximum(x, 0)
+
+    if stem == "small":
+        x = relu(norm(conv(x, ("conv",), 1, 1), ("norm",)))
+    else:
+        x = relu(norm(conv(x, ("conv",), 2, 3), ("norm",)))
+        pads = ((0, 0), (1, 1), (1, 1), (0, 0))
+        x = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 3, 3, 1), (1, 2, 2, 1), pads)
+    for index, stride in enumerate([1, 1, 2, 1, 2, 1, 2, 1]):
+        block = ("blocks", index)
+        y = relu(norm(conv(x, (*block, "conv1"), stride, 1), (*block, "norm1")))
+        y = norm(conv(y, (*block, "conv2"), 1, 1), (*block, "norm2"))
+        if stride == 2:
+            x = norm(conv(x, (*block, "shortcut"), 2, 0), (*block, "shortcut_norm"))
+        x = relu(x + y)
+    return x.mean((1, 2)) @ state[("head", "kernel")] + state[("head", "bias")][None]
+
+
+@pytest.mark.parametrize(("stem", "shape"), [("small", (17, 16, 3)), ("large", (33, 64, 1))])
+def test_resnet18_has_the_values_of_the_published_architecture(stem, shape):
+    network = networks.build("resnet18", shape, 5, widths=[4, 6, 8, 8], stem=stem)
+    network.eval()
+    random, state = np.random.default_rng(0), {}
+    for path, variable in nnx.to_flat_state(nnx.state(network, (nnx.Param, nnx.BatchStat))):
+        spread = random.uniform(0.5, 2, variable.shape) if path[-1] in ("var", "scale") else None
+        state[path] = jnp.float32(random.normal(0, 0.3, variable.shape) if spread is None else spread)
+    nnx.update(network, nnx.from_flat_state(state))
+    x = jax.random.normal(jax.random.key(1), (3, *shape))
+    logits = apply(network, x)
+    expected = jax.jit(published_resnet18, static_argnums=1)(x, stem, state)
+    np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-4)
+    assert np.std(logits, axis=0).min() > 0.01  # the logits depend on the input
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "stem"),
+    [
+        ((63, 80, 1), {}, "small"),
+        ((64, 80, 1), {}, "large"),
+        ((64, 64, 1), {"stem": "small"}, "small"),
+        ((32, 32, 1), {"stem": "large"}, "large"),
+    ],
+)
+def test_the_stem_of_resnet18_follows_the_size_of_the_image(shape, options, stem):
+    network = networks.build("resnet18", shape, 3, widths=[2, 2, 2, 2], **options)
+    assert network.stem == stem
+    assert network.conv.kernel.shape[0] == {"small": 3, "large": 7}[stem]
+    assert nnx.eval_shape(apply, network, jnp.ones((2, *shape))).shape == (2, 3)
+
+
+def test_the_depth_of_a_tabular_mlp_counts_its_linear_layers():
+    assert networks.build("tabular_mlp", (3, 4), 2).sizes == (12, 100, 100, 100, 100, 2)
+    assert networks.build("tabular_mlp", (12,), 2, depth=2, width=7, activation="tanh").sizes == (12, 7, 2)
 
 
 def test_kernels_have_variance_one_over_fan_in():
@@ -132,7 +207,7 @@ def test_initialisation_works_inside_jit_with_the_same_draws():
 
 def test_pooling_equals_the_window_reduction():
     x = jax.random.normal(jax.random.key(0), (2, 7, 6, 3))
-    np.testing.assert_array_equal(jax.jit(_halve)(x), nnx.max_pool(x, (2, 2), (2, 2)))
+    np.testing.assert_array_equal(jax.jit(halve)(x), nnx.max_pool(x, (2, 2), (2, 2)))
 
 
 def test_hidden_returns_every_layer_after_the_flat_input():
@@ -159,7 +234,7 @@ def test_a_spec_builds_from_a_key_as_from_a_seed():
 @pytest.mark.parametrize(
     ("name", "shape", "options", "message"),
     [
-        ("lstm", (4,), {}, "unknown network 'lstm': expected one of mlp, lenet"),
+        ("lstm", (4,), {}, "unknown network 'lstm': expected one of mlp, tabular_mlp, lenet"),
         ("mlp", (4,), {"width": 3}, "no option 'width': it takes hidden"),
         ("mlp", (4,), {"rngs": 3}, "no option 'rngs'"),
         ("mlp", (4,), {"activation": "step"}, "unknown activation 'step'"),
@@ -170,6 +245,16 @@ def test_a_spec_builds_from_a_key_as_from_a_seed():
         ("lenet", (8, 8, 1), {}, "at least 12x12 pixels, got 8x8"),
         ("alexnet", (28, 28, 1), {}, "at least 29x29"),
         ("resnet20", (32, 32, 3), {"depth": 21}, "6k . 2"),
+        ("tabular_mlp", (4,), {"depth": 1}, "depth .* at least 2; got 1"),
+        ("tabular_mlp", (4,), {"depth": 2.5}, "depth .* got 2.5"),
+        ("tabular_mlp", (4,), {"width": 0}, "width .* positive integer; got 0"),
+        ("resnet18", (32, 32), {}, "height, width, channels"),
+        ("resnet18", (7, 32, 3), {}, "at least 8x8 pixels, got 7x32"),
+        ("resnet18", (31, 32, 3), {"stem": "large"}, 'stem "large" takes images of at least 32x32 pixels, got 31x32'),
+        ("resnet18", (32, 32, 3), {"stem": "huge"}, "stem .* got 'huge'"),
+        ("resnet18", (32, 32, 3), {"widths": [8, 8, 8]}, "four stages, positive integers; got .8, 8, 8"),
+        ("resnet18", (32, 32, 3), {"widths": [8, 8, 8, 0]}, "four stages"),
+        ("resnet18", (32, 32, 3), {"widths": 64}, "four stages, positive integers; got 64"),
         ("vit", (30, 32, 3), {}, "do not tile"),
         ("vit", (32, 32, 3), {"width": 30}, "heads"),
     ],

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -29,13 +29,24 @@ def draw_coalition(key: Array, size: Int[Array, ""], excluded: Bool[Array, " n"]
     The lowest bits hold the player's number, so keys never tie and the size is exact; the remaining (at least 21)
     bits decide all but a share n / 2^21 of draws.
     """
+    keys = _distinct_keys(key, excluded)
+    return keys < _threshold(keys, size, jnp.sum(~excluded, dtype=jnp.int32))
+
+
+def draw_nested(key: Array, n_players: int, sizes: Sequence[int]) -> Bool[Array, "sizes n"]:
+    """The first players of one uniform permutation, as many as each size says: coalitions inside each other."""
+    keys = _distinct_keys(key, jnp.zeros(n_players, bool))
+    count = jnp.int32(n_players)
+    return jnp.stack([keys < _threshold(keys, jnp.int32(size), count) for size in sizes])
+
+
+def _distinct_keys(key: Array, excluded: Bool[Array, " n"]) -> Array:
+    """A random number below 2^31 for each player, no two the same; 2^32 - 1 for the excluded ones."""
     n_players = excluded.shape[0]
     index_bits = max(1, (n_players - 1).bit_length())
     random_bits = jax.random.bits(key, (n_players,), jnp.uint32) >> (index_bits + 1)
     players = jnp.arange(n_players, dtype=jnp.uint32)
-    keys = jnp.where(excluded, jnp.uint32(2**32 - 1), (random_bits << index_bits) | players)
-
-    return keys < _threshold(keys, size, n_players - jnp.sum(excluded, dtype=jnp.int32))
+    return jnp.where(excluded, jnp.uint32(2**32 - 1), (random_bits << index_bits) | players)
 
 
 def _threshold(keys: Array, size: Array, count: Array) -> Array:

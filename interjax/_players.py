@@ -136,9 +136,13 @@ class Players:
         return np.bincount(self.labels[chosen & (self.labels >= 0)], minlength=self.n) == 0
 
     @functools.cached_property
+    def digest(self) -> str:
+        """A digest of the labels: equal partitions have equal digests."""
+        return hashlib.sha256(np.ascontiguousarray(self.labels).tobytes()).hexdigest()
+
+    @functools.cached_property
     def _identity(self) -> tuple:
-        digest = hashlib.sha256(np.ascontiguousarray(self.labels).tobytes()).hexdigest()
-        return self.shape, self.n, self.cells, digest
+        return self.shape, self.n, self.cells, self.digest
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Players) and self._identity == other._identity

@@ -2,6 +2,7 @@
 
 import functools
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -36,11 +37,13 @@ def accuracy(model: Model, x: Any, y: Any, *, batch_size: int = 500) -> float:
     return float(np.mean(_predict(model, x, batch_size) == y))
 
 
-def correctly_classified(model: Model, x: Any, y: Any, *, count: int, key: Array, batch_size: int = 500) -> np.ndarray:
+def correctly_classified(
+    model: Model | Sequence[Model], x: Any, y: Any, *, count: int, key: Array, batch_size: int = 500
+) -> np.ndarray:
     """Draw inputs that the network classifies correctly, the same number of each class as far as there are.
 
     Args:
-        model: nnx module, inputs (batch, ...) -> logits (batch, classes).
+        model: nnx module, inputs (batch, ...) -> logits (batch, classes); or several that must all be correct.
         x: inputs (N, ...).
         y: class indices (N,).
         count: number of inputs to draw.
@@ -62,12 +65,14 @@ def correctly_classified(model: Model, x: Any, y: Any, *, count: int, key: Array
     """
     x, y = check_examples(x, y)
     count = check_positive("count", count)
+    models = model if isinstance(model, Sequence) else [model]
     n_classes = len(np.unique(y))
     order = np.asarray(jax.random.permutation(key, len(x)))
     correct = np.zeros(0, int)
     for start in range(0, len(x), batch_size):
         rows = order[start : start + batch_size]
-        correct = np.concatenate([correct, rows[_predict(model, x[rows], batch_size) == y[rows]]])
+        agreed = np.all([_predict(one, x[rows], batch_size) == y[rows] for one in models], axis=0)
+        correct = np.concatenate([correct, rows[agreed]])
         found = np.unique(y[correct], return_counts=True)[1]
         if len(found) == n_classes and found.min() >= -(-count // n_classes):
             break
@@ -99,7 +104,7 @@ def check_positive(name: str, value: int | None) -> int:
     return int(value)
 
 
-def _predict(model: Model, x: np.ndarray, batch_size: int) -> np.ndarray:
+def _predict(model: Model, x: np.ndarray, batch_size: int = 500) -> np.ndarray:
     """The class of the largest logit for each input, (N,)."""
     evaluated = nnx.with_attributes(model, deterministic=True, use_running_average=True, raise_if_not_found=False)
     graphdef, state = nnx.split(evaluated)

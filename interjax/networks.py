@@ -150,6 +150,8 @@ _NETWORKS: dict[str, Callable[..., nnx.Module]] = {
     "vit": VisionTransformer,
 }
 
+NAMES = tuple(_NETWORKS)
+
 
 def _options(constructor: Callable[..., nnx.Module]) -> list[str]:
     """What a constructor takes by keyword beside the source of its parameters."""

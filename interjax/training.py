@@ -1,12 +1,13 @@
 """Training of Flax nnx networks, resumed bit for bit after a kill, and networks on disk."""
 
 import contextlib
-import dataclasses
 import functools
 import hashlib
+import json
 import math
+import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,20 @@ from interjax._checkpoints import Model, PathLike
 from interjax._checkpoints import load_network as load_network
 from interjax._checkpoints import save_network as save_network
 from interjax._checkpoints import saved_steps as saved_steps
+from interjax._modulated import PRESETS as PRESETS
+from interjax._modulated import ModulatedCrossEntropy as ModulatedCrossEntropy
+from interjax._modulated import cross_entropy as cross_entropy
 from interjax._plans import Augment
 from interjax._plans import Plan as Plan
 from interjax._plans import default_plan as default_plan
 from interjax._plans import flip_and_crop as flip_and_crop
+from interjax._plans import paper_optimizer as paper_optimizer
 from interjax._predictions import accuracy as accuracy
 from interjax._predictions import check_examples, check_positive
 from interjax._predictions import correctly_classified as correctly_classified
 from interjax._results import Saved, result
+from interjax._schedule import Schedule, schedule_of
+from interjax._schedule import log_spaced_steps as log_spaced_steps
 from interjax.datasets import Dataset
 from interjax.networks import NetworkSpec
 
@@ -64,10 +71,13 @@ def train(
     augment: Augment | None = None,
     checkpoint_folder: PathLike | None = None,
     save_every: int | None = None,
+    save_at: Iterable[int] | None = None,
     keep: int | None = 1,
     spec: NetworkSpec | None = None,
     extra: dict[str, Any] | None = None,
+    metrics: PathLike | None = None,
     on_epoch: Callable[[int, Model, TrainingLog], Any] | None = None,
+    on_checkpoint: Callable[[int, Model], Any] | None = None,
     progress: Callable[[int, int], Any] | None = None,
 ) -> TrainingLog:
     """Train a network in place by minibatches; an interrupted run continues as if it had not been.
@@ -85,15 +95,19 @@ def train(
         epochs: passes over the data; give either this or `steps`.
         steps: optimizer steps.
         batch_size: examples a step; more make a step costlier and its gradient less noisy.
-        loss: (model, x, y, key) -> (batch,), the loss of each example; `cross_entropy` by default.
+        loss: (model, x, y, key) -> (batch,), the loss of each example; `cross_entropy` by default,
+            `ModulatedCrossEntropy(...)` to favour or suppress orders.
         augment: (key, x) -> x of the same shape, applied to each batch, e.g. `flip_and_crop`.
         checkpoint_folder: where to save; if it holds a checkpoint of this run, the run continues from there.
-        save_every: steps between checkpoints; an epoch by default.
+        save_every: steps between checkpoints; by default an epoch, or none but `save_at` and the last.
+        save_at: steps to save at besides, 0 for the untrained network, such as `log_spaced_steps(steps, 12)`.
         keep: the number of checkpoints to keep, None for all.
         spec: what the network is, so that `load_network(checkpoint_folder)` can rebuild it.
         extra: anything of JSON types to keep beside the network.
+        metrics: a file for the log as JSON lines, one an epoch, written as the epochs end.
         on_epoch: called with (epochs done, model, log so far) after each epoch and before its checkpoint, so
             that a resumed run may call it again for the epoch in which it was stopped.
+        on_checkpoint: called with (steps done, model) before each checkpoint is written; also without a folder.
         progress: called with (steps done, steps in all) after each step.
 
     Returns:
@@ -119,18 +133,18 @@ def train(
     if (epochs is None) == (steps is None):
         raise ValueError(f"give either epochs or steps, got epochs={epochs} and steps={steps}")
     n_steps = check_positive("steps", steps) if epochs is None else check_positive("epochs", epochs) * per_epoch
-    save_every = per_epoch if save_every is None else check_positive("save_every", save_every)
+    schedule = schedule_of(jax.random.split(key)[0], len(x), batch_size, n_steps, save_every, save_at)
     # A view that shares the model's variables: they train, and the caller's mode stays as it is.
     learner = nnx.with_attributes(model, deterministic=False, use_running_average=False, raise_if_not_found=False)
     run = _Run(learner, nnx.Optimizer(learner, optimizer, wrt=nnx.Param))
     update = _make_update(loss or cross_entropy, augment)
-    order_key, batch_key = jax.random.split(key)
+    batch_key = jax.random.split(key)[1]
 
     with contextlib.ExitStack() as stack:
-        save = _do_nothing
+        write = _do_nothing
         if checkpoint_folder is not None:
-            about = _about_run(spec, extra, x, y, key, batch_size)
-            save = _open_checkpoints(stack, run, checkpoint_folder, keep, about)
+            about = _about_run(spec, extra, x, y, key, batch_size, loss)
+            write = _open_checkpoints(stack, run, checkpoint_folder, keep, about)
         if run.step > n_steps:
             raise ValueError(f"{checkpoint_folder} holds {run.step} steps of this run, more than the {n_steps} asked")
         x, y = jnp.asarray(x), jnp.asarray(y)
@@ -141,16 +155,17 @@ def train(
                 progress(run.step, n_steps)
 
         def end_epoch(epoch: int, log: TrainingLog) -> None:
+            if metrics is not None:
+                _write_lines(Path(metrics), log)
             if on_epoch is not None:
                 on_epoch(epoch, model, log)
 
-        schedule = _Schedule(order_key, len(x), batch_size, n_steps, save_every)
+        def save() -> None:
+            if on_checkpoint is not None and math.isfinite(float(run.loss_sum)):
+                on_checkpoint(run.step, model)
+            write()
+
         return _train_epochs(run, schedule, step, save, test, end_epoch)
-
-
-def cross_entropy(model: Model, x: Array, y: Array, key: Array) -> Array:
-    """Softmax cross entropy of each example, -log softmax(model(x))_y, in nats: (batch,)."""
-    return optax.softmax_cross_entropy_with_integer_labels(model(x), y)
 
 
 class _Run:
@@ -183,44 +198,24 @@ class _Run:
         return TrainingLog(**{name: np.array([entry[name] for entry in entries]) for name in entries[0]})
 
 
-@dataclasses.dataclass(frozen=True)
-class _Schedule:
-    """Which examples each step takes, how many steps there are, and after how many the run is saved."""
-
-    key: Array
-    n_examples: int
-    batch_size: int
-    n_steps: int
-    save_every: int
-
-    @property
-    def per_epoch(self) -> int:
-        return self.n_examples // self.batch_size
-
-    def batches(self, epoch: int, step: int) -> Iterator[np.ndarray]:
-        """Rows of each step of an epoch, from the step where the run stands."""
-        order = np.asarray(_epoch_order(self.key, self.n_examples, epoch))
-        first = epoch * self.per_epoch
-        for batch in range(step - first, min(self.per_epoch, self.n_steps - first)):
-            yield order[batch * self.batch_size : (batch + 1) * self.batch_size]
-
-
 def _train_epochs(
     run: _Run,
-    schedule: _Schedule,
+    schedule: Schedule,
     step: Callable[[np.ndarray], None],
     save: Callable[[], None],
     test: Any,
     end_epoch: Callable[[int, TrainingLog], None],
 ) -> TrainingLog:
     """Train from where the run stands to its last step, or until the loss is not finite."""
-    per_epoch, n_steps, save_every = schedule.per_epoch, schedule.n_steps, schedule.save_every
+    per_epoch, n_steps = schedule.per_epoch, schedule.n_steps
     log = None
+    if run.step == 0 and schedule.saves(0):
+        save()
     for epoch in range(run.step // per_epoch, -(-n_steps // per_epoch)):
         end = min((epoch + 1) * per_epoch, n_steps)
         for rows in schedule.batches(epoch, run.step):
             step(rows)
-            if run.step % save_every == 0 and run.step < end:
+            if run.step < end and schedule.saves(run.step):
                 save()
         log = run.end_epoch(test, per_epoch)
         if not math.isfinite(log.loss[-1]):
@@ -230,7 +225,7 @@ def _train_epochs(
             )
             break
         end_epoch(epoch + 1, log)
-        if run.step % save_every == 0 or run.step == n_steps:
+        if schedule.saves(run.step):
             save()
     return log or run.log()
 
@@ -257,11 +252,6 @@ def _make_update(loss: Loss, augment: Augment | None) -> Callable[..., Array]:
         return value
 
     return update
-
-
-@functools.partial(jax.jit, static_argnums=1)
-def _epoch_order(key: Array, n_examples: int, epoch: int) -> Array:
-    return jax.random.permutation(jax.random.fold_in(key, epoch), n_examples)
 
 
 def _open_checkpoints(
@@ -299,13 +289,29 @@ def _check_same_run(folder: Path, found: dict[str, Any], about: dict[str, Any]) 
             )
 
 
-def _about_run(spec: NetworkSpec | None, extra: Any, x: Any, y: Any, key: Array, batch_size: int) -> dict[str, Any]:
-    """What makes two runs the same: data, key, batch size and, where known, the network's spec."""
+def _about_run(
+    spec: NetworkSpec | None, extra: Any, x: Any, y: Any, key: Array, batch_size: int, loss: Loss | None
+) -> dict[str, Any]:
+    """What makes two runs the same: data, key, batch size and, where known, the network's spec and the loss."""
     digest = hashlib.sha256(np.ascontiguousarray(x).data)
     digest.update(np.ascontiguousarray(y).data)
     key_data = np.asarray(jax.random.key_data(key)).tolist()
     run = {"data": digest.hexdigest()[:16], "shape": list(x.shape), "key": key_data, "batch_size": batch_size}
+    if isinstance(loss, ModulatedCrossEntropy):
+        run["loss"] = loss.settings
     return {"kind": "training", "spec": spec and spec.to_json(), "extra": extra or {}, "run": run}
+
+
+def _write_lines(path: Path, log: TrainingLog) -> None:
+    """The log as JSON lines, one an epoch, through a temporary file."""
+    columns = {"step": log.step, "loss": log.loss, "test_accuracy": log.test_accuracy}
+    named = {name: column.tolist() for name, column in columns.items() if column is not None}
+    rows = [dict(zip(named, row, strict=True)) for row in zip(*named.values(), strict=True)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    finite = [{name: value if math.isfinite(value) else None for name, value in row.items()} for row in rows]
+    partial.write_text("".join(json.dumps({"epoch": epoch} | row) + "\n" for epoch, row in enumerate(finite, 1)))
+    os.replace(partial, path)
 
 
 def _do_nothing() -> None:

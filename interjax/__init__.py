@@ -1,8 +1,12 @@
 """interjax: how a neural network's inputs act together, measured at every order."""
 
 from interjax import datasets as datasets
+from interjax import dynamics as dynamics
+from interjax import evaluation as evaluation
+from interjax import losses as losses
 from interjax import networks as networks
 from interjax import plots as plots
+from interjax import reproduce as reproduce
 from interjax import training as training
 from interjax._coalitions import pairs_within as pairs_within
 from interjax._exact_orders import exact_order_interactions as exact_order_interactions

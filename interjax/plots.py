@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from interjax._dynamics_plots import gradient_statistics as gradient_statistics
+from interjax._dynamics_plots import profiles_over_training as profiles_over_training
+from interjax._evaluation_plot import evaluation as evaluation
 from interjax._exact_orders import learning_strength
+from interjax._plot_style import COLOURS, LINES, MARKERS
 from interjax._profile import OrderProfile
+from interjax.training import TrainingLog
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-# Okabe and Ito's colours, ordered so that neighbours differ in lightness; markers and dashes repeat the distinction.
-_COLOURS = ("#0072B2", "#E69F00", "#000000", "#CC79A7", "#009E73", "#56B4E9")
-_MARKERS = ("o", "s", "^", "D", "v", "P")
-_LINES = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1)), "-")
 
 
 def profile(
@@ -50,9 +50,9 @@ def profile(
         'strength $J^{(m)}$ (mean over orders = 1)'
     """
     named = {"": profiles} if isinstance(profiles, OrderProfile) else dict(profiles)
-    if not 1 <= len(named) <= len(_COLOURS):
-        raise ValueError(f"one to {len(_COLOURS)} profiles fit into one plot, got {len(named)}")
-    styles = zip(_COLOURS, _MARKERS, _LINES, strict=True)
+    if not 1 <= len(named) <= len(COLOURS):
+        raise ValueError(f"one to {len(COLOURS)} profiles fit into one plot, got {len(named)}")
+    styles = zip(COLOURS, MARKERS, LINES, strict=True)
     for (name, found), (colour, marker, line) in zip(named.items(), itertools.islice(styles, len(named)), strict=True):
         place = _ratio(found)
         kind = "uncorrected" if found.correction == "none" else "corrected"
@@ -73,6 +73,36 @@ def profile(
     axes.spines[["top", "right"]].set_visible(False)
     if len(named) > 1 or uncorrected or theory is not None:
         axes.legend(frameon=False)
+    return axes
+
+
+def training(axes: "Axes", log: TrainingLog) -> "Axes":
+    """Draw a training run: loss and, on a second axis, test accuracy after each epoch.
+
+    Args:
+        axes: where to draw.
+        log: what `ij.training.train` returned.
+
+    Returns:
+        The same Axes.
+
+    Example:
+        >>> import interjax as ij, matplotlib.pyplot as plt, numpy as np
+        >>> log = ij.training.TrainingLog(np.array([5, 10]), np.array([2.0, 1.0]), np.array([0.4, 0.7]))
+        >>> ij.plots.training(plt.figure().subplots(), log).get_xlabel()
+        'optimizer step'
+    """
+    lines = axes.plot(log.step, log.loss, color=COLOURS[0], marker=MARKERS[0], markersize=4, label="training loss")
+    axes.set_xlabel("optimizer step")
+    axes.set_ylabel("training loss (nats)")
+    axes.spines["top"].set_visible(False)
+    if log.test_accuracy is not None:
+        right = axes.twinx()
+        style = {"color": COLOURS[1], "marker": MARKERS[1], "linestyle": LINES[1], "markersize": 4}
+        lines += right.plot(log.step, log.test_accuracy, label="test accuracy", **style)
+        right.set_ylabel("test accuracy")
+        right.spines["top"].set_visible(False)
+    axes.legend(handles=lines, frameon=False, loc="center right")
     return axes
 
 

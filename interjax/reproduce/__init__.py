@@ -1,0 +1,3 @@
+"""Experiments of the papers, repeated: trained, measured and compared with what the papers report."""
+
+from interjax.reproduce import bottleneck as bottleneck

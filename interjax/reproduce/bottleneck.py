@@ -1,0 +1,189 @@
+"""Networks that were steered to low, middle and high orders: their profiles, accuracy, robustness, use of structure.
+
+Each setting is a data set with a network. For each seed the four networks of the papers are trained (`PRESETS`), the
+strength profile of each is measured on the same inputs, and each is evaluated. Everything is kept in a folder: a run
+that was stopped goes on where it was, and ends with the same numbers.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from interjax import evaluation, training
+from interjax._masked_games import masked_games
+from interjax._players import Players
+from interjax._profile import OrderProfile, order_profile
+from interjax.datasets import Dataset
+
+Progress = Callable[[str, int, int], Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """A data set, a network and how the networks are trained and measured.
+
+    Args:
+        data: what `ij.datasets.load` takes, "{folder}" standing for the folder of data sets.
+        network: name in `ij.networks.build`.
+        cells: grid of players of an image; a table's players are its columns.
+        epochs: passes over the training data.
+        draws, average: of the modulation, see `ij.losses.order_modulation`.
+        mean_baseline: whether the data's mean stands for absence; else 0.
+    """
+
+    data: str
+    network: str
+    epochs: int
+    cells: tuple[int, int] | None = None
+    draws: int = 1
+    average: str = "losses"
+    mean_baseline: bool = False
+
+
+SETTINGS = {
+    "digits-mlp": Setting("digits", "mlp", 30, (8, 8)),
+    "mnist-mlp": Setting("mnist:{folder}/mnist", "mlp", 3, (14, 14)),
+    "mnist-lenet": Setting("mnist:{folder}/mnist", "lenet", 2, (14, 14)),
+    "adult-mlp": Setting("adult:{folder}/adult/adult.csv.gz", "tabular_mlp", 10),
+    "adult-mlp-8-draws": Setting("adult:{folder}/adult/adult.csv.gz", "tabular_mlp", 10, draws=8, average="logits"),
+    "cifar10-alexnet": Setting("cifar10:{folder}/cifar10/cifar10-jpeg.tar.xz", "alexnet", 200, (16, 16)),
+    "cifar10-resnet20": Setting("cifar10:{folder}/cifar10/cifar10-jpeg.tar.xz", "resnet20", 200, (16, 16)),
+}
+"""The settings of `interjax reproduce bottleneck`; those of CIFAR-10 want an accelerator."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """What one setting gave: profiles and evaluations of every preset's network, seed by seed.
+
+    Attributes:
+        profiles: by preset, one for each seed, all of the same inputs.
+        evaluations: one for each seed, its networks named by preset.
+    """
+
+    profiles: dict[str, list[OrderProfile]]
+    evaluations: list[evaluation.Evaluation]
+
+
+def run(
+    setting: Setting,
+    data: Dataset,
+    folder: Path,
+    *,
+    seeds: int = 3,
+    inputs: int = 50,
+    limit: int | None = 1000,
+    progress: Progress | None = None,
+) -> Found:
+    """Train, measure and evaluate the networks of one setting.
+
+    Args:
+        setting: what to train.
+        data: the data set, loaded.
+        folder: where networks and measurements are kept, one folder for each seed and preset.
+        seeds: networks trained for each preset, at least 2 for an error over seeds.
+        inputs: training inputs, correctly classified by every network, whose games are measured.
+        limit: test examples for attacks and corruptions; None for all.
+        progress: called with (what is being done, done, in all).
+
+    Returns:
+        Profiles and evaluations.
+    """
+    players = players_of(setting, data)
+    names = [(seed, preset) for seed in range(seeds) for preset in training.PRESETS]
+    networks = {
+        name: _trained(setting, data, players, *name, _place(folder, *name), _about(progress, "training", *name))
+        for name in names
+    }
+    chosen = training.correctly_classified(
+        list(networks.values()), data.train_x, data.train_y, count=inputs, key=jax.random.key(0)
+    )
+    profiles: dict[str, list[OrderProfile]] = {preset: [] for preset in training.PRESETS}
+    for (seed, preset), network in networks.items():
+        games = masked_games(
+            network, data.train_x[chosen], data.train_y[chosen], players=players, baseline=_baseline(setting, data)
+        )
+        found = order_profile(
+            jax.random.key(seed),
+            games,
+            folder=_place(folder, seed, preset) / "measured",
+            progress=_about(progress, "measuring", seed, preset),
+        )
+        found.save(_place(folder, seed, preset) / "profile.npz")
+        profiles[preset].append(found)
+    evaluations = [
+        _evaluated(
+            folder / f"seed{seed}" / "evaluation.npz",
+            {preset: networks[seed, preset] for preset in training.PRESETS},
+            data,
+            limit,
+            _about(progress, "evaluating", seed, "all four"),
+        )
+        for seed in range(seeds)
+    ]
+    return Found(profiles, evaluations)
+
+
+def players_of(setting: Setting, data: Dataset) -> Players:
+    """Columns of a table, cells of an image."""
+    if data.player_labels is not None:
+        return Players.segments(data.player_labels)
+    if setting.cells is None:
+        raise ValueError(f"{data.name} holds images: the setting must name its cells, the grid of players")
+    return Players.grid(data.input_shape, setting.cells)
+
+
+def _baseline(setting: Setting, data: Dataset) -> Any:
+    return data.train_x.mean(axis=0) if setting.mean_baseline else 0.0
+
+
+def _place(folder: Path, seed: int, preset: str) -> Path:
+    return folder / f"seed{seed}" / preset
+
+
+def _about(progress: Progress | None, doing: str, seed: int, preset: str) -> Callable[[int, int], Any] | None:
+    if progress is None:
+        return None
+    return lambda done, total: progress(f"{doing} {preset}, seed {seed}", done, total)
+
+
+def _trained(
+    setting: Setting,
+    data: Dataset,
+    players: Players,
+    seed: int,
+    preset: str,
+    folder: Path,
+    progress: Callable[[int, int], Any] | None,
+) -> Any:
+    """The network of a seed and preset, trained or continued in its folder."""
+    plan = training.default_plan(data, network=setting.network, epochs=setting.epochs)
+    options = training.PRESETS[preset]
+    modulation = {"draws": setting.draws, "average": setting.average, "baseline": _baseline(setting, data)}
+    training.train(
+        plan.spec.build(seed),
+        data,
+        key=jax.random.key(seed),
+        optimizer=plan.optimizer,
+        epochs=plan.epochs,
+        batch_size=plan.batch_size,
+        augment=plan.augment,
+        loss=training.ModulatedCrossEntropy(players, **options, **modulation) if options else None,
+        checkpoint_folder=folder / "network",
+        spec=plan.spec,
+        metrics=folder / "metrics.jsonl",
+        progress=progress,
+    )
+    return training.load_network(folder / "network")[1]
+
+
+def _evaluated(path: Path, networks: dict[str, Any], data: Dataset, limit: int | None, progress: Any) -> Any:
+    if path.exists():
+        return evaluation.Evaluation.load(path)
+    limit = None if limit is None else min(limit, len(data.test_x))
+    found = evaluation.evaluate(networks, data, key=jax.random.key(0), limit=limit, progress=progress)
+    found.save(path)
+    return found

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -16,6 +17,7 @@ from click.testing import CliRunner
 import interjax as ij
 from interjax import _rounds
 from interjax import cli as command_line
+from interjax._commands.options import Bytes
 
 ROOT = Path(__file__).parents[1]
 DISTRIBUTED = ["distributed", "coordinator", "processes", "process_id"]
@@ -416,10 +418,10 @@ def test_help_names_every_option(arguments):
 
 @pytest.mark.parametrize(("text", "expected"), [("2GiB", 2 * 2**30), ("500MB", 500_000_000), ("1.5K", 1500), ("7", 7)])
 def test_memory_is_read_with_its_unit(text, expected):
-    assert command_line._Bytes().convert(text, None, None) == expected
+    assert Bytes().convert(text, None, None) == expected
 
 
 @pytest.mark.parametrize("text", ["much", "-1", "0", "2GiX"])
 def test_amounts_that_are_none_are_refused(text):
-    with pytest.raises(command_line.click.BadParameter, match="expected an amount of memory"):
-        command_line._Bytes().convert(text, None, None)
+    with pytest.raises(click.BadParameter, match="expected an amount of memory"):
+        Bytes().convert(text, None, None)

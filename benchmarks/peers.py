@@ -1,5 +1,7 @@
-"""Peers in PyTorch: the papers' networks and their protocol for multi-order interactions, transcribed."""
+"""Peers in PyTorch: the papers' networks, their protocol for multi-order interactions and their training step."""
 
+import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,14 +16,14 @@ from interjax.networks import MLP, AlexNetCIFAR, LeNet
 
 
 class ChannelsLastFlatten(nn.Module):
-    """Flatten in the order of Flax (height, width, channels), so that the same weights fit."""
+    """Flatten images in the order of Flax (height, width, channels), so that the same weights fit; leave rows."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x.permute(0, 2, 3, 1).flatten(1)
+        return x.permute(0, 2, 3, 1).flatten(1) if x.dim() == 4 else x
 
 
 def to_torch(model: nnx.Module) -> nn.Module:
-    """The same network with the same weights in PyTorch; inputs (batch, channels, height, width)."""
+    """The same network with the same weights in PyTorch; inputs (batch, channels, height, width) or rows."""
     if isinstance(model, MLP):
         return nn.Sequential(ChannelsLastFlatten(), *_head(model))
     if isinstance(model, LeNet):
@@ -116,6 +118,107 @@ def masked(x: torch.Tensor, masks: torch.Tensor, cells: int) -> torch.Tensor:
     """Masked inputs (rows, channels, height, width): absent cells are 0."""
     grid = masks.view(-1, 1, cells, cells)
     return x * functional.interpolate(grid, size=x.shape[-2:], mode="nearest")
+
+
+@dataclasses.dataclass(frozen=True)
+class Modulation:
+    """The released code's loss on logits v(S2) - coefficient v(S1), S1 the first players of a permutation, S2 more.
+
+    Attributes:
+        low, high: shares of the players in S1 and S2.
+        mode: "encourage" for the cross entropy of these logits, "penalize" for minus their entropy.
+        n_players: in all.
+        spread: masks over players (rows, n) -> masks that multiply inputs; absent entries are 0.
+    """
+
+    low: float
+    high: float
+    mode: str
+    n_players: int
+    spread: Callable[[torch.Tensor], torch.Tensor]
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        return int(self.low * self.n_players), int(self.high * self.n_players)
+
+    @property
+    def coefficient(self) -> float:
+        return self.high / self.low if self.low else 1.0
+
+    def loss(self, small: torch.Tensor, large: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Mean over the batch, from the logits of S1 and S2."""
+        change = large - self.coefficient * small
+        if self.mode == "encourage":
+            return functional.cross_entropy(change, labels)
+        entropy = -(functional.softmax(change, dim=1) * functional.log_softmax(change, dim=1)).sum(dim=1)
+        return -entropy.mean()
+
+    def loss_in_two_passes(
+        self, model: nn.Module, x: torch.Tensor, labels: torch.Tensor, masks: list[torch.Tensor]
+    ) -> torch.Tensor:
+        """A pass on S1 and one on S2, whose masks (batch, n) are given in this order."""
+        small, large = (model(x * self.spread(mask)) for mask in masks)
+        return self.loss(small, large, labels)
+
+
+Step = Callable[[torch.Tensor, torch.Tensor], float]  # one step of training on inputs and labels; returns the loss
+
+
+def plain_step(model: nn.Module, optimizer: torch.optim.Optimizer) -> Step:
+    """A step of cross entropy."""
+
+    def step(x: torch.Tensor, labels: torch.Tensor) -> float:
+        optimizer.zero_grad()
+        loss = functional.cross_entropy(model(x), labels)
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def official_modulated_step(
+    model: nn.Module, optimizer: torch.optim.Optimizer, modulation: Modulation, random: np.random.Generator
+) -> Step:
+    """The released code's way: a permutation an image on the host, three passes, the gradient in two parts.
+
+    Left out are its records of accuracy and its sum with the masked baseline, which is 0.
+    """
+
+    def step(x: torch.Tensor, labels: torch.Tensor) -> float:
+        optimizer.zero_grad()
+        cross_entropy = functional.cross_entropy(model(x), labels)
+        cross_entropy.backward()
+        players = np.stack([random.permutation(modulation.n_players) for _ in x])
+        rows, masks = np.arange(len(x))[:, None], []
+        for size in modulation.sizes:
+            mask = torch.ones(players.shape)
+            mask[rows, players[:, size:]] = 0
+            masks.append(mask)
+        modulated = modulation.loss_in_two_passes(model, x, labels, masks)
+        modulated.backward()
+        optimizer.step()
+        return cross_entropy.item() + modulated.item()
+
+    return step
+
+
+def tuned_modulated_step(model: nn.Module, optimizer: torch.optim.Optimizer, modulation: Modulation) -> Step:
+    """A tuned form of the same: permutations by one sort, one pass on inputs and masked inputs, one gradient."""
+
+    def step(x: torch.Tensor, labels: torch.Tensor) -> float:
+        optimizer.zero_grad()
+        places = torch.rand(len(x), modulation.n_players).argsort(dim=1)
+        masks = torch.cat([(places < size).to(x.dtype) for size in modulation.sizes])
+        whole, small, large = model(torch.cat([x, x.repeat(2, *[1] * (x.dim() - 1)) * modulation.spread(masks)])).chunk(
+            3
+        )
+        loss = functional.cross_entropy(whole, labels) + modulation.loss(small, large, labels)
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
 
 
 def log_odds(logits: torch.Tensor, label: int) -> torch.Tensor:

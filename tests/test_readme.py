@@ -59,19 +59,23 @@ def test_python_of_the_readme_runs_and_prints_numbers(number, tmp_path, monkeypa
 @pytest.mark.parametrize("arguments", OWN, ids=" ".join)
 def test_commands_of_the_readme_parse(arguments, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    name, command, rest = cli.resolve_command(click.Context(cli), list(arguments))
+    command, rest = cli, list(arguments)
+    while isinstance(command, click.Group):
+        name, command, rest = command.resolve_command(click.Context(command), rest)
     for option in command.params:  # paths that an earlier command of the README has written
         if isinstance(option.type, click.Path) and option.type.exists:
-            for written in option.opts:
-                if written in rest:
-                    (tmp_path / rest[rest.index(written) + 1]).mkdir(parents=True)
+            named = [rest[rest.index(written) + 1] for written in option.opts if written in rest]
+            if isinstance(option, click.Argument):
+                named = [word for word in rest if word.startswith("results/")]
+            for path in named:
+                (tmp_path / path).mkdir(parents=True)
     context = command.make_context(name, rest)
     assert context.params
 
 
 def test_the_readme_shows_every_command_that_it_can():
     shown = {arguments[0] for arguments in OWN}
-    assert {"measure", "train"} <= shown <= set(cli.commands)
+    assert {"measure", "train", "evaluate", "reproduce"} <= shown <= set(cli.commands)
 
 
 def test_set_up_and_test_commands_are_those_that_the_check_runs():
@@ -137,7 +141,9 @@ def test_names_of_the_library_in_the_readme_exist():
 
 def test_options_in_the_text_of_the_readme_exist():
     text = re.sub(r"^```.*?^```$", "", README, flags=re.MULTILINE | re.DOTALL)
-    known = {option for command in cli.commands.values() for one in command.params for option in one.opts}
+    groups = [cli, *(command for command in cli.commands.values() if isinstance(command, click.Group))]
+    commands = [command for group in groups for command in group.commands.values()]
+    known = {option for command in commands for one in command.params for option in one.opts}
     named = set(re.findall(r"`(--[a-z][a-z-]*)", text))
     assert named <= known
 

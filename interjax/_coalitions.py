@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import jax
 import jax.numpy as jnp
@@ -33,11 +33,10 @@ def draw_coalition(key: Array, size: Int[Array, ""], excluded: Bool[Array, " n"]
     return keys < _threshold(keys, size, jnp.sum(~excluded, dtype=jnp.int32))
 
 
-def draw_nested(key: Array, n_players: int, sizes: Sequence[int]) -> Bool[Array, "sizes n"]:
+def draw_nested(key: Array, n_players: int, sizes: Int[Array, " sizes"]) -> Bool[Array, "sizes n"]:
     """The first players of one uniform permutation, as many as each size says: coalitions inside each other."""
     keys = _distinct_keys(key, jnp.zeros(n_players, bool))
-    count = jnp.int32(n_players)
-    return jnp.stack([keys < _threshold(keys, jnp.int32(size), count) for size in sizes])
+    return jax.vmap(lambda size: keys < _threshold(keys, size, jnp.int32(n_players)))(sizes)
 
 
 def _distinct_keys(key: Array, excluded: Bool[Array, " n"]) -> Array:

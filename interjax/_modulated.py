@@ -2,6 +2,8 @@
 
 import dataclasses
 import functools
+import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from jaxtyping import Array
 
 from interjax._players import Players
 from interjax._runs import fingerprint
-from interjax.losses import modulated_sizes, order_modulation
+from interjax.losses import modulated_sizes, order_modulation, order_weighted
 
 PRESETS: dict[str, dict[str, Any]] = {
     "normal": {},
@@ -28,13 +30,49 @@ def cross_entropy(model: Any, x: Array, y: Array, key: Array) -> Array:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class ModulatedCrossEntropy:
-    """Cross entropy plus weight * `ij.losses.order_modulation`: a loss for `ij.training.train`.
-
-        L(x, y) = -log softmax(z(x))_y + weight * L+ or L-
+class SteeredCrossEntropy:
+    """Cross entropy plus weight * a term that steers orders; abstract, see the two classes below.
 
     The masked inputs see BatchNorm's running averages, as they do when interactions are measured, and leave them
-    unchanged; dropout is as in the rest of the step.
+    unchanged; dropout is as in the rest of the step. Losses of equal settings are equal and share compiled steps.
+    """
+
+    players: Players
+    baseline: Any = dataclasses.field(default=0.0, kw_only=True)
+    weight: float = dataclasses.field(default=1.0, kw_only=True)
+
+    def __post_init__(self):
+        if not self.weight >= 0:
+            raise ValueError(f"weight must be at least 0, got {self.weight}")
+
+    def steering(self, apply: Any, x: Array, y: Array, key: Array) -> Array:
+        """The term of each example, (batch,)."""
+        raise NotImplementedError
+
+    def __call__(self, model: Any, x: Array, y: Array, key: Array) -> Array:
+        measured = nnx.with_attributes(model, use_running_average=True, raise_if_not_found=False)
+        return cross_entropy(model, x, y, key) + self.weight * self.steering(measured, x, y, key)
+
+    @functools.cached_property
+    def settings(self) -> dict[str, Any]:
+        """What tells this loss from another, in JSON types."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        baseline = np.asarray(self.baseline)
+        same = fingerprint([baseline]) if baseline.ndim else float(baseline)
+        return {"loss": type(self).__name__} | fields | {"players": self.players.digest, "baseline": same}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SteeredCrossEntropy) and self.settings == other.settings
+
+    def __hash__(self) -> int:
+        return hash(json.dumps(self.settings, sort_keys=True))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ModulatedCrossEntropy(SteeredCrossEntropy):
+    """Cross entropy plus weight * `ij.losses.order_modulation`: the papers' loss, for `ij.training.train`.
+
+        L(x, y) = -log softmax(z(x))_y + weight * L+ or L-
 
     Args:
         players, low, high, mode, baseline, align, draws, average: as for `ij.losses.order_modulation`.
@@ -54,48 +92,60 @@ class ModulatedCrossEntropy:
         Deng et al., ICLR 2022 (arXiv:2111.06236), equation 12.
     """
 
-    players: Players
     mode: str
     low: float
     high: float
-    baseline: Any = 0.0
-    weight: float = 1.0
     align: str = "sizes"
     draws: int = 1
     average: str = "losses"
 
     def __post_init__(self):
+        super().__post_init__()
         modulated_sizes(self.low, self.high, self.players.n)
-        if not self.weight >= 0:
-            raise ValueError(f"weight must be at least 0, got {self.weight}")
 
-    def __call__(self, model: Any, x: Array, y: Array, key: Array) -> Array:
-        modulation = order_modulation(
-            key,
-            nnx.with_attributes(model, use_running_average=True, raise_if_not_found=False),
-            x,
-            y,
-            low=self.low,
-            high=self.high,
-            mode=self.mode,
-            players=self.players,
-            baseline=self.baseline,
-            align=self.align,
-            draws=self.draws,
-            average=self.average,
-        )
-        return cross_entropy(model, x, y, key) + self.weight * modulation
+    def steering(self, apply: Any, x: Array, y: Array, key: Array) -> Array:
+        options = {name: getattr(self, name) for name in ("low", "high", "mode", "align", "draws", "average")}
+        return order_modulation(key, apply, x, y, players=self.players, baseline=self.baseline, **options)
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ModulatedCrossEntropy) and self.settings == other.settings
 
-    def __hash__(self) -> int:
-        return hash(tuple(self.settings.items()))
+@dataclasses.dataclass(frozen=True, eq=False)
+class OrderWeightedCrossEntropy(SteeredCrossEntropy):
+    """Cross entropy plus weight * `ij.losses.order_weighted`, orders steered one by one, for `ij.training.train`.
 
-    @functools.cached_property
-    def settings(self) -> dict[str, Any]:
-        """What tells this loss from another, in JSON types; equal losses share compiled training steps."""
-        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        baseline = np.asarray(self.baseline)
-        same = fingerprint([baseline]) if baseline.ndim else float(baseline)
-        return fields | {"players": self.players.digest, "baseline": same}
+        L(x, y) = -log softmax(z(x))_y + weight * sum over m of w_m J^(m)
+
+    Args:
+        players, orders, weights, baseline, contexts, draws, strength, relative: as for `ij.losses.order_weighted`.
+        weight: of the sum beside the cross entropy.
+
+    Raises:
+        ValueError: orders and weights that differ in number, a negative weight.
+
+    Example:
+        >>> import interjax as ij, jax, jax.numpy as jnp
+        >>> loss = ij.training.OrderWeightedCrossEntropy(ij.Players.features(4), orders=(0, 2), weights=(0.0, 1.0))
+        >>> x, y = jnp.ones((3, 4)), jnp.array([0, 1, 1])
+        >>> loss(ij.networks.build("mlp", (4,), 2, hidden=(5,)), x, y, jax.random.key(0)).shape
+        (3,)
+    """
+
+    orders: Sequence[int] | Sequence[float]
+    weights: Sequence[float]
+    contexts: int = 1
+    draws: int = 1
+    strength: str = "absolute"
+    relative: bool = True
+
+    def __post_init__(self):
+        super().__post_init__()
+        if len(self.orders) != len(self.weights):
+            raise ValueError(
+                f"each order needs its weight: got {len(self.weights)} weights for {len(self.orders)} orders"
+            )
+        object.__setattr__(self, "orders", tuple(self.orders))
+        object.__setattr__(self, "weights", tuple(map(float, self.weights)))
+
+    def steering(self, apply: Any, x: Array, y: Array, key: Array) -> Array:
+        names = ("orders", "weights", "contexts", "draws", "strength", "relative")
+        options = {name: getattr(self, name) for name in names}
+        return order_weighted(key, apply, x, y, players=self.players, baseline=self.baseline, **options)

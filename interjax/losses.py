@@ -74,8 +74,8 @@ def order_modulation(
             with sizes cut to integers it leaks a term in z of one size.
         draws: (S1, S2) drawn for each example; more are less noisy and cost more.
         average: what is averaged over the draws: "losses", or "logits", D itself before its softmax. A single D differs
-            from E[D] by what the drawn players do alone, the more the fewer players there are, and the penalty falls
-            on that too: of 14 columns it made high orders no weaker until 8 D were averaged (benchmarks/NOTES.md).
+            from E[D] by what the drawn players do alone, the more the fewer players there are, and the loss falls on
+            that too: of 14 columns that spread was three times E[D] (benchmarks/NOTES.md).
 
     Returns:
         (batch,), in nats: L+ >= 0; L- in [-log classes, 0].
@@ -149,11 +149,11 @@ def nested_coalitions(key: Array, batch: int, n_players: int, sizes: Sequence[in
         >>> nested_coalitions(jax.random.key(0), 2, 6, (1, 4)).sum(axis=-1).tolist()
         [[[1, 4]], [[1, 4]]]
     """
-    return _nested_coalitions(key, batch, n_players, tuple(sizes), draws)
+    return _nested_coalitions(key, jnp.asarray(sizes, jnp.int32), batch, n_players, draws)
 
 
-@functools.partial(jax.jit, static_argnums=(1, 2, 3, 4))
-def _nested_coalitions(key: Array, batch: int, n_players: int, sizes: tuple[int, ...], draws: int) -> Array:
+@functools.partial(jax.jit, static_argnums=(2, 3, 4))
+def _nested_coalitions(key: Array, sizes: Array, batch: int, n_players: int, draws: int) -> Array:
     return for_examples(key, batch, draws, lambda own: draw_nested(own, n_players, sizes))
 
 

@@ -25,6 +25,8 @@ from interjax._checkpoints import save_network as save_network
 from interjax._checkpoints import saved_steps as saved_steps
 from interjax._modulated import PRESETS as PRESETS
 from interjax._modulated import ModulatedCrossEntropy as ModulatedCrossEntropy
+from interjax._modulated import OrderWeightedCrossEntropy as OrderWeightedCrossEntropy
+from interjax._modulated import SteeredCrossEntropy as SteeredCrossEntropy
 from interjax._modulated import cross_entropy as cross_entropy
 from interjax._plans import Augment
 from interjax._plans import Plan as Plan
@@ -96,7 +98,7 @@ def train(
         steps: optimizer steps.
         batch_size: examples a step; more make a step costlier and its gradient less noisy.
         loss: (model, x, y, key) -> (batch,), the loss of each example; `cross_entropy` by default,
-            `ModulatedCrossEntropy(...)` to favour or suppress orders.
+            `ModulatedCrossEntropy(...)` or `OrderWeightedCrossEntropy(...)` to steer orders.
         augment: (key, x) -> x of the same shape, applied to each batch, e.g. `flip_and_crop`.
         checkpoint_folder: where to save; if it holds a checkpoint of this run, the run continues from there.
         save_every: steps between checkpoints; by default an epoch, or none but `save_at` and the last.
@@ -297,7 +299,7 @@ def _about_run(
     digest.update(np.ascontiguousarray(y).data)
     key_data = np.asarray(jax.random.key_data(key)).tolist()
     run = {"data": digest.hexdigest()[:16], "shape": list(x.shape), "key": key_data, "batch_size": batch_size}
-    if isinstance(loss, ModulatedCrossEntropy):
+    if isinstance(loss, SteeredCrossEntropy):
         run["loss"] = loss.settings
     return {"kind": "training", "spec": spec and spec.to_json(), "extra": extra or {}, "run": run}
 

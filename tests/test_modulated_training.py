@@ -81,6 +81,21 @@ def test_one_compilation_serves_equal_losses():
     assert cached().misses == before + 1
 
 
+def test_orders_steered_one_by_one_train_and_share_steps():
+    options = {"orders": [0, 2, 4], "weights": np.array([0.0, 0.0, 1.0]), "weight": 0.5}
+    losses = [training.OrderWeightedCrossEntropy(ij.Players.features(6), **options) for _ in range(2)]
+    assert losses[0] == losses[1]
+    assert losses[0] != LOSS
+    model = SPEC.build(0)
+    model.eval()
+    term = ij.losses.order_weighted(
+        KEY, model, X, Y, players=PLAYERS, orders=[0, 2, 4], weights=[0.0, 0.0, 1.0], relative=True
+    )
+    expected = training.cross_entropy(model, X, Y, KEY) + 0.5 * term
+    np.testing.assert_allclose(losses[0](model, X, Y, KEY), expected, rtol=1e-5)
+    assert np.all(np.isfinite(run(SPEC.build(0), loss=losses[0]).loss))
+
+
 @pytest.mark.parametrize(
     ("changed", "equal"),
     [({}, True), ({"weight": 2.0}, False), ({"baseline": np.zeros(6)}, False), ({"high": 0.8}, False)],
@@ -183,6 +198,7 @@ def test_log_spaced_steps_begin_and_end_the_run(steps, count):
         (lambda: log_spaced_steps(10, 1), "count must be at least 2"),
         (lambda: ModulatedCrossEntropy(PLAYERS, mode="penalize", low=0.5, high=0.2), "0 <= low < high"),
         (lambda: ModulatedCrossEntropy(PLAYERS, **PRESETS["low-order"], weight=-1.0), "weight must be at least 0"),
+        (lambda: training.OrderWeightedCrossEntropy(PLAYERS, (0, 1), (1.0,)), "each order needs its weight"),
     ],
 )
 def test_bad_arguments_are_told(act, message):

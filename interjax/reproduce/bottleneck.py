@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
 from interjax import evaluation, training
 from interjax._masked_games import masked_games
@@ -19,6 +20,10 @@ from interjax._profile import OrderProfile, order_profile
 from interjax.datasets import Dataset
 
 Progress = Callable[[str, int, int], Any]
+
+
+DIRECT_WEIGHT = 0.1
+"""Weight of the mean J over a preset's orders beside the cross entropy, where they are steered directly."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,17 +35,15 @@ class Setting:
         network: name in `ij.networks.build`.
         cells: grid of players of an image; a table's players are its columns.
         epochs: passes over the training data.
-        draws, average: of the modulation, see `ij.losses.order_modulation`.
-        mean_baseline: whether the data's mean stands for absence; else 0.
+        direct: whether orders are steered by `ij.losses.order_weighted`, which weighs J^(m) over the preset's range of
+            orders itself, instead of the papers' `ij.losses.order_modulation`.
     """
 
     data: str
     network: str
     epochs: int
     cells: tuple[int, int] | None = None
-    draws: int = 1
-    average: str = "losses"
-    mean_baseline: bool = False
+    direct: bool = False
 
 
 SETTINGS = {
@@ -48,7 +51,7 @@ SETTINGS = {
     "mnist-mlp": Setting("mnist:{folder}/mnist", "mlp", 3, (14, 14)),
     "mnist-lenet": Setting("mnist:{folder}/mnist", "lenet", 2, (14, 14)),
     "adult-mlp": Setting("adult:{folder}/adult/adult.csv.gz", "tabular_mlp", 10),
-    "adult-mlp-8-draws": Setting("adult:{folder}/adult/adult.csv.gz", "tabular_mlp", 10, draws=8, average="logits"),
+    "adult-mlp-direct": Setting("adult:{folder}/adult/adult.csv.gz", "tabular_mlp", 10, direct=True),
     "cifar10-alexnet": Setting("cifar10:{folder}/cifar10/cifar10-jpeg.tar.xz", "alexnet", 200, (16, 16)),
     "cifar10-resnet20": Setting("cifar10:{folder}/cifar10/cifar10-jpeg.tar.xz", "resnet20", 200, (16, 16)),
 }
@@ -103,9 +106,7 @@ def run(
     )
     profiles: dict[str, list[OrderProfile]] = {preset: [] for preset in training.PRESETS}
     for (seed, preset), network in networks.items():
-        games = masked_games(
-            network, data.train_x[chosen], data.train_y[chosen], players=players, baseline=_baseline(setting, data)
-        )
+        games = masked_games(network, data.train_x[chosen], data.train_y[chosen], players=players)
         found = order_profile(
             jax.random.key(seed),
             games,
@@ -136,8 +137,18 @@ def players_of(setting: Setting, data: Dataset) -> Players:
     return Players.grid(data.input_shape, setting.cells)
 
 
-def _baseline(setting: Setting, data: Dataset) -> Any:
-    return data.train_x.mean(axis=0) if setting.mean_baseline else 0.0
+def loss_of(setting: Setting, preset: str, players: Players) -> training.SteeredCrossEntropy | None:
+    """The loss that trains a preset's network; None for plain cross entropy."""
+    options = training.PRESETS[preset]
+    if not options:
+        return None
+    if not setting.direct:
+        return training.ModulatedCrossEntropy(players, **options)
+    orders = np.arange(players.n - 1)
+    chosen = (orders >= options["low"] * players.n) & (orders <= options["high"] * players.n)
+    sign = 1.0 if options["mode"] == "penalize" else -1.0
+    weights = np.where(chosen, sign / chosen.sum(), 0.0)
+    return training.OrderWeightedCrossEntropy(players, orders.tolist(), weights.tolist(), weight=DIRECT_WEIGHT)
 
 
 def _place(folder: Path, seed: int, preset: str) -> Path:
@@ -161,8 +172,6 @@ def _trained(
 ) -> Any:
     """The network of a seed and preset, trained or continued in its folder."""
     plan = training.default_plan(data, network=setting.network, epochs=setting.epochs)
-    options = training.PRESETS[preset]
-    modulation = {"draws": setting.draws, "average": setting.average, "baseline": _baseline(setting, data)}
     training.train(
         plan.spec.build(seed),
         data,
@@ -171,7 +180,7 @@ def _trained(
         epochs=plan.epochs,
         batch_size=plan.batch_size,
         augment=plan.augment,
-        loss=training.ModulatedCrossEntropy(players, **options, **modulation) if options else None,
+        loss=loss_of(setting, preset, players),
         checkpoint_folder=folder / "network",
         spec=plan.spec,
         metrics=folder / "metrics.jsonl",

@@ -122,7 +122,7 @@ def figure(found: Found, title: str) -> "Figure":
     plots.profile(left, {preset: over_seeds(profiles) for preset, profiles in found.profiles.items()})
     left.set_title("strength profiles, 95% bands over inputs and seeds")
     plots.evaluation(right, evaluation_over_seeds(found.evaluations))
-    right.set_title("accuracy on test examples, left as they are, attacked, corrupted")
+    right.set_title("accuracy on test examples")
     right.set_xlabel(f"accuracy, mean and range over {len(found.evaluations)} seeds")
     if right.get_legend() is not None:  # the left one names the same networks
         right.get_legend().remove()

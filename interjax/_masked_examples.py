@@ -48,6 +48,11 @@ def masked(x: Array, coalitions: Array, players: Players, absent: Array) -> Arra
 
 def logits_of(apply: Callable[[Array], Array], inputs: Array) -> Array:
     """The network's logits, checked to be (inputs, classes)."""
+    if not callable(apply):
+        raise ValueError(
+            "apply must be a function of inputs alone, or an nnx module; bind other parameters first: "
+            f"lambda inputs: function(params, inputs). Got {type(apply).__name__}"
+        )
     logits = apply(inputs)
     shape = getattr(logits, "shape", None)
     if shape is None or len(shape) != 2 or shape[0] != len(inputs) or shape[1] < 2:

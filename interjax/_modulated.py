@@ -1,5 +1,6 @@
 """The losses that `train` takes: cross entropy, alone or with a term that modulates the orders that are learned."""
 
+import abc
 import dataclasses
 import functools
 import json
@@ -30,7 +31,7 @@ def cross_entropy(model: Any, x: Array, y: Array, key: Array) -> Array:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class SteeredCrossEntropy:
+class SteeredCrossEntropy(abc.ABC):
     """Cross entropy plus weight * a term that steers orders; abstract, see the two classes below.
 
     The masked inputs see BatchNorm's running averages, as they do when interactions are measured, and leave them
@@ -45,9 +46,9 @@ class SteeredCrossEntropy:
         if not self.weight >= 0:
             raise ValueError(f"weight must be at least 0, got {self.weight}")
 
+    @abc.abstractmethod
     def steering(self, apply: Any, x: Array, y: Array, key: Array) -> Array:
         """The term of each example, (batch,)."""
-        raise NotImplementedError
 
     def __call__(self, model: Any, x: Array, y: Array, key: Array) -> Array:
         measured = nnx.with_attributes(model, use_running_average=True, raise_if_not_found=False)

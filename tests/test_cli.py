@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from _running import interjax, main
 
 import interjax as ij
 from interjax import _rounds
@@ -24,19 +24,6 @@ DISTRIBUTED = ["distributed", "coordinator", "processes", "process_id"]
 CELLS = ["--grid", "4x4"]
 QUICK = [*CELLS, "--inputs", "3", "--orders", "0,7,14", "--contexts", "4", "--quiet"]
 NO_BLANK_PLAYER = ["--baseline", "0.5"]  # no cell equals its baseline, so that no pair is known to be 0 unmeasured
-
-
-def interjax(*arguments):
-    """Run the command in this process; an exception that it does not handle is raised."""
-    return CliRunner().invoke(command_line.cli, list(map(str, arguments)), catch_exceptions=False)
-
-
-def main(monkeypatch, *arguments):
-    """Run the entry point; return the message or the code with which it ends."""
-    monkeypatch.setattr(sys, "argv", ["interjax", *map(str, arguments)])
-    with pytest.raises(SystemExit) as ended:
-        command_line.main()
-    return ended.value.code
 
 
 def numbers(folder):

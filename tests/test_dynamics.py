@@ -530,6 +530,7 @@ def test_gradients_that_are_nan_or_vanish_are_drawn(model):
     found = measure(model=model, x=np.ones((1, N), np.float32), labels=[0], output=first, contexts=3, pairs=[(0, 1)])
     pair = _dynamics_plots.gradient_statistics(Figure().subplots(1, 2), found)
     pair[0].figure.canvas.draw()
+    assert all(axes.get_xlabel().startswith("order") for axes in pair)
 
 
 def test_two_axes_are_needed():

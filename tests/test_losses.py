@@ -332,6 +332,7 @@ BAD = [
     ({"labels": Y[:3]}, r"labels must be class indices, integers of shape \(6,\)"),
     ({"labels": X[:, 0]}, "labels must be class indices"),
     ({"key": 0}, "must be a random key"),
+    ({"apply": (lambda params, inputs: inputs, ())}, "a function of inputs alone"),
     ({"apply": lambda inputs: inputs[:, 0]}, r"logits \(12, classes >= 2\), got \(12,\)"),
     ({"apply": lambda inputs: inputs[:, :1]}, r"classes >= 2\), got \(12, 1\)"),
     ({"apply": lambda inputs: inputs[:4]}, r"got \(4, 12\)"),

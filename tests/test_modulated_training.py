@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from _running import Killed, kill_at
 from flax import nnx
 
 import interjax as ij
@@ -105,18 +106,6 @@ def test_losses_are_equal_by_their_settings(changed, equal):
     assert (ModulatedCrossEntropy(**options) == ModulatedCrossEntropy(**(options | changed))) is equal
     baseline = {"baseline": np.ones(6)}
     assert hash(ModulatedCrossEntropy(**options, **baseline)) == hash(ModulatedCrossEntropy(**options, **baseline))
-
-
-class Killed(Exception):
-    pass
-
-
-def kill_at(step):
-    def progress(done, total):
-        if done == step:
-            raise Killed
-
-    return progress
 
 
 def test_a_killed_steered_run_resumes_bit_for_bit(tmp_path):

@@ -1,30 +1,15 @@
 """The commands that train steered networks, compare networks, and repeat the papers' experiment."""
 
 import json
-import sys
 
 import jax
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from _running import interjax
+from _running import main as message_of
 
 import interjax as ij
-from interjax import cli as command_line
 from interjax import training
-
-
-def interjax(*arguments):
-    """Run the command in this process; an exception that it does not handle is raised."""
-    return CliRunner().invoke(command_line.cli, list(map(str, arguments)), catch_exceptions=False)
-
-
-def message_of(monkeypatch, *arguments):
-    """Run the entry point; return the message or the code with which it ends."""
-    monkeypatch.setattr(sys, "argv", ["interjax", *map(str, arguments)])
-    with pytest.raises(SystemExit) as ended:
-        command_line.main()
-    return ended.value.code
-
 
 QUICK = ["--epochs", 2, "--quiet"]
 STEERED = ["--preset", "high-order", "--grid", "4x4", "--checkpoints", 4]

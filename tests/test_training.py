@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from _running import Killed, kill_at
 from flax import nnx
 
 from interjax import datasets, networks, training
@@ -206,18 +207,6 @@ def test_a_loss_that_is_not_finite_stops_with_a_warning(tmp_path):
 def test_bad_arguments_are_told(options, message):
     with pytest.raises(ValueError, match=message):
         run(SPEC.build(0), **options)
-
-
-class Killed(Exception):
-    pass
-
-
-def kill_at(step):
-    def progress(done, total):
-        if done == step:
-            raise Killed
-
-    return progress
 
 
 @pytest.mark.parametrize("save_every", [None, 1, 3])

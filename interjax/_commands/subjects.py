@@ -95,6 +95,7 @@ def pair_population(players: ij.Players, radius: int | None) -> Any:
 
 
 def baseline_of(text: str, data: datasets.Dataset, key: jax.Array | None) -> Any:
+    """The baseline that an option names: a number, `mean`, or, with a key to draw examples, `marginal:K`."""
     if text == "mean":
         return data.train_x.mean(axis=0)
     kind, _, number = text.partition(":")

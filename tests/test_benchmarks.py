@@ -54,3 +54,16 @@ def test_throughput_beside_pytorch():
     lines = [json.loads(line) for line in run("throughput.py", "--fast", "--networks", "mlp")]
     assert max(lines[1]["largest_relative_difference"].values()) < 1e-4
     assert lines[1]["per_second"]["official"]["median"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs the bench extra: PyTorch")
+def test_steps_of_training_beside_pytorch():
+    lines = [json.loads(line) for line in run("modulation.py", "--fast", "--networks", "mlp")]
+    assert lines[0]["benchmark"] == "modulation"
+    (network,) = [line for line in lines if "network" in line]
+    modulated = {"low-order", "mid-order", "high-order"}
+    assert set(network["largest_relative_difference"]) == modulated
+    assert max(max(one.values()) for one in network["largest_relative_difference"].values()) < 1e-5
+    assert set(network["over_plain_compiled"]) == modulated | {"order_weighted"}
+    assert all(one["min"] > 0 for one in network["milliseconds_a_step"].values())

@@ -167,7 +167,10 @@ def train(
                 on_checkpoint(run.step, model)
             write()
 
-        return _train_epochs(run, schedule, step, save, test, end_epoch)
+        log = _train_epochs(run, schedule, step, save, test, end_epoch)
+    if metrics is not None:  # also of an epoch that ended in NaN, and of a run that was finished before
+        _write_lines(Path(metrics), log)
+    return log
 
 
 class _Run:

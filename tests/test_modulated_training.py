@@ -169,6 +169,22 @@ def test_metrics_are_lines_of_json(tmp_path):
     assert [line["test_accuracy"] for line in lines] == log.test_accuracy.tolist()
 
 
+def test_metrics_hold_an_epoch_that_ended_in_nan(tmp_path):
+    def broken(model, x, y, key):
+        return training.cross_entropy(model, x, y, key) / 0.0
+
+    with pytest.warns(UserWarning, match="the loss is nan"):
+        run(SPEC.build(0), loss=broken, metrics=tmp_path / "metrics.jsonl")
+    assert json.loads((tmp_path / "metrics.jsonl").read_text()) == {"epoch": 1, "step": 5, "loss": None}
+
+
+def test_a_finished_run_writes_its_metrics_again(tmp_path):
+    for _ in range(2):
+        run(SPEC.build(0), checkpoint_folder=tmp_path / "run", metrics=tmp_path / "metrics.jsonl")
+        assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 4
+        (tmp_path / "metrics.jsonl").unlink()
+
+
 @pytest.mark.parametrize(("steps", "count"), [(1000, 5), (7, 20), (1, 2), (640, 10)])
 def test_log_spaced_steps_begin_and_end_the_run(steps, count):
     found = log_spaced_steps(steps, count)

@@ -101,7 +101,7 @@ def test_the_experiment_runs_and_resumes(tmp_path):
     assert numbers["steered_orders"]["low-order"]["wanted"] == "falls"
     assert (out / "bottleneck.png").stat().st_size > 20_000
     (out / "bottleneck.json").unlink()
-    (out / "seed1" / "evaluation.npz").unlink()
+    (out / "seed1" / "evaluated" / "evaluation.npz").unlink()
     assert interjax(*command).output == first.output
     assert json.loads((out / "bottleneck.json").read_text()) == numbers
 

@@ -10,7 +10,7 @@ from scipy.stats import t as student_t
 from interjax import plots
 from interjax._profile import OrderProfile
 from interjax.evaluation import Evaluation
-from interjax.reproduce.bottleneck import Found
+from interjax.reproduce.bottleneck import Found, steered_orders
 from interjax.training import PRESETS
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ def steering(found: Found, preset: str) -> dict[str, Any]:
 
     The error holds the spread over seeds and, by the jackknife, that over inputs, which all seeds share.
     """
-    chosen = steered_orders(found.profiles[preset][0], preset)
+    measured = found.profiles[preset][0]
+    chosen = steered_orders(measured.orders, measured.n_players, preset)
     pairs = list(zip(found.profiles[preset], found.profiles["normal"], strict=True))
 
     def change(kept: Any) -> np.ndarray:
@@ -67,7 +68,7 @@ def steering(found: Found, preset: str) -> dict[str, Any]:
     wanted = -1 if PRESETS[preset]["mode"] == "penalize" else 1
     strengths = [[float(profile.magnitude[chosen].mean()) for profile in pair] for pair in pairs]
     return {
-        "orders": found.profiles[preset][0].orders[chosen].tolist(),
+        "orders": measured.orders[chosen].tolist(),
         "wanted": "rises" if wanted > 0 else "falls",
         "normal": float(np.mean([_band(plain, chosen, inputs) for _, plain in pairs])),
         "steered": float(np.mean([_band(steered, chosen, inputs) for steered, _ in pairs])),
@@ -79,12 +80,6 @@ def steering(found: Found, preset: str) -> dict[str, Any]:
         "as_wanted_beyond_3": bool(stderr and wanted * by_seed.mean() > 3 * stderr),
         "magnitude_ratio": float(np.mean([steered / plain for steered, plain in strengths])),
     }
-
-
-def steered_orders(profile: OrderProfile, preset: str) -> np.ndarray:
-    """Which measured orders m a preset steers, low * n <= m <= high * n: bool (orders,)."""
-    share = profile.orders / profile.n_players
-    return (share >= PRESETS[preset]["low"]) & (share <= PRESETS[preset]["high"])
 
 
 def table(found: Found) -> str:

@@ -12,11 +12,13 @@ from typing import Any
 
 import jax
 import numpy as np
+from flax import nnx
 
 from interjax import evaluation, training
 from interjax._masked_games import masked_games
 from interjax._players import Players
 from interjax._profile import OrderProfile, order_profile
+from interjax._runs import RunFolder, fingerprint
 from interjax.datasets import Dataset
 
 Progress = Callable[[str, int, int], Any]
@@ -117,7 +119,7 @@ def run(
         profiles[preset].append(found)
     evaluations = [
         _evaluated(
-            folder / f"seed{seed}" / "evaluation.npz",
+            folder / f"seed{seed}" / "evaluated",
             {preset: networks[seed, preset] for preset in training.PRESETS},
             data,
             limit,
@@ -145,10 +147,16 @@ def loss_of(setting: Setting, preset: str, players: Players) -> training.Steered
     if not setting.direct:
         return training.ModulatedCrossEntropy(players, **options)
     orders = np.arange(players.n - 1)
-    chosen = (orders >= options["low"] * players.n) & (orders <= options["high"] * players.n)
+    chosen = steered_orders(orders, players.n, preset)
     sign = 1.0 if options["mode"] == "penalize" else -1.0
     weights = np.where(chosen, sign / chosen.sum(), 0.0)
     return training.OrderWeightedCrossEntropy(players, orders.tolist(), weights.tolist(), weight=DIRECT_WEIGHT)
+
+
+def steered_orders(orders: np.ndarray, n_players: int, preset: str) -> np.ndarray:
+    """Which of these orders m a preset steers, low * n <= m <= high * n: bool (orders,)."""
+    options, share = training.PRESETS[preset], np.asarray(orders) / n_players
+    return (share > options["low"] - 1e-9) & (share < options["high"] + 1e-9)
 
 
 def _place(folder: Path, seed: int, preset: str) -> Path:
@@ -189,10 +197,15 @@ def _trained(
     return training.load_network(folder / "network")[1]
 
 
-def _evaluated(path: Path, networks: dict[str, Any], data: Dataset, limit: int | None, progress: Any) -> Any:
+def _evaluated(
+    folder: Path, networks: dict[str, Any], data: Dataset, limit: int | None, progress: Any
+) -> evaluation.Evaluation:
+    """The evaluation kept in a folder, or one made now; ValueError if the folder's is of other networks."""
+    limit = len(data.test_x) if limit is None else min(limit, len(data.test_x))
+    same = fingerprint([nnx.state(network, nnx.Param) for network in networks.values()])
+    path = RunFolder(folder, {"networks": same, "limit": limit}).folder / "evaluation.npz"
     if path.exists():
         return evaluation.Evaluation.load(path)
-    limit = None if limit is None else min(limit, len(data.test_x))
     found = evaluation.evaluate(networks, data, key=jax.random.key(0), limit=limit, progress=progress)
     found.save(path)
     return found

@@ -5,16 +5,22 @@ A table holds v(S) for every coalition S of n players: bit i of the index is pla
 Precision: NumPy arrays and Python lists are computed in float64 and come back as NumPy float64 arrays, whatever the
 global JAX settings are. A `jax.Array` (traced ones too, so jit, vmap and grad work) comes back as a `jax.Array` of its
 own dtype; integers become JAX's default float. NaN spreads to every output that depends on it.
+
+Every transform adds and subtracts n 2**n / 2 pairs, player by player: integers that fit the mantissa stay exact, and a
+player that changes nothing has effects of exactly 0.
 """
 
-import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
-_CHUNK_PLAYERS = 15  # a chunk of the table stays within a core's cache while its players are swept
+from interjax._sweeps import sweep
+
+_LEAST_BYTES_FOR_NUMPY = 1 << 23  # of a `jax.Array` in the memory of the CPU
 
 
 def real_table(table: Any) -> Any:
@@ -72,7 +78,7 @@ def moebius(table: Any) -> Any:
     References:
         Harsanyi 1963; Zhou et al., AAAI 2024, arXiv:2302.13091 (AND interaction).
     """
-    return _sweep(real_table(table), "subtract")
+    return _moebius(table)
 
 
 def inverse_moebius(dividends: Any) -> Any:
@@ -97,7 +103,7 @@ def inverse_moebius(dividends: Any) -> Any:
     References:
         Harsanyi 1963; Zhou et al., AAAI 2024, arXiv:2302.13091 (faithfulness of AND interactions).
     """
-    return _sweep(real_table(dividends), "add")
+    return _inverse_moebius(dividends)
 
 
 def or_interactions(table: Any) -> Any:
@@ -122,11 +128,7 @@ def or_interactions(table: Any) -> Any:
     References:
         Li and Zhang 2023, arXiv:2304.13312 (OR interaction).
     """
-    values = real_table(table)
-    n_players_of(values)
-    # The complement of coalition S has index 2**n - 1 - S: reversing the axis complements every coalition.
-    effects = 0 - _sweep(values[..., ::-1], "subtract")  # 0 - x, not -x, which would show zeros as -0.0
-    return _replace_first(effects, values[..., :1])
+    return _or_interactions(table)
 
 
 def inverse_or_interactions(effects: Any) -> Any:
@@ -151,12 +153,7 @@ def inverse_or_interactions(effects: Any) -> Any:
     References:
         Li and Zhang 2023, arXiv:2304.13312 (faithfulness of OR interactions).
     """
-    values = real_table(effects)
-    n_players_of(values)
-    empty = values[..., :1]
-    missed = _sweep(_replace_first(values, 0 * empty), "add")  # sum over the non-empty L inside S
-    # The L that meet S are all L except those inside the complement of S.
-    return empty + missed[..., -1:] - missed[..., ::-1]
+    return _inverse_or_interactions(effects)
 
 
 def walsh_hadamard(table: Any) -> Any:
@@ -182,8 +179,7 @@ def walsh_hadamard(table: Any) -> Any:
     References:
         O'Donnell, Analysis of Boolean Functions, 2014, section 1.2.
     """
-    values = real_table(table)
-    return _sweep(values, "butterfly") * 0.5 ** n_players_of(values)
+    return _walsh_hadamard(table)
 
 
 def inverse_walsh_hadamard(coefficients: Any) -> Any:
@@ -208,54 +204,71 @@ def inverse_walsh_hadamard(coefficients: Any) -> Any:
     References:
         O'Donnell, Analysis of Boolean Functions, 2014, section 1.2.
     """
-    return _sweep(real_table(coefficients), "butterfly")
+    return _inverse_walsh_hadamard(coefficients)
 
 
-def _replace_first(values: Any, first: Any) -> Any:
-    concatenate = np.concatenate if isinstance(values, np.ndarray) else jnp.concatenate
-    return concatenate([first, values[..., 1:]], axis=-1)
+def _of_any_array(transform: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The transform of a table after checks: NumPy as it is, a `jax.Array` compiled or by NumPy."""
+    compiled = jax.jit(transform)
+
+    def transformed(table: Any) -> Any:
+        values = real_table(table)
+        n_players_of(values)
+        if isinstance(values, np.ndarray):
+            return transform(values)
+        if _numpy_is_faster(values):
+            return jax.device_put(transform(np.asarray(values)), values.sharding)
+        return compiled(values)
+
+    return transformed
 
 
-def _sweep(table: Any, step: str) -> Any:
-    """Apply one step to every pair (v without player i, v with player i), player after player."""
-    n_players = n_players_of(table)
-    if not isinstance(table, np.ndarray):
-        return _sweep_jax(table, step)
-    table = table.copy()
-    low = min(n_players, _CHUNK_PLAYERS)
-    for chunk in table.reshape(-1, 1 << low):
-        for player in range(low):
-            _combine(chunk, player, step)
-    for player in range(low, n_players):
-        _combine(table, player, step)
-    return table
+def _numpy_is_faster(values: jax.Array) -> bool:
+    """Whether the values lie where NumPy can take them, fill more than a cache, and keep their precision outside JAX.
+
+    XLA writes a whole table for every two players and compiles for each shape; NumPy's blocks stay within the cache.
+    """
+    if isinstance(values, Tracer) or values.nbytes < _LEAST_BYTES_FOR_NUMPY or len(values.devices()) > 1:
+        return False
+    precise = values.dtype == np.float32 or (values.dtype == np.float64 and jax.config.read("jax_enable_x64"))
+    return precise and next(iter(values.devices())).platform == "cpu"
 
 
-def _combine(table: np.ndarray, player: int, step: str) -> None:
-    """Combine in place the values without and with one player."""
-    pairs = table.reshape(-1, 2, 1 << player)
-    absent, present = pairs[:, 0], pairs[:, 1]
-    if step == "subtract":
-        present -= absent
-    elif step == "add":
-        present += absent
-    else:
-        difference = absent - present
-        absent += present
-        present[:] = difference
+@_of_any_array
+def _moebius(values: Any) -> Any:
+    return sweep(values, "subtract")
 
 
-@functools.partial(jax.jit, static_argnames="step")
-def _sweep_jax(table: jax.Array, step: str) -> jax.Array:
-    shape = table.shape
-    for player in range(n_players_of(table)):
-        pairs = table.reshape(-1, 2, 1 << player)
-        absent, present = pairs[:, :1], pairs[:, 1:]
-        if step == "subtract":
-            pair = [absent, present - absent]
-        elif step == "add":
-            pair = [absent, present + absent]
-        else:
-            pair = [absent + present, absent - present]
-        table = jnp.concatenate(pair, axis=1)
-    return table.reshape(shape)
+@_of_any_array
+def _inverse_moebius(dividends: Any) -> Any:
+    return sweep(dividends, "add")
+
+
+@_of_any_array
+def _or_interactions(values: Any) -> Any:
+    effects = sweep(values, "subtract", complement=True, negative=True)
+    if isinstance(effects, np.ndarray):
+        effects[..., :1] = values[..., :1]
+        return effects
+    return jnp.concatenate([values[..., :1], effects[..., 1:]], axis=-1)
+
+
+@_of_any_array
+def _inverse_or_interactions(effects: Any) -> Any:
+    inside = sweep(effects, "add")  # sum over the L inside S
+    # The L that meet S are all L except those inside the complement of S, the last coalition less S.
+    values = inside[..., -1:] - inside[..., ::-1]
+    values += effects[..., :1]
+    return values
+
+
+@_of_any_array
+def _walsh_hadamard(values: Any) -> Any:
+    coefficients = sweep(values, "butterfly")
+    coefficients *= 0.5 ** n_players_of(values)
+    return coefficients
+
+
+@_of_any_array
+def _inverse_walsh_hadamard(coefficients: Any) -> Any:
+    return sweep(coefficients, "butterfly")

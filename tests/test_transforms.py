@@ -13,7 +13,7 @@ import pytest
 from _brute_force import dividend, everyone, outside, subsets, value
 
 import interjax as ij
-from interjax import _transforms
+from interjax import _sweeps, _transforms
 
 PAIRS = [
     (ij.moebius, ij.inverse_moebius),
@@ -63,11 +63,59 @@ def test_inverse(transform, inverse, n):
 
 
 @pytest.mark.parametrize("transform", ALL)
-def test_chunks_do_not_matter(transform, monkeypatch):
-    table = random_table(9)
-    whole = transform(table)
-    monkeypatch.setattr(_transforms, "_CHUNK_PLAYERS", 4)
-    np.testing.assert_array_equal(transform(table), whole)
+def test_blocks_and_threads_do_not_matter(transform, monkeypatch):
+    """Blocks of 4 players: of 9 players five follow in strips, of 3 players two tables share a block."""
+    tables = [np.random.default_rng(3).normal(size=shape) for shape in [(512,), (3, 512), (7, 8), (2, 0, 8), (5, 1)]]
+    whole = [transform(table) for table in tables]
+    monkeypatch.setattr(_sweeps, "_BLOCK_PLAYERS", 4)
+    for most, cores in ((1, 1), (2, 3), (5, 1)):
+        monkeypatch.setattr(_sweeps, "_SHORT_ROW_BITS", 0)
+        monkeypatch.setattr(_sweeps, "_MOST_AT_ONCE", most)
+        monkeypatch.setattr(_sweeps, "_LEAST_THREADED", 1)
+        monkeypatch.setattr(_sweeps, "_n_cores", lambda cores=cores: cores)
+        for table, expected in zip(tables, whole, strict=True):
+            np.testing.assert_array_equal(transform(table), expected)
+
+
+@pytest.mark.parametrize(("transform", "definition"), BRUTE)
+def test_tables_that_are_not_contiguous(transform, definition):
+    tables = np.asfortranarray(np.random.default_rng(4).normal(size=(6, 32)))[::2, ::-2]
+    for table, came in zip(tables, transform(tables), strict=True):
+        np.testing.assert_allclose(came, in_order(lambda s, table=table: definition(table, s), table), atol=1e-13)
+
+
+def test_unanimity_games_of_20_players():
+    """v(S) = 1 where S holds T has the one dividend 1 at T; where S meets T, the one OR interaction 1 at T."""
+    coalition = 0b10010000010000000011
+    indices = np.arange(1 << 20)
+    only = (indices == coalition).astype(float)
+    holds = ((indices & coalition) == coalition).astype(float)
+    meets = ((indices & coalition) != 0).astype(float)
+    np.testing.assert_array_equal(ij.moebius(holds), only)
+    np.testing.assert_array_equal(ij.inverse_moebius(only), holds)
+    np.testing.assert_array_equal(ij.or_interactions(meets), only)
+    np.testing.assert_array_equal(ij.inverse_or_interactions(only), meets)
+
+
+@pytest.mark.parametrize("as_array", [np.asarray, jnp.asarray])
+def test_players_without_influence_have_exactly_no_effects(as_array):
+    """Whatever the rounding of the rest: 3 players that matter, among 17."""
+    matters = np.array([0, 8, 16])
+    own = sum((np.arange(1 << 17) >> player & 1) << place for place, player in enumerate(matters))
+    table = random_table(3)[own]
+    inside = (np.arange(1 << 17) & ~(1 << matters).sum()) == 0
+    for transform in (ij.moebius, ij.or_interactions):
+        effects = np.asarray(transform(as_array(table)))
+        np.testing.assert_array_equal(effects[~inside], 0)
+        assert np.abs(effects[inside]).min() > 1e-3
+
+
+@pytest.mark.parametrize("transform", [ij.moebius, ij.or_interactions])
+def test_no_negative_zeros(transform):
+    """An effect of nothing is shown as 0.0, not as -0.0."""
+    for table in (np.zeros(8), jnp.zeros(8), np.ones(8)):
+        effects = np.asarray(transform(table))
+        assert not np.signbit(effects).any()
 
 
 def test_reference_vectors(conformance_folder):
@@ -139,6 +187,31 @@ def test_numpy_and_lists_are_float64(transform):
     assert 1e-13 < np.abs(change).max() < 1e-11
 
 
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+@pytest.mark.parametrize("transform", ALL)
+def test_large_jax_arrays_by_numpy(transform, dtype, monkeypatch):
+    """What takes the way of large arrays is the same in values, type, precision and place."""
+    with jax.enable_x64(dtype == jnp.float64):
+        tables = jax.device_put(np.random.default_rng(5).normal(size=(3, 64)).astype(dtype), jax.devices()[1])
+        compiled = transform(tables)
+        monkeypatch.setattr(_transforms, "_LEAST_BYTES_FOR_NUMPY", 1)
+        by_numpy = transform(tables)
+        assert isinstance(by_numpy, jax.Array)
+        assert by_numpy.dtype == compiled.dtype == dtype
+        assert by_numpy.devices() == compiled.devices() == {jax.devices()[1]}
+        np.testing.assert_allclose(by_numpy, compiled, rtol=1e-6, atol=1e-6)
+        assert jax.jit(transform)(tables).dtype == dtype  # traced: by JAX
+
+
+def test_float64_arrays_stay_so_outside_of_enable_x64(monkeypatch):
+    with jax.enable_x64(True):
+        table = jnp.asarray(random_table(4), jnp.float64)
+    monkeypatch.setattr(_transforms, "_LEAST_BYTES_FOR_NUMPY", 1)
+    came = ij.moebius(table)
+    assert came.dtype == jnp.float64
+    np.testing.assert_allclose(came, ij.moebius(np.asarray(table)), rtol=1e-12)
+
+
 def test_jax_arrays_keep_their_dtype():
     with jax.enable_x64(True):
         assert ij.moebius(jnp.arange(4.0, dtype=jnp.float64)).dtype == jnp.float64
@@ -153,6 +226,9 @@ def test_nan_spreads_only_to_what_depends_on_it(as_array):
     missing = np.isnan(np.asarray(ij.moebius(as_array(table))))
     assert missing.tolist() == [s & 3 == 3 for s in range(8)]
     assert np.isnan(np.asarray(ij.walsh_hadamard(as_array(table)))).all()
+    # I_or(S) is made from v at the coalitions that hold all players outside S: {0, 1} does where S holds player 2.
+    missing = np.isnan(np.asarray(ij.or_interactions(as_array(table))))
+    assert missing.tolist() == [s & 4 == 4 for s in range(8)]
 
 
 @hypothesis.given(hnp.arrays(np.float64, 16, elements=st.floats(-1e6, 1e6)), st.floats(-1e3, 1e3))

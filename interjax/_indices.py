@@ -5,6 +5,7 @@ settings are. A table that is a `jax.Array` (traced ones too) keeps its dtype an
 """
 
 import functools
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -174,6 +175,9 @@ def _size_of(name: str, size: int | None, n_players: int) -> int:
 
 
 def _masks_up_to(n_players: int, size: int) -> np.ndarray:
+    """Every coalition of up to `size` players, by size, then lexicographic: bool (k, n)."""
+    if 2 * size > n_players:
+        return _most_masks(n_players, sum(math.comb(n_players, t) for t in range(size + 1)))
     masks = []
     for t in range(size + 1):
         members = coalitions_of_size(n_players, t)
@@ -181,6 +185,18 @@ def _masks_up_to(n_players: int, size: int) -> np.ndarray:
         np.put_along_axis(of_one_size, members.astype(np.intp), True, axis=1)
         masks.append(of_one_size)
     return np.concatenate(masks)
+
+
+def _most_masks(n_players: int, count: int) -> np.ndarray:
+    """The first `count` of all coalitions in the same order, by one sort."""
+    # With player 0 as the highest bit, the coalitions of one size stand in lexicographic order from large to small.
+    numbers = np.arange(1 << n_players, dtype=np.uint64)
+    last = np.uint64(numbers[-1])
+    keys = np.bitwise_count(numbers).astype(np.uint64) << np.uint64(n_players) | (last - numbers)
+    keys.sort()
+    ordered = last - (keys[:count] & last)
+    bits = np.unpackbits(ordered.astype(">u4").view(np.uint8).reshape(-1, 4), axis=1)
+    return np.ascontiguousarray(bits[:, 32 - n_players :]).view(bool)
 
 
 def _values(table: Any, name: str, size: int) -> Any:
@@ -218,11 +234,12 @@ def _weighted(sums: list[Any], name: str, n_players: int, size: int) -> Any:
 
 def _of_every_size(table: Any, name: str, coalitions: np.ndarray) -> Any:
     """Moebius and Co-Moebius, which their transforms give for all coalitions at once."""
-    indices = coalitions @ (1 << np.arange(coalitions.shape[1]))
+    packed = np.packbits(coalitions, axis=1, bitorder="little")
+    indices = np.pad(packed, ((0, 0), (0, 4 - packed.shape[1]))).view("<u4")[:, 0]  # bit i = player i
     if name == "Moebius":
         return moebius(table)[indices]
     # d_T v(N minus T) = (-1)^(t+1) I_or(T)
-    signs = np.where(coalitions.sum(axis=1) % 2 == 1, 1.0, -1.0)
+    signs = np.where(np.bitwise_count(indices) % 2 == 1, 1.0, -1.0)
     return or_interactions(table)[indices] * signs.astype(table.dtype)
 
 

@@ -1,10 +1,11 @@
 """The egalitarian least core: the smallest payoffs and subsidy under which no coalition gains by leaving."""
 
 import numpy as np
-from scipy.optimize import nnls
+from scipy.optimize import brentq, nnls
 
 _TOLERANCE = 1e-11  # of the largest gain
 _ROUNDS = 200
+_FAR = 1.0  # stands for the slope where there is none: above for a subsidy too small, below for the largest
 
 
 def egalitarian_least_core(table: np.ndarray) -> tuple[np.ndarray, float]:
@@ -39,9 +40,11 @@ def egalitarian_least_core(table: np.ndarray) -> tuple[np.ndarray, float]:
     for _ in range(_ROUNDS):
         masks = ((chosen[:, None] >> np.arange(n_players)) & 1).astype(np.float64)
         payoffs, subsidy = _solve(masks, gains[chosen], float(gains[-1]))
-        excess = (gains - _sums_over_coalitions(payoffs) - subsidy)[1:-1]
-        worst = np.argpartition(-excess, min(2 * n_players, excess.size) - 1)[: 2 * n_players]
-        violated = worst[excess[worst] > _TOLERANCE] + 1
+        excess = gains - _sums_over_coalitions(payoffs)
+        excess -= subsidy
+        violated = np.flatnonzero(excess[1:-1] > _TOLERANCE) + 1
+        if len(violated) > 2 * n_players:
+            violated = violated[np.argpartition(excess[violated], -2 * n_players)[-2 * n_players :]]
         if np.isin(violated, chosen).all():
             return payoffs * scale, subsidy * scale
         chosen = np.union1d(chosen, violated)
@@ -49,46 +52,59 @@ def egalitarian_least_core(table: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _sums_over_coalitions(payoffs: np.ndarray) -> np.ndarray:
-    sums = np.zeros(1)
-    for payoff in payoffs:
-        sums = np.concatenate([sums, sums + payoff])
-    return sums
+    if len(payoffs) < 2:
+        return np.array([0.0, *payoffs])
+    half = len(payoffs) // 2
+    low, high = _sums_over_coalitions(payoffs[:half]), _sums_over_coalitions(payoffs[half:])
+    return np.add.outer(high, low).ravel()
 
 
 def _solve(masks: np.ndarray, gains: np.ndarray, total: float) -> tuple[np.ndarray, float]:
-    """The problem over the chosen coalitions: |x| is convex in e, so the slope of |x| + e is bisected for its sign."""
+    """The problem over the chosen coalitions: |x| is convex in e, so a root of its slope is found."""
     equal = np.full(masks.shape[1], total / masks.shape[1])
-    unsubsidised = _smallest_payoffs(masks, gains, equal)
+    across = (masks - masks.mean(axis=1, keepdims=True)).T
+    needed = gains - masks @ equal
+    unsubsidised = _smallest_payoffs(across, needed, equal)
     if unsubsidised is not None and unsubsidised[1] <= np.linalg.norm(unsubsidised[0]):
         return unsubsidised[0], 0.0
-    low, high = 0.0, max(0.0, float((gains - masks @ equal).max()))  # at `high` equal payoffs do
-    payoffs = equal
-    while high - low > _TOLERANCE / 10:
-        middle = (low + high) / 2
-        solved = _smallest_payoffs(masks, gains - middle, equal)
+    most = max(0.0, float(needed.max()))  # at this subsidy equal payoffs do
+    best = most, equal
+
+    def slope(subsidy: float) -> float:
+        nonlocal best
+        if subsidy >= most:
+            return -_FAR
+        solved = _smallest_payoffs(across, needed - subsidy, equal)
         if solved is None:
-            low = middle
-            continue
-        trial, multipliers = solved
-        if multipliers > np.linalg.norm(trial):  # d|x|/de = -multipliers / |x|: below -1, so a larger e pays
-            low = middle
-        else:
-            high, payoffs = middle, trial
-    return payoffs, high
+            return _FAR
+        payoffs, multipliers = solved
+        found = float(multipliers - np.linalg.norm(payoffs))  # d|x|/de = -multipliers / |x|: below -1, a larger e pays
+        if found <= 0 and subsidy < best[0]:
+            best = subsidy, payoffs
+        return found
+
+    if most > 0:
+        brentq(slope, 0.0, most, xtol=_TOLERANCE / 10)
+    subsidy, payoffs = best
+    return payoffs, subsidy
 
 
-def _smallest_payoffs(masks: np.ndarray, least: np.ndarray, equal: np.ndarray) -> tuple[np.ndarray, float] | None:
-    """The x nearest to 0 with x(N) given and x(S) >= least(S), and the sum of its multipliers; None if there is none.
+def _smallest_payoffs(across: np.ndarray, needed: np.ndarray, equal: np.ndarray) -> tuple[np.ndarray, float] | None:
+    """The x nearest to 0 with x(N) given and all x(S) large enough, and the sum of its multipliers; None if none is.
 
-    Lawson and Hanson's least distance programming: a non-negative least-squares problem, written for the deviation
+    Lawson and Hanson's least distance programming: a non-negative least-squares problem, written for the deviation y
     from equal payoffs, which sums to 0.
+
+    Args:
+        across: for each coalition its members less their mean, (n, coalitions), so that y across = y(S).
+        needed: what y(S) must reach, (coalitions,).
+        equal: x(N) / n for every player.
     """
-    across = masks - masks.mean(axis=1, keepdims=True)
-    needed = least - masks @ equal
-    target = np.append(np.zeros(masks.shape[1]), 1.0)
-    matrix = np.vstack([across.T, needed[None]])
+    target = np.zeros(len(across) + 1)
+    target[-1] = 1.0
+    matrix = np.concatenate([across, needed[None]])
     solution, _ = nnls(matrix, target)
     residual = matrix @ solution - target
-    if -residual[-1] < 1e-12:  # = 1 / (1 + |deviation|^2)
+    if -residual[-1] < 1e-12:  # = 1 / (1 + |y|^2)
         return None
     return equal - residual[:-1] / residual[-1], float(solution.sum() / -residual[-1])

@@ -1,5 +1,6 @@
 """Game-theoretic indices against reference vectors, written-out definitions, axioms, and on bad input."""
 
+import itertools
 import json
 import math
 
@@ -87,6 +88,14 @@ def test_against_shapiq(n):
         assert came.baseline_value == pytest.approx(theirs.baseline_value, abs=1e-7)
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 6])
+def test_coalitions_by_size_then_lexicographic(size):
+    came = ij.interaction_index(random_table(6), "Moebius", size)
+    expected = [players for t in range(size + 1) for players in itertools.combinations(range(6), t)]
+    assert list(came) == expected
+    assert came.coalitions.dtype == bool
+
+
 def test_empty_coalition():
     """The index itself for SII, BII, BV and FBII; v(0) for the others; none for ELC."""
     table = random_table(4)
@@ -169,6 +178,11 @@ def test_least_core_special_games():
     assert ij.interaction_index(glove, "ELC").values[0] > 0.3
     # A symmetric game without a core: equal payoffs, and a subsidy that covers the pairs.
     np.testing.assert_allclose(ij.interaction_index([0, 0, 0, 1, 0, 1, 1, 1], "ELC").values, np.full(3, 1 / 3))
+    # 2 for three of six players, nothing for all: the other three, who then need a subsidy of 1, pay 1 of it, since
+    # the norm of the payoffs grows by sqrt(2/3) where the subsidy falls by 1.
+    half = np.zeros(64)
+    half[0b111] = 2
+    np.testing.assert_allclose(ij.interaction_index(half, "ELC").values, np.array([1, 1, 1, -1, -1, -1]) / 3, atol=1e-9)
     table = np.zeros(8)
     table[3] = np.nan
     assert np.isnan(ij.interaction_index(table, "ELC").values).all()

@@ -47,11 +47,71 @@ class MLP(nnx.Module):
 
     def hidden(self, x: Array) -> tuple[Array, ...]:
         """The flattened input and the activations of every hidden layer, each (batch, width)."""
-        if x.ndim < 2 or math.prod(x.shape[1:]) != self.sizes[0]:
-            raise ValueError(f"this MLP takes a batch of inputs of {self.sizes[0]} entries, got shape {tuple(x.shape)}")
-        activations = [x.reshape(x.shape[0], -1)]
+        activations = [_flatten(x, self.sizes[0], "MLP")]
         for layer in list(self.layers)[:-1]:
             activations.append(self.dropout(self.activation(layer(activations[-1]))))
+        return tuple(activations)
+
+
+class ResidualMLP(nnx.Module):
+    """A multilayer perceptron for tables whose hidden layers add to what came before; inputs are flattened first.
+
+    h_1 = activation(W_1 x + b_1);  h_l = activation(h_{l-1} + W_l h_{l-1} + b_l);  logits = W_L h_{L-1} + b_L.
+
+    Args:
+        n_inputs: entries of a flattened input.
+        n_classes: number of logits.
+        width: units of every hidden layer.
+        depth: number of linear layers L, at least 3, so that one of them has a shortcut.
+        activation: a key of `ACTIVATIONS` or a function.
+        dropout: probability of dropping a hidden unit in training mode, in [0, 1).
+        rngs: source of the parameters.
+
+    Raises:
+        ValueError: a width or depth that is no integer or too small.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> ResidualMLP(6, 2, width=5, rngs=nnx.Rngs(0))(jnp.zeros((4, 6))).shape
+        (4, 2)
+
+    References:
+        The ResMLP-5 that Zhou et al., AAAI 2024, arXiv:2302.13091, and the works around it train on tables: plain
+        shortcuts around single layers. It has neither the patches nor the affine layers of Touvron et al. 2021.
+    """
+
+    def __init__(
+        self,
+        n_inputs: int,
+        n_classes: int,
+        *,
+        width: int = 100,
+        depth: int = 5,
+        activation: str | Activation = "relu",
+        dropout: float = 0.0,
+        rngs: nnx.Rngs,
+    ):
+        if not isinstance(depth, int) or depth < 3:
+            raise ValueError(f"depth of residual_mlp counts its linear layers, an integer of at least 3; got {depth}")
+        if not isinstance(width, int) or width < 1:
+            raise ValueError(f"width of residual_mlp is that of its hidden layers, a positive integer; got {width}")
+        self.n_inputs = n_inputs
+        self.activation = find_activation(activation)
+        self.embed = linear(n_inputs, width, rngs)
+        self.layers = nnx.List([linear(width, width, rngs) for _ in range(depth - 2)])
+        self.head = linear(width, n_classes, rngs)
+        self.dropout = nnx.Dropout(dropout, rngs=rngs)
+
+    def __call__(self, x: Array) -> Array:
+        return self.head(self.hidden(x)[-1])
+
+    def hidden(self, x: Array) -> tuple[Array, ...]:
+        """The flattened input and the activations of every hidden layer, each (batch, width)."""
+        flat = _flatten(x, self.n_inputs, "residual MLP")
+        activations = [flat, self.dropout(self.activation(self.embed(flat)))]
+        for layer in self.layers:
+            sum_with_shortcut = activations[-1] + layer(activations[-1])
+            activations.append(self.dropout(self.activation(sum_with_shortcut)))
         return tuple(activations)
 
 
@@ -138,3 +198,10 @@ class AlexNetCIFAR(nnx.Module):
         x = nnx.relu(self.conv4(nnx.relu(self.conv3(x))))
         x = halve(nnx.relu(self.conv5(x)))
         return self.head(self.dropout(x.reshape(x.shape[0], -1)))
+
+
+def _flatten(x: Array, n_inputs: int, network: str) -> Array:
+    """A batch of inputs as rows of so many entries; raises ValueError if they have another number."""
+    if x.ndim < 2 or math.prod(x.shape[1:]) != n_inputs:
+        raise ValueError(f"this {network} takes a batch of inputs of {n_inputs} entries, got shape {tuple(x.shape)}")
+    return x.reshape(x.shape[0], -1)

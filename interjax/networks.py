@@ -13,6 +13,7 @@ from jaxtyping import Array
 from interjax._architectures import MLP as MLP
 from interjax._architectures import AlexNetCIFAR as AlexNetCIFAR
 from interjax._architectures import LeNet as LeNet
+from interjax._architectures import ResidualMLP as ResidualMLP
 from interjax._layers import ACTIVATIONS as ACTIVATIONS
 from interjax._residual_networks import ResNet as ResNet
 from interjax._residual_networks import ResNet18 as ResNet18
@@ -25,13 +26,13 @@ def build(
     """Build a network by name.
 
     Args:
-        name: "mlp", "tabular_mlp", "lenet", "alexnet", "resnet20", "resnet18" or "vit".
+        name: "mlp", "tabular_mlp", "residual_mlp", "lenet", "alexnet", "resnet20", "resnet18" or "vit".
         input_shape: shape of one input, without the batch axis: (features,) or (height, width, channels).
         n_classes: number of logits, at least 2.
         seed: an integer or a `jax.random.key`, from which the parameters and the dropout stream are drawn.
         options: what the network's class takes by keyword; for "mlp" `hidden`, the widths of its hidden layers, by
-            default (256, 256); for "tabular_mlp" `width` of the hidden layers, by default 100, and `depth`, the number
-            of linear layers, by default 5; for both `activation` and `dropout`.
+            default (256, 256); for "tabular_mlp" and "residual_mlp" `width` of the hidden layers, by default 100, and
+            `depth`, the number of linear layers, by default 5; for all three `activation` and `dropout`.
 
     Returns:
         An nnx module in training mode: inputs (batch, *input_shape) -> logits (batch, n_classes).
@@ -140,9 +141,25 @@ def _build_tabular_mlp(
     return MLP((math.prod(input_shape), *[width] * (depth - 1), n_classes), activation, dropout=dropout, rngs=rngs)
 
 
+def _build_residual_mlp(
+    input_shape,
+    n_classes: int,
+    *,
+    width: int = 100,
+    depth: int = 5,
+    activation: str = "relu",
+    dropout: float = 0.0,
+    rngs: nnx.Rngs,
+) -> ResidualMLP:
+    """The residual MLP of the tables in the literature on concepts; ResMLP-5 at the defaults."""
+    n_inputs = math.prod(input_shape)
+    return ResidualMLP(n_inputs, n_classes, width=width, depth=depth, activation=activation, dropout=dropout, rngs=rngs)
+
+
 _NETWORKS: dict[str, Callable[..., nnx.Module]] = {
     "mlp": _build_mlp,
     "tabular_mlp": _build_tabular_mlp,
+    "residual_mlp": _build_residual_mlp,
     "lenet": LeNet,
     "alexnet": AlexNetCIFAR,
     "resnet20": ResNet,

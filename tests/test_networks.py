@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+import interjax as ij
 from interjax import networks
 from interjax._convolution import Convolution
 from interjax._layers import halve
@@ -16,6 +17,7 @@ from interjax._layers import halve
 SMALL = {
     "mlp": ((5, 3), {"hidden": [7], "dropout": 0.5}),
     "tabular_mlp": ((6,), {"width": 20, "depth": 3, "dropout": 0.5}),
+    "residual_mlp": ((5, 2), {"width": 20, "depth": 4, "dropout": 0.5}),
     "lenet": ((12, 13, 2), {}),
     "alexnet": ((29, 30, 1), {"dropout": 0.5}),
     "resnet20": ((6, 5, 2), {"depth": 8, "width": 4}),
@@ -79,7 +81,7 @@ def test_a_wrong_input_shape_is_refused(case):
         network(x[:, :-1])
 
 
-@pytest.mark.parametrize("name", ["mlp", "tabular_mlp", "alexnet", "vit"])
+@pytest.mark.parametrize("name", ["mlp", "tabular_mlp", "residual_mlp", "alexnet", "vit"])
 def test_dropout_is_on_in_training_only(name):
     network, x = build(name), inputs(name)
     assert not np.array_equal(apply(network, x), apply(network, x))
@@ -112,6 +114,7 @@ def test_new_parameters_do_not_compile_again():
     [
         ("mlp", (28, 28, 1), 10, 784 * 256 + 256 + 256 * 256 + 256 + 256 * 10 + 10),
         ("tabular_mlp", (12,), 2, 12 * 100 + 100 + 3 * (100 * 100 + 100) + 100 * 2 + 2),
+        ("residual_mlp", (12,), 2, 12 * 100 + 100 + 3 * (100 * 100 + 100) + 100 * 2 + 2),
         ("lenet", (28, 28, 1), 10, 61_706),
         ("alexnet", (32, 32, 3), 10, 2_472_266),
         ("resnet20", (32, 32, 3), 10, 269_722),
@@ -192,6 +195,31 @@ def test_the_depth_of_a_tabular_mlp_counts_its_linear_layers():
     assert networks.build("tabular_mlp", (12,), 2, depth=2, width=7, activation="tanh").sizes == (12, 7, 2)
 
 
+def test_a_residual_mlp_adds_each_hidden_layer_to_the_one_before():
+    network = networks.build("residual_mlp", (4,), 3, width=6, depth=4, activation="tanh")
+    kernels = [layer.kernel[...] for layer in (network.embed, *network.layers, network.head)]
+    biases = np.random.default_rng(0).normal(size=6).astype(np.float32)
+    network.layers[0].bias[...] = biases
+    x = np.random.default_rng(1).normal(size=(5, 4)).astype(np.float32)
+    first = np.tanh(x @ kernels[0])
+    second = np.tanh(first + first @ kernels[1] + biases[None])
+    third = np.tanh(second + second @ kernels[2])
+    np.testing.assert_allclose(apply(network, x), third @ kernels[3], atol=1e-5)
+    assert [hidden.shape for hidden in network.hidden(x)] == [(5, 4), (5, 6), (5, 6), (5, 6)]
+
+
+def test_a_residual_mlp_folds_and_survives_a_folder(tmp_path):
+    spec = networks.NetworkSpec("residual_mlp", (6,), 3, {"width": 8, "depth": 3})
+    network = spec.build(2)
+    ij.training.save_network(tmp_path, spec, network)
+    _, loaded, _ = ij.training.load_network(tmp_path, expect=spec)
+    x, players = np.arange(1.0, 7.0, dtype=np.float32), ij.Players.features(6)
+    games = [ij.masked_game(model, x, players=players, output=ij.logit(1), fold=True) for model in (network, loaded)]
+    direct = apply(network, np.where(np.eye(6, dtype=bool), x, 0))[:, 1]
+    for game in games:
+        np.testing.assert_allclose(game(np.eye(6, dtype=bool)), direct, atol=1e-5)
+
+
 def test_kernels_have_variance_one_over_fan_in():
     network = networks.build("vit", (8, 8, 1), 10, width=64, depth=1)
     block = network.blocks[0]
@@ -234,7 +262,7 @@ def test_a_spec_builds_from_a_key_as_from_a_seed():
 @pytest.mark.parametrize(
     ("name", "shape", "options", "message"),
     [
-        ("lstm", (4,), {}, "unknown network 'lstm': expected one of mlp, tabular_mlp, lenet"),
+        ("lstm", (4,), {}, "unknown network 'lstm': expected one of mlp, tabular_mlp, residual_mlp, lenet"),
         ("mlp", (4,), {"width": 3}, "no option 'width': it takes hidden"),
         ("mlp", (4,), {"rngs": 3}, "no option 'rngs'"),
         ("mlp", (4,), {"activation": "step"}, "unknown activation 'step'"),
@@ -248,6 +276,8 @@ def test_a_spec_builds_from_a_key_as_from_a_seed():
         ("tabular_mlp", (4,), {"depth": 1}, "depth .* at least 2; got 1"),
         ("tabular_mlp", (4,), {"depth": 2.5}, "depth .* got 2.5"),
         ("tabular_mlp", (4,), {"width": 0}, "width .* positive integer; got 0"),
+        ("residual_mlp", (4,), {"depth": 2}, "depth .* at least 3; got 2"),
+        ("residual_mlp", (4,), {"width": 1.5}, "width .* positive integer; got 1.5"),
         ("resnet18", (32, 32), {}, "height, width, channels"),
         ("resnet18", (7, 32, 3), {}, "at least 8x8 pixels, got 7x32"),
         ("resnet18", (31, 32, 3), {"stem": "large"}, 'stem "large" takes images of at least 32x32 pixels, got 31x32'),

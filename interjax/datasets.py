@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from interjax import _images, _tables
+from interjax._label_noise import with_label_noise as with_label_noise
 
 PathLike = str | os.PathLike
 ADULT_COLUMNS = (

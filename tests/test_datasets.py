@@ -5,6 +5,7 @@ import gzip
 import struct
 import tarfile
 
+import jax
 import numpy as np
 import pytest
 
@@ -369,6 +370,54 @@ def test_a_missing_package_is_named_with_the_command(tmp_path, monkeypatch, pack
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(ImportError, match=r'pip install "interjax\[cli\]"'):
         getattr(datasets, loader)(*arguments)
+
+
+def three_classes(examples=1000):
+    x = np.arange(3.0 * examples).reshape(examples, 3)
+    labels = np.random.default_rng(0).choice(3, examples, p=[0.5, 0.3, 0.2])
+    return datasets.Dataset(x, labels, x[:40], labels[:40], "toy", ("a", "b", "c"))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.25, 1.0])
+def test_label_noise_permutes_the_drawn_labels_and_leaves_the_rest(share):
+    data = three_classes()
+    before = data.train_y.copy()
+    noisy, drawn = datasets.with_label_noise(jax.random.key(1), data, share)
+    assert drawn.sum() == round(share * 1000)
+    np.testing.assert_array_equal(noisy.train_y[~drawn], before[~drawn])
+    np.testing.assert_array_equal(np.sort(noisy.train_y[drawn]), np.sort(before[drawn]))
+    np.testing.assert_array_equal(noisy.test_y, data.test_y)
+    np.testing.assert_array_equal(noisy.train_x, data.train_x)
+    np.testing.assert_array_equal(data.train_y, before)
+
+
+def test_label_noise_changes_as_many_labels_as_chance_does():
+    data = three_classes(10_000)
+    noisy, drawn = datasets.with_label_noise(jax.random.key(2), data, 0.5)
+    proportions = np.bincount(data.train_y[drawn]) / 5000
+    changed = np.mean(noisy.train_y[drawn] != data.train_y[drawn])
+    assert changed == pytest.approx(1 - np.sum(proportions**2), abs=0.03)  # four standard errors
+
+
+def test_the_key_decides_the_label_noise_and_smaller_shares_are_nested():
+    data = three_classes()
+    (first, drawn), (again, _) = (datasets.with_label_noise(jax.random.key(3), data, 0.3) for _ in range(2))
+    np.testing.assert_array_equal(first.train_y, again.train_y)
+    assert not np.array_equal(datasets.with_label_noise(jax.random.key(4), data, 0.3)[1], drawn)
+    fewer = datasets.with_label_noise(jax.random.key(3), data, 0.1)[1]
+    assert not np.any(fewer & ~drawn)
+    assert first.name == "toy, rho=0.3"
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5, float("nan"), "0.1"])
+def test_a_share_outside_0_and_1_is_refused(share):
+    with pytest.raises(ValueError, match=r"share .* in \[0, 1\]"):
+        datasets.with_label_noise(jax.random.key(0), three_classes(), share)
+
+
+def test_label_noise_wants_a_key():
+    with pytest.raises(ValueError, match="random key"):
+        datasets.with_label_noise(0, three_classes(), 0.1)
 
 
 def test_the_real_mnist(data_folder):

@@ -1,5 +1,6 @@
 """interjax: how a neural network's inputs act together, measured at every order."""
 
+from interjax import concepts as concepts
 from interjax import datasets as datasets
 from interjax import dynamics as dynamics
 from interjax import evaluation as evaluation

@@ -6,6 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from interjax._concept_dynamics_plots import concept_dynamics as concept_dynamics
+from interjax._concept_dynamics_plots import concept_paths as concept_paths
+from interjax._concept_plots import concepts as concepts
+from interjax._concept_plots import concepts_on_image as concepts_on_image
+from interjax._concept_statistics_plots import concept_sizes as concept_sizes
+from interjax._concept_statistics_plots import faithfulness as faithfulness
+from interjax._concept_statistics_plots import generalization as generalization
+from interjax._concept_statistics_plots import inconsistency as inconsistency
 from interjax._dynamics_plots import gradient_statistics as gradient_statistics
 from interjax._dynamics_plots import profiles_over_training as profiles_over_training
 from interjax._evaluation_plot import evaluation as evaluation

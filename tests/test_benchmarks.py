@@ -67,3 +67,50 @@ def test_steps_of_training_beside_pytorch():
     assert max(max(one.values()) for one in network["largest_relative_difference"].values()) < 1e-5
     assert set(network["over_plain_compiled"]) == modulated | {"order_weighted"}
     assert all(one["min"] > 0 for one in network["milliseconds_a_step"].values())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs the bench extra: PyTorch")
+def test_transforms_beside_matrices_and_numpy(tmp_path):
+    out = tmp_path / "lines.jsonl"
+    lines = [json.loads(line) for line in run("concepts.py", "--quick", "--part", "transforms", "--out", str(out))]
+    assert out.read_text().splitlines() == [json.dumps(line) for line in lines]
+    compared = [line for line in lines if "over_interjax" in line]
+    assert {(line["players"], line["tables"]) for line in compared} == {(6, 1), (16, 1), (6, 3)}
+    for line in compared:
+        assert line["largest_relative_difference"] < (1e-12 if line["dtype"] == "float64" else 1e-3)
+        assert ("matrix" in line["over_interjax"]) == (line["players"] == 6)
+        assert all(one["min"] > 0 for one in line["milliseconds_a_table"].values())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("shapiq") is None, reason="needs the bench extra: shapiq")
+def test_indices_beside_shapiq():
+    names = ("SII", "FSII", "Moebius")
+    lines = [json.loads(line) for line in run("concepts.py", "--quick", "--part", "indices", "--indices", *names)]
+    assert lines[0]["shapiq"]
+    assert [line["index"] for line in lines[1:]] == list(names)
+    assert all(line["largest_relative_difference"] < 1e-6 for line in lines[1:])
+    assert all(line["shapiq_over_interjax"] > 0 for line in lines[1:])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("shapiq") is None, reason="needs the bench extra: shapiq")
+def test_a_peer_that_takes_too_long_is_stopped():
+    limited = ("--quick", "--part", "indices", "--indices", "SV", "--limit", "0.1")
+    (line,) = [json.loads(line) for line in run("concepts.py", *limited)][1:]
+    assert line["shapiq_seconds"] == "> 0.1"
+    assert line["shapiq_over_interjax_at_least"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs the bench extra: PyTorch")
+def test_explanations_beside_descent_and_highs():
+    lines = [json.loads(line) for line in run("concepts.py", "--quick", "--part", "and_or")]
+    (optimum,) = [line["loss"] for line in lines if line.get("contender") == "HiGHS"]
+    own = [line for line in lines if line.get("contender") == "interjax"]
+    assert [line["games"] for line in own] == [1, 2]
+    assert all(line["loss"] == pytest.approx(optimum, rel=1e-3) for line in own)
+    descents = [line for line in lines if "loss_by_step" in line]
+    assert any(line["rate"] == 1e-5 for line in descents)
+    assert all(min(line["loss_by_step"].values()) >= 0.999 * optimum for line in descents)

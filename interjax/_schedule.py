@@ -65,4 +65,6 @@ def log_spaced_steps(steps: int, count: int) -> tuple[int, ...]:
     check_positive("steps", steps)
     if count < 2:
         raise ValueError(f"count must be at least 2, the first and the last step; got {count}")
+    if count == 2:
+        return 0, steps
     return (0, *np.unique(np.geomspace(1, steps, count - 1).round().astype(int)).tolist())

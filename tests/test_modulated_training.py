@@ -185,7 +185,7 @@ def test_a_finished_run_writes_its_metrics_again(tmp_path):
         (tmp_path / "metrics.jsonl").unlink()
 
 
-@pytest.mark.parametrize(("steps", "count"), [(1000, 5), (7, 20), (1, 2), (640, 10)])
+@pytest.mark.parametrize(("steps", "count"), [(1000, 5), (7, 20), (1, 2), (640, 2), (640, 10)])
 def test_log_spaced_steps_begin_and_end_the_run(steps, count):
     found = log_spaced_steps(steps, count)
     assert found[0] == 0

@@ -14,12 +14,10 @@ import interjax as ij
 from interjax import _folders as folders
 from interjax import networks, training
 from interjax._commands.options import Bytes, Grid, Numbers, Progress, common
-from interjax._commands.subjects import baseline_of, load, network_of, pair_population, players_of
+from interjax._commands.subjects import OUTPUTS, baseline_of, load, network_of, pair_population, players_of
 from interjax._orders import as_orders
 from interjax._processes import joined
 from interjax._runs import kept_in
-
-_OUTPUTS = {"log-odds": ij.log_odds, "log-prob": ij.log_prob, "logit": ij.logit, "prob": ij.prob}
 
 
 @click.command()
@@ -41,7 +39,7 @@ _OUTPUTS = {"log-odds": ij.log_odds, "log-prob": ij.log_prob, "logit": ij.logit,
     default="0",
     help="what fills absent players: a number, `mean` of the training data, or `marginal:K` examples averaged over",
 )
-@click.option("--output", type=click.Choice(sorted(_OUTPUTS)), default="log-odds", help="value read off the logits")
+@click.option("--output", type=click.Choice(sorted(OUTPUTS)), default="log-odds", help="value read off the logits")
 @click.option(
     "--orders",
     type=Numbers(),
@@ -177,7 +175,7 @@ def _games(out: Path, key: Any, settings: dict, *, write: bool) -> tuple[list[ij
         folders.write_settings(out, "measure", settings)
     x, y = (data.train_x, data.train_y) if settings["split"] == "train" else (data.test_x, data.test_y)
     chosen = training.correctly_classified(model, x, y, count=settings["inputs"], key=jax.random.fold_in(key, 1))
-    output = _OUTPUTS[settings["output"]]
+    output = OUTPUTS[settings["output"]]
     games = ij.masked_games(
         model,
         x[chosen],

@@ -11,16 +11,18 @@ import interjax as ij
 from interjax import datasets, networks, training
 from interjax._commands.options import Progress
 
+OUTPUTS = {"log-odds": ij.log_odds, "log-prob": ij.log_prob, "logit": ij.logit, "prob": ij.prob}
 
-def network_of(out: Path, data: datasets.Dataset, settings: dict) -> tuple[Any, networks.NetworkSpec]:
-    """The network of the checkpoint, of an earlier start of this run, or one trained now."""
+
+def network_of(out: Path, data: datasets.Dataset, settings: dict, **options: Any) -> tuple[Any, networks.NetworkSpec]:
+    """The network of the checkpoint, of an earlier start of this run, or one trained now, with options of training."""
     if settings["checkpoint"] is not None:
         if settings["network"] or settings["epochs"]:
             raise ValueError("--network and --epochs choose what is trained; with --checkpoint nothing is")
         spec, model, _ = training.load_network(settings["checkpoint"])
         check_fits(spec, data, settings["checkpoint"], settings["data"])
         return model, spec
-    spec, model, _ = train_or_continue(out / "network", data, plan_of(data, settings), settings)
+    spec, model, _ = train_or_continue(out / "network", data, plan_of(data, settings), settings, **options)
     return model, spec
 
 
@@ -40,6 +42,12 @@ def plan_of(data: datasets.Dataset, settings: dict) -> training.Plan:
         return plan
     steps = plan.epochs * max(1, len(data.train_x) // plan.batch_size)
     return dataclasses.replace(plan, optimizer=training.paper_optimizer(steps))
+
+
+def log_spaced_checkpoints(data: datasets.Dataset, plan: training.Plan, count: int) -> dict[str, Any]:
+    """Options of training that keep so many log-spaced checkpoints, from the untrained network on."""
+    steps = plan.epochs * (len(data.train_x) // min(plan.batch_size, len(data.train_x)))
+    return {"save_at": training.log_spaced_steps(steps, count), "keep": None}
 
 
 def train_or_continue(

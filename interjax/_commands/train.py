@@ -9,7 +9,14 @@ from matplotlib.figure import Figure
 from interjax import _folders as folders
 from interjax import plots, training
 from interjax._commands.options import Grid, common
-from interjax._commands.subjects import baseline_of, load, plan_of, players_of, train_or_continue
+from interjax._commands.subjects import (
+    baseline_of,
+    load,
+    log_spaced_checkpoints,
+    plan_of,
+    players_of,
+    train_or_continue,
+)
 from interjax.losses import ALIGNMENTS, AVERAGES, MODES
 
 
@@ -53,8 +60,7 @@ def train(**settings: Any) -> None:
     plan = plan_of(data, settings)
     kept: dict[str, Any] = {}
     if settings["checkpoints"] is not None:
-        steps = plan.epochs * (len(data.train_x) // min(plan.batch_size, len(data.train_x)))
-        kept = {"save_at": training.log_spaced_steps(steps, settings["checkpoints"]), "keep": None}
+        kept = log_spaced_checkpoints(data, plan, settings["checkpoints"])
     folders.write_settings(out, "train", settings)
     loss = _modulation(data, settings)
     spec, model, log = train_or_continue(

@@ -65,7 +65,7 @@ class JointAndOr(Saved):
 
 
 def joint_and_or(
-    tables: Any, *, noise: float = 0.04, share: float = 0.1, normalize: bool = True, tolerance: float = 1e-8
+    tables: Any, *, noise: float = 0.04, share: float = 0.1, normalize: bool = True, tolerance: float = 1e-10
 ) -> JointAndOr:
     """Explain several networks together, so that they share concepts where they can.
 

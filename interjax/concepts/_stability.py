@@ -78,7 +78,7 @@ def stability(
     for number in range(jitters):
         with float64():
             costs = 1.0 + jitter * jax.random.uniform(jax.random.fold_in(key, number), shape)
-            found = solve_games(flat, noise, costs, share=0.0, tolerance=1e-8)
+            found = solve_games(flat, noise, costs, share=0.0, tolerance=1e-10)
         chosen.append(salient_effects(found["effects"][:, 0], tau))
         losses.append(found["loss"])
     batch = values.shape[:-1]

@@ -180,7 +180,9 @@ def games_of(n_players: int) -> np.ndarray:
     folder = Path(os.environ.get("INTERJAX_DATA", "")) / "games"
     random = np.random.default_rng(0)
     if not folder.is_dir():
-        effects = random.standard_t(2, size=(2, N_GAMES, 1 << n_players)) * (random.random((2, N_GAMES, 1)) < 0.1)
+        effects = random.standard_t(2, size=(2, N_GAMES, 1 << n_players)) * (
+            random.random((2, N_GAMES, 1 << n_players)) < 0.1
+        )
         tables = ij.inverse_moebius(effects[0]) + ij.inverse_or_interactions(effects[1])
         return tables - tables[:, :1]
     tables = []

@@ -38,7 +38,7 @@ def test_the_published_optimum_is_met(conformance_folder):
         assert found.gap <= 1e-4 * found.loss
 
 
-@pytest.mark.parametrize("n_players", [1, 2, 3, 5, 6])
+@pytest.mark.parametrize("n_players", [1, 3, 5])
 @pytest.mark.parametrize("noise", [0.0, 0.04, 0.3])
 def test_the_loss_is_the_optimum_of_highs_and_the_gap_holds_it(n_players, noise):
     for table in (smooth_table(n_players), RANDOM.normal(size=2**n_players)):
@@ -58,7 +58,7 @@ def test_games_of_small_integers_have_ties_and_are_solved_all_the_same(values):
 
 @pytest.mark.parametrize("noise", [0.0, 0.04])
 def test_effects_add_up_to_the_game_within_the_noise(noise):
-    table = np.stack([smooth_table(6, seed) for seed in range(3)])
+    table = np.stack([smooth_table(5, seed) for seed in range(3)])
     found = concepts.and_or(table, noise=noise)
     assert found.loss == pytest.approx(np.abs(found.effects).sum(axis=(1, 2)))
     left = np.abs(found.rebuilt() - table).max(axis=1)
@@ -100,9 +100,9 @@ def test_the_empty_set_and_single_players_have_no_or_effect():
 
 
 def test_a_batch_equals_its_games():
-    tables = np.stack([smooth_table(6, seed) for seed in range(6)]).reshape(2, 3, 64)
+    tables = np.stack([smooth_table(5, seed) for seed in range(6)]).reshape(2, 3, 32)
     found = concepts.and_or(tables)
-    assert found.and_effects.shape == (2, 3, 64)
+    assert found.and_effects.shape == (2, 3, 32)
     assert found.loss.shape == (2, 3)
     alone = concepts.and_or(tables[1, 2])
     np.testing.assert_allclose(found[1, 2].effects, alone.effects, atol=1e-5)
@@ -110,7 +110,7 @@ def test_a_batch_equals_its_games():
 
 
 def test_the_same_table_gives_the_same_bits():
-    table = smooth_table(6)
+    table = smooth_table(5)
     np.testing.assert_array_equal(concepts.and_or(table).effects, concepts.and_or(table.copy()).effects)
 
 
@@ -154,7 +154,7 @@ def test_the_slope_is_the_derivative_of_the_loss():
 
 
 def test_a_loose_tolerance_takes_fewer_iterations():
-    table = smooth_table(6)
+    table = smooth_table(5)
     fine, coarse = concepts.and_or(table), concepts.and_or(table, tolerance=1e-3)
     assert coarse.n_iterations < fine.n_iterations
     assert coarse.loss <= fine.loss * (1 + 5e-3)

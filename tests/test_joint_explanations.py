@@ -37,8 +37,8 @@ def test_two_equal_networks_share_every_concept():
 
 
 def test_joint_explanations_share_more_than_separate_ones():
-    common = RANDOM.normal(size=64) * (RANDOM.uniform(size=64) < 0.2)
-    tables = ij.inverse_moebius(np.stack([common, common]) + 0.15 * RANDOM.normal(size=(2, 64)))
+    common = RANDOM.normal(size=32) * (RANDOM.uniform(size=32) < 0.2)
+    tables = ij.inverse_moebius(np.stack([common, common]) + 0.15 * RANDOM.normal(size=(2, 32)))
     joint = concepts.joint_and_or(tables, share=0.05)
     alone = concepts.salient(concepts.and_or(tables)).all(axis=0)
     assert joint.shared().sum() > alone.sum()

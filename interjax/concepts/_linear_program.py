@@ -22,6 +22,7 @@ References:
 """
 
 import functools
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -57,7 +58,10 @@ class _Dual(NamedTuple):
 
 
 class _Rows(NamedTuple):
-    """One number for each inequality: z <= a c + u, -z <= a c + u, sum of u <= c, u >= 0, y <= |y|, -y <= |y|."""
+    """One number for each inequality: z <= a c + u, -z <= a c + u, sum of u <= c, u >= 0, y <= |y|, -y <= |y|.
+
+    Computed with as one flat vector, which XLA compiles several times faster than six arrays.
+    """
 
     above: Array
     below: Array
@@ -69,8 +73,8 @@ class _Rows(NamedTuple):
 
 class _State(NamedTuple):
     unknowns: _Dual
-    slacks: _Rows
-    multipliers: _Rows
+    slacks: Array  # flat rows
+    multipliers: Array  # flat rows
     best: tuple[Array, Array, Array]  # merit, effects, dual
     stalled: Array
     iteration: Array
@@ -163,16 +167,29 @@ def solve(
     return Solved(state.best[1], state.best[2], state.iteration)
 
 
-def _constraints(unknowns: _Dual) -> _Rows:
-    """F w."""
+def _flat(rows: _Rows) -> Array:
+    return jnp.concatenate([leaf.reshape(-1) for leaf in rows])
+
+
+def _unflat(flat: Array, games: int, coalitions: int) -> _Rows:
+    of_game, of_effect, of_both = (games, coalitions), (2, coalitions), (games, 2, coalitions)
+    shapes = (of_both, of_both, of_effect, of_both, of_game, of_game)
+    ends = np.cumsum([math.prod(shape) for shape in shapes])[:-1]
+    return _Rows(*(part.reshape(shape) for part, shape in zip(jnp.split(flat, ends), shapes, strict=True)))
+
+
+def _constraints(unknowns: _Dual) -> Array:
+    """F w, flat."""
     pull = rebuild_transposed(unknowns.y)
-    return _Rows(
-        above=pull - unknowns.extra,
-        below=-pull - unknowns.extra,
-        total=unknowns.extra.sum(axis=0),
-        extra=-unknowns.extra,
-        right=unknowns.y - unknowns.size,
-        left=-unknowns.y - unknowns.size,
+    return _flat(
+        _Rows(
+            above=pull - unknowns.extra,
+            below=-pull - unknowns.extra,
+            total=unknowns.extra.sum(axis=0),
+            extra=-unknowns.extra,
+            right=unknowns.y - unknowns.size,
+            left=-unknowns.y - unknowns.size,
+        )
     )
 
 
@@ -182,20 +199,20 @@ def _start(values: Array, bound: Array, costs: Array, share: float) -> _State:
     zeros, ones = jnp.zeros_like(values), jnp.ones_like(values)
     wide = jnp.broadcast_to(costs, (games, *costs.shape))
     unknowns = _Dual(y=zeros, size=ones, extra=wide / (2 * games))
-    slacks = jax.tree.map(lambda b, f: b - f, _limits(values, costs, share), _constraints(unknowns))
+    slacks = _limits(values, costs, share) - _constraints(unknowns)
     effect = jnp.full_like(wide, 0.1)
     half = 0.5 * bound[:, None] * ones
-    multipliers = _Rows(effect, effect, 3 * effect[0], effect, half, half)
+    multipliers = _flat(_Rows(effect, effect, 3 * effect[0], effect, half, half))
     effects = jnp.zeros_like(wide)
     best = (jnp.asarray(jnp.inf, values.dtype), effects, zeros)
     return _State(unknowns, slacks, multipliers, best, jnp.int32(0), jnp.int32(0))
 
 
-def _limits(values: Array, costs: Array, share: float) -> _Rows:
-    """b of F w <= b."""
+def _limits(values: Array, costs: Array, share: float) -> Array:
+    """b of F w <= b, flat."""
     wide = share * jnp.broadcast_to(costs, (len(values), *costs.shape))
     zeros = jnp.zeros_like(values)
-    return _Rows(wide, wide, costs, jnp.zeros_like(wide), zeros, zeros)
+    return _flat(_Rows(wide, wide, costs, jnp.zeros_like(wide), zeros, zeros))
 
 
 def _iterate(values: Array, bound: Array, costs: Array, share: float, state: _State) -> _State:
@@ -204,41 +221,36 @@ def _iterate(values: Array, bound: Array, costs: Array, share: float, state: _St
     transposed = jax.linear_transpose(_constraints, unknowns)
     wanted = _Dual(values, -bound[:, None] * jnp.ones_like(values), jnp.zeros_like(unknowns.extra))
     missing = jax.tree.map(jnp.subtract, wanted, transposed(multipliers)[0])
-    limits = _limits(values, costs, share)
-    loose = jax.tree.map(lambda b, f, s: b - f - s, limits, _constraints(unknowns), slacks)
-    newton = _factorise(jax.tree.map(jnp.divide, multipliers, slacks))
+    loose = _limits(values, costs, share) - _constraints(unknowns) - slacks
+    newton = _factorise(_unflat(multipliers / slacks, *values.shape))
 
-    def direction(target: _Rows, refinements: int) -> tuple[_Dual, _Rows, _Rows]:
-        known = jax.tree.map(lambda t, x, r, s: (t - x * r) / s, target, multipliers, loose, slacks)
+    def direction(target: Array, refinements: int) -> tuple[_Dual, Array, Array]:
+        known = (target - multipliers * loose) / slacks
         step = newton(jax.tree.map(jnp.subtract, missing, transposed(known)[0]), refinements)
-        slack_step = jax.tree.map(jnp.subtract, loose, _constraints(step))
-        multiplier_step = jax.tree.map(lambda t, x, d, s: (t - x * d) / s, target, multipliers, slack_step, slacks)
-        return step, slack_step, multiplier_step
+        slack_step = loose - _constraints(step)
+        return step, slack_step, (target - multipliers * slack_step) / slacks
 
-    products = jax.tree.map(jnp.multiply, multipliers, slacks)
-    count = sum(leaf.size for leaf in products)
-    mean = _sum(products) / count
-    _, slack_step, multiplier_step = direction(jax.tree.map(jnp.negative, products), 0)
+    products = multipliers * slacks
+    mean = products.mean()
+    _, slack_step, multiplier_step = direction(-products, 0)
     primal, dual = _longest(multipliers, multiplier_step), _longest(slacks, slack_step)
-    ahead = jax.tree.map(
-        lambda x, dx, s, ds: (x + primal * dx) * (s + dual * ds), multipliers, multiplier_step, slacks, slack_step
-    )
-    centring = mean * (_sum(ahead) / count / mean) ** 3
-    corrected = jax.tree.map(lambda p, dx, ds: centring - p - dx * ds, products, multiplier_step, slack_step)
+    ahead = (multipliers + primal * multiplier_step) * (slacks + dual * slack_step)
+    centring = mean * (ahead.mean() / mean) ** 3
+    corrected = centring - products - multiplier_step * slack_step
     step, slack_step, multiplier_step = direction(corrected, _REFINEMENTS)
     primal, dual = 0.995 * _longest(multipliers, multiplier_step), 0.995 * _longest(slacks, slack_step)
     unknowns = jax.tree.map(lambda x, d: x + dual * d, unknowns, step)
-    slacks = jax.tree.map(lambda x, d: x + dual * d, slacks, slack_step)
-    multipliers = jax.tree.map(lambda x, d: x + primal * d, multipliers, multiplier_step)
+    slacks, multipliers = slacks + dual * slack_step, multipliers + primal * multiplier_step
     best, stalled = _better(values, bound, costs, share, state, unknowns.y, multipliers)
     return _State(unknowns, slacks, multipliers, best, stalled, state.iteration + 1)
 
 
 def _better(
-    values: Array, bound: Array, costs: Array, share: float, state: _State, dual: Array, multipliers: _Rows
+    values: Array, bound: Array, costs: Array, share: float, state: _State, dual: Array, multipliers: Array
 ) -> tuple[tuple[Array, Array, Array], Array]:
     """The better of the best point so far and this one, by its gap and how far it leaves the bounds."""
-    effects = in_use(multipliers.above - multipliers.below)
+    rows = _unflat(multipliers, *values.shape)
+    effects = in_use(rows.above - rows.below)
     excess = jnp.abs(rebuild(effects) - values).max(axis=-1) - bound
     reached = objective(effects, costs, share)
     least, dual = lower_bound(values, bound, dual, costs, share)
@@ -335,32 +347,30 @@ def _pairs_around(n_players: int) -> tuple[np.ndarray, np.ndarray]:
     return tuple((part[:, :, None] & part[:, None, :]).reshape(len(index), -1) * 1.0 for part in (inside, outside))
 
 
-def _longest(values: _Rows, steps: _Rows) -> Array:
+def _longest(values: Array, steps: Array) -> Array:
     """The longest step, at most 1, after which all values are still non-negative."""
-    each = [
-        jnp.min(jnp.where(step < 0, -value / jnp.where(step < 0, step, -1.0), jnp.inf))
-        for value, step in zip(values, steps, strict=True)
-    ]
-    return jnp.minimum(1.0, jnp.min(jnp.stack(each)))
-
-
-def _sum(rows: _Rows) -> Array:
-    return sum(leaf.sum() for leaf in rows)  # type: ignore[return-value]
+    falling = steps < 0
+    return jnp.minimum(1.0, jnp.min(jnp.where(falling, -values / jnp.where(falling, steps, -1.0), jnp.inf)))
 
 
 def _zeta(values: Array) -> Array:
     """Sums over the coalitions inside each coalition."""
-    return _by_player(values, lambda without, present: (without, without + present))
+    return _product(values, np.array([[1.0, 0.0], [1.0, 1.0]]))
 
 
 def _superset_sums(values: Array) -> Array:
     """Sums over the coalitions that hold each coalition."""
-    return _by_player(values, lambda without, present: (without + present, present))
+    return _product(values, np.array([[1.0, 1.0], [0.0, 1.0]]))
 
 
-def _by_player(values: Array, combine: Callable[[Array, Array], tuple[Array, Array]]) -> Array:
-    shape = values.shape
-    for player in range(shape[-1].bit_length() - 1):
-        pairs = values.reshape(*shape[:-1], -1, 2, 1 << player)
-        values = jnp.stack(combine(pairs[..., 0, :], pairs[..., 1, :]), axis=-2).reshape(shape)
-    return values
+def _product(values: Array, by_player: np.ndarray) -> Array:
+    """The Kronecker power of a one-player matrix times values, as one matrix product for each half of the players."""
+    n_players = values.shape[-1].bit_length() - 1
+    low = n_players // 2
+    table = values.reshape(*values.shape[:-1], 1 << (n_players - low), 1 << low)
+    halves = (_power(by_player, n_players - low), table, _power(by_player, low))
+    return jnp.einsum("ab,...bc,dc->...ad", *halves).reshape(values.shape)
+
+
+def _power(matrix: np.ndarray, exponent: int) -> np.ndarray:
+    return functools.reduce(np.kron, [matrix] * exponent, np.ones((1, 1)))

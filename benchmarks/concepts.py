@@ -71,6 +71,7 @@ RELEASED_RATE, RATES = 1e-5, (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
 NOISE = 0.04
 BATCHES = [(100, 12), (64 * 10 * 5, 10)]  # (tables, players); the second: inputs x classes x checkpoints
 N_GAMES, MOST_MANY_PLAYERS = 16, 10  # with more players one game is explained
+MOST_COMPARED_PLAYERS = 8
 INDICES = ("SV", "BV", "SII", "BII", "CHII", "k-SII", "STII", "FSII", "FBII", "kADD-SHAP", "JointSV", "Moebius")
 INDICES += ("Co-Moebius", "SGV", "BGV", "CHGV", "EGV", "IGV", "ELC")
 PLAYERS = {"transforms": [*range(8, 15), 16, 18, 20, 22, 24], "and_or": [8, 10, 12], "indices": [16, 20]}
@@ -209,8 +210,22 @@ def run_and_or(players: list[int]) -> None:
         report(**line, contender="HiGHS", loss=optimum, seconds=clock() - start, message=message)
         own = run_own_explanations(line, games, optimum)
         optimum = own if optimum is None else optimum
+        if n_players <= MOST_COMPARED_PLAYERS:
+            report(**line, contender="HiGHS on every game", **loss_over_optima(games))
         for descent_line in descents(values, bound, optimum):
             report(**line, **descent_line)
+
+
+def loss_over_optima(games: np.ndarray) -> dict[str, Any]:
+    """How far the losses lie above the optima that HiGHS finds, at most, and the largest gap reported."""
+    found = ij.concepts.and_or(games, noise=NOISE)
+    optima = [optimum_by_highs(game, NOISE * abs(game[-1]), options.limit)[0] for game in games]
+    over = [loss / optimum - 1 for loss, optimum in zip(found.loss, optima, strict=True) if optimum]
+    return {
+        "games": len(over),
+        "largest_loss_over_optimum": float(np.max(over)),
+        "largest_relative_gap": float(np.max(found.gap / found.loss)),
+    }
 
 
 def run_own_explanations(line: dict[str, Any], games: np.ndarray, optimum: float | None) -> float | None:

@@ -36,7 +36,7 @@ def and_or(table: Any, *, noise: float = 0.04, tolerance: float = 1e-10) -> AndO
     equals the AND effect and is given as such.
 
     The program is solved by an interior-point method with exact second-order steps, in float64 whatever JAX's global
-    setting, in 15 to 30 iterations of O(8**n) operations each.
+    setting, in 15 to 45 iterations of O(8**n) operations each.
 
     Args:
         table: real values v(S), shape (..., 2**n), bit i of the index = player i; leading axes are independent games.

@@ -10,6 +10,8 @@ import dataclasses
 import jax
 import numpy as np
 
+from interjax._randomness import host_generator
+
 
 @dataclasses.dataclass(frozen=True)
 class Cluster:
@@ -45,12 +47,12 @@ class PairPopulation:
 
     def separate(self, key: jax.Array, count: int) -> list[Cluster]:
         """`count` distinct pairs drawn uniformly, each a cluster of its own."""
-        chosen = _generator(key).choice(len(self.pairs), count, replace=False)
+        chosen = host_generator(key).choice(len(self.pairs), count, replace=False)
         return [Cluster(self.pairs[[number]], np.ones(1)) for number in np.sort(chosen)]
 
     def clusters(self, key: jax.Array, count: int, players: int) -> list[Cluster]:
         """At least `count` pairs in independent clusters of at most `players` players."""
-        random = _generator(key)
+        random = host_generator(key)
         weight_of_pair = self._weights(players)
         drawn, found = [], 0
         while found < count:
@@ -80,7 +82,3 @@ class PairPopulation:
         weights = np.zeros_like(probability)
         weights[self.pairs[:, 0], self.pairs[:, 1]] = inverse / inverse.mean()
         return weights
-
-
-def _generator(key: jax.Array) -> np.random.Generator:
-    return np.random.default_rng(np.asarray(jax.random.key_data(key)).astype(np.uint32).ravel().tolist())

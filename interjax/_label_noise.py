@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from interjax._orders import check_key
+from interjax._randomness import check_key
 
 if TYPE_CHECKING:
     from interjax.datasets import Dataset

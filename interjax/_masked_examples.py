@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from interjax._orders import check_key
 from interjax._players import Marginal, Players, as_baseline
+from interjax._randomness import check_key
 
 
 def check_examples(key: Array, x: Array, labels: Array, players: Players, baseline: Any) -> Array:

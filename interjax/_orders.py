@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
@@ -16,6 +15,7 @@ from interjax._batching import as_mesh, check_memory
 from interjax._coalitions import all_of_size
 from interjax._designs import PIECE_ROWS, Plan, is_exact, plans
 from interjax._games import Game, warn_if_nonfinite
+from interjax._randomness import check_key
 from interjax._regression import PairEstimates, regress_pairs
 from interjax._results import Saved, result, static_field
 from interjax._row_values import RowValues
@@ -303,12 +303,6 @@ def moments(total: np.ndarray, squares: np.ndarray, count: np.ndarray) -> tuple[
     with np.errstate(invalid="ignore"):  # infinite values: the NaN that they leave is kept
         variance = np.maximum(squares - count * mean**2, 0.0) / np.maximum(count - 1, 1)
     return mean, np.where(count > 1, variance, np.nan)
-
-
-def check_key(key: Any) -> None:
-    """Raise ValueError unless `key` is one typed JAX random key."""
-    if not (isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ()):
-        raise ValueError(f"the first argument must be a random key such as jax.random.key(0), got {key!r}")
 
 
 def check_sampling(contexts: Any, method: Any) -> None:

@@ -12,8 +12,9 @@ from interjax._batching import as_mesh, check_memory
 from interjax._clusters import PairPopulation
 from interjax._games import Game, warn_if_nonfinite
 from interjax._measuring import Design, Measured, cluster_players_of
-from interjax._orders import as_coalitions, as_orders, check_key, check_sampling
+from interjax._orders import as_coalitions, as_orders, check_sampling
 from interjax._processes import joined
+from interjax._randomness import check_key
 from interjax._results import Saved, result, static_field
 from interjax._rounds import Rounds
 from interjax._runs import RunFolder, fingerprint

@@ -18,11 +18,12 @@ from interjax._context_gradients import contexts_of_pairs, moments_of_pair, trai
 from interjax._games import Game
 from interjax._masked_games import masked_games
 from interjax._models import as_apply
-from interjax._orders import as_coalitions, as_orders, check_key
+from interjax._orders import as_coalitions, as_orders
 from interjax._outputs import log_odds
 from interjax._players import Players
 from interjax._predictions import check_positive
 from interjax._profile import OrderProfile, order_profile
+from interjax._randomness import check_key
 from interjax._results import Saved, result, static_field
 
 _PAIR_STREAM = 0

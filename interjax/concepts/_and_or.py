@@ -1,8 +1,6 @@
 """The sparsest AND-OR explanation of a game, to the optimum of its linear program."""
 
-import contextlib
 import functools
-from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -11,6 +9,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array
 
+from interjax._precision import float64
 from interjax._transforms import n_players_of, or_interactions, real_table
 from interjax.concepts import _linear_program as program
 from interjax.concepts._effects import AndOr
@@ -100,13 +99,6 @@ def check_noise(noise: float) -> float:
     if not 0 <= noise < np.inf:
         raise ValueError(f"noise is a share of |v(N) - v(empty)|, usually 0.04, at least 0; got {noise}")
     return float(noise)
-
-
-@contextlib.contextmanager
-def float64() -> Iterator[None]:
-    """Arrays made inside keep 64 bits, whatever the user's setting, which is left as it was."""
-    with jax.enable_x64(True):
-        yield
 
 
 def solve_games(flat: Any, noise: float, costs: Any, *, share: float, tolerance: float) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from interjax._orders import check_key
 from interjax._predictions import check_positive
+from interjax._randomness import check_key, host_generator
 from interjax._results import Saved, result, static_field
 from interjax.concepts._effects import effects_of, sizes_of
 from interjax.concepts._salient import salient_effects
@@ -142,7 +142,7 @@ def generalization(
             f"training and {_FEW} test inputs of each class",
             stacklevel=2,
         )
-    random = np.random.default_rng(np.asarray(jax.random.key_data(key)).astype(np.uint32).ravel().tolist())
+    random = host_generator(key)
     found = [_similarities(random, group, splits, resamples) for group in groups]  # each (3, 1 + resamples, sizes)
     measured = _mean_where_known(np.stack(found))
     measured = np.concatenate([measured, measured[1:2] - measured[:1]])

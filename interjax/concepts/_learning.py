@@ -10,10 +10,10 @@ import numpy as np
 from jaxtyping import Array
 
 from interjax._models import as_apply
-from interjax._orders import check_key
 from interjax._outputs import log_odds
 from interjax._players import Players
 from interjax._predictions import check_positive
+from interjax._randomness import check_key
 from interjax._results import Saved, result, static_field
 from interjax._runs import RunFolder, fingerprint
 from interjax._transforms import moebius

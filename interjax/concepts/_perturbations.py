@@ -10,8 +10,8 @@ import numpy as np
 from interjax._attacks import pgd
 from interjax._corruptions import example_keys
 from interjax._models import as_apply
-from interjax._orders import check_key
 from interjax._predictions import check_positive
+from interjax._randomness import check_key
 
 
 def noisy_inputs(

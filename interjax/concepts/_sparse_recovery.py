@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from interjax._games import Game
-from interjax._orders import check_key
+from interjax._randomness import check_key
 from interjax.concepts._coalition_search import screened_size
 from interjax.concepts._pursuit import Pursued, pursue
 from interjax.concepts._sparse_concepts import SparseConcepts, rebuild

@@ -6,9 +6,10 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
+from interjax._precision import float64
 from interjax._results import Saved, result, static_field
 from interjax._transforms import n_players_of
-from interjax.concepts._and_or import check_noise, check_table, float64, solve_games
+from interjax.concepts._and_or import check_noise, check_table, solve_games
 from interjax.concepts._effects import check_tau
 from interjax.concepts._salient import salient_effects
 

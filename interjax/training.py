@@ -139,7 +139,8 @@ def train(
     # A view that shares the model's variables: they train, and the caller's mode stays as it is.
     learner = nnx.with_attributes(model, deterministic=False, use_running_average=False, raise_if_not_found=False)
     run = _Run(learner, nnx.Optimizer(learner, optimizer, wrt=nnx.Param))
-    update = _make_update(loss or cross_entropy, augment)
+    # Bound once: otherwise most of a small network's step goes into taking the two apart and together again.
+    update = nnx.cached_partial(_make_update(loss or cross_entropy, augment), run.model, run.optimizer)
     batch_key = jax.random.split(key)[1]
 
     with contextlib.ExitStack() as stack:
@@ -152,7 +153,7 @@ def train(
         x, y = jnp.asarray(x), jnp.asarray(y)
 
         def step(rows: np.ndarray) -> None:
-            run.add(update(run.model, run.optimizer, batch_key, x, y, rows))
+            run.add(update(batch_key, x, y, rows))
             if progress is not None:
                 progress(run.step, n_steps)
 

@@ -15,6 +15,9 @@ from interjax._architectures import AlexNetCIFAR as AlexNetCIFAR
 from interjax._architectures import LeNet as LeNet
 from interjax._architectures import ResidualMLP as ResidualMLP
 from interjax._layers import ACTIVATIONS as ACTIVATIONS
+from interjax._quantised_networks import QuantisedLeNet as QuantisedLeNet
+from interjax._quantised_networks import QuantisedMLP as QuantisedMLP
+from interjax._quantised_networks import Quantiser as Quantiser
 from interjax._residual_networks import ResNet as ResNet
 from interjax._residual_networks import ResNet18 as ResNet18
 from interjax._transformer import VisionTransformer as VisionTransformer
@@ -26,13 +29,15 @@ def build(
     """Build a network by name.
 
     Args:
-        name: "mlp", "tabular_mlp", "residual_mlp", "lenet", "alexnet", "resnet20", "resnet18" or "vit".
+        name: "mlp", "tabular_mlp", "residual_mlp", "lenet", "alexnet", "resnet20", "resnet18", "vit", or, with hidden
+            layers of few values, "quantised_mlp" or "quantised_lenet".
         input_shape: shape of one input, without the batch axis: (features,) or (height, width, channels).
         n_classes: number of logits, at least 2.
         seed: an integer or a `jax.random.key`, from which the parameters and the dropout stream are drawn.
         options: what the network's class takes by keyword; for "mlp" `hidden`, the widths of its hidden layers, by
             default (256, 256); for "tabular_mlp" and "residual_mlp" `width` of the hidden layers, by default 100, and
-            `depth`, the number of linear layers, by default 5; for all three `activation` and `dropout`.
+            `depth`, the number of linear layers, by default 5; for all three `activation` and `dropout`; for
+            "quantised_mlp" `hidden`, by default (50, 10, 5, 5, 5), `levels`, by default 8, `activation` and `limits`.
 
     Returns:
         An nnx module in training mode: inputs (batch, *input_shape) -> logits (batch, n_classes).
@@ -156,6 +161,20 @@ def _build_residual_mlp(
     return ResidualMLP(n_inputs, n_classes, width=width, depth=depth, activation=activation, dropout=dropout, rngs=rngs)
 
 
+def _build_quantised_mlp(
+    input_shape,
+    n_classes: int,
+    *,
+    hidden: Sequence[int] = (50, 10, 5, 5, 5),
+    levels: int = 8,
+    activation: str = "tanh",
+    limits: Sequence[float] | None = None,
+    rngs: nnx.Rngs,
+) -> QuantisedMLP:
+    """The perceptron of few levels that Ehrlich et al., arXiv:2209.10438, measure on MNIST, at the defaults."""
+    return QuantisedMLP((math.prod(input_shape), *hidden, n_classes), levels, activation, limits=limits, rngs=rngs)
+
+
 _NETWORKS: dict[str, Callable[..., nnx.Module]] = {
     "mlp": _build_mlp,
     "tabular_mlp": _build_tabular_mlp,
@@ -165,6 +184,8 @@ _NETWORKS: dict[str, Callable[..., nnx.Module]] = {
     "resnet20": ResNet,
     "resnet18": ResNet18,
     "vit": VisionTransformer,
+    "quantised_mlp": _build_quantised_mlp,
+    "quantised_lenet": QuantisedLeNet,
 }
 
 NAMES = tuple(_NETWORKS)

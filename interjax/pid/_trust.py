@@ -1,0 +1,177 @@
+"""Whether a number from samples can be trusted: what each result of `interjax.pid` carries beside its value.
+
+Plug-in informations are too large where realisations are seen seldom: five independent sources of 8 levels show 3 bit
+of information about a target of 10 classes in 10,000 samples. So each result carries how many samples were the only one
+of their realisation, what the same sources show about a shuffled target, and what halves of the samples show.
+"""
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+from interjax._randomness import check_key, host_generator
+from interjax._results import static_field
+from interjax.pid._information import NO_INFORMATION, information_of
+from interjax.pid._realisations import Realisations
+
+LEAST_COVERAGE = 0.9
+LARGEST_BIAS = 0.05
+_DRAWS = 10  # shuffles, and pairs of halves, of I
+_FEWEST = 4  # samples that can be cut in halves
+_LEAST_SCORE = 5.0
+_MOST_CELLS = 2**22
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Trust:
+    """How far a result that was computed from samples can be trusted; for a known distribution None where it is moot.
+
+    Attributes:
+        n_samples: number of samples; None for a known distribution.
+        n_realisations: number of distinct realisations of sources and target.
+        coverage: estimated probability that a new sample is of a realisation seen before, 1 - (realisations seen
+            once) / n_samples (Good 1953).
+        null_information: I(S;T) in bits after shuffling the target, which leaves no information, (shuffles,).
+        corrected_information: I(S;T) in bits extrapolated to infinitely many samples, twice I of all samples minus the
+            mean I of halves of them; exact where the bias falls as 1 / samples, else still too large.
+        information_stderr: standard error of I(S;T) in bits, from halves of the samples.
+        reliable: whether nothing speaks against the result, as below.
+        reason: the verdict in words.
+
+    A result is called unreliable if the target has no entropy, or sources and target no information; if I is less than
+    five standard deviations above its shuffled null; if the coverage is below 0.9; if the extrapolated bias of I, or
+    of C where it is estimated, is above 5%. `benchmarks/complexity_trust.py` tells how often results on both sides of
+    these bounds are wrong.
+    """
+
+    n_samples: int | None = static_field()
+    n_realisations: int = static_field()
+    coverage: float | None = None
+    null_information: np.ndarray | None = None
+    corrected_information: float | None = None
+    information_stderr: float | None = None
+    reliable: bool = static_field()
+    reason: str = static_field()
+
+
+def orders(found: Realisations, key: Any, count: int) -> Iterator[np.ndarray]:
+    """Random orders of the samples, the same for a key: they shuffle the target, and cut the samples in halves."""
+    key = jax.random.key(0) if key is None else key
+    check_key(key)
+    random = host_generator(key)
+    for _ in range(count):
+        yield random.permutation(len(found.labels))
+
+
+def halves_of(found: Realisations, order: np.ndarray) -> list[Realisations]:
+    """The realisations of two halves of the samples that have none in common."""
+    middle = len(order) // 2
+    return [found.resampled(found.rows[half], found.labels[half]) for half in (order[:middle], order[middle:])]
+
+
+def pairs_of(resamples: int, found: Realisations) -> int:
+    """Pairs of halves; none for a known distribution. ValueError unless resamples is even and not negative."""
+    if int(resamples) != resamples or resamples < 0 or resamples % 2:
+        raise ValueError(f"resamples must be an even number of at least 0, got {resamples}")
+    return int(resamples) // 2 if (found.n_samples or 0) >= _FEWEST else 0
+
+
+def extrapolated(value: Any, halves: np.ndarray) -> tuple[Any, Any]:
+    """The value of infinitely many samples, and the standard error of that of all samples.
+
+    A bias that falls as 1 / samples is as large as the mean of halves lies above the value of all. Two halves of one
+    draw deviate from the whole by opposite amounts, as much as the whole deviates from its mean.
+
+    Args:
+        value: of all samples; halves: of halves, (pairs, 2, ...).
+    """
+    stderr = np.sqrt(np.mean(np.square(halves[:, 0] - halves[:, 1]) / 4, axis=0))
+    return 2 * value - halves.mean(axis=(0, 1)), stderr
+
+
+def trust_in(
+    found: Realisations, information: float, key: Any, bias_of_complexity: float | None = None
+) -> dict[str, Any]:
+    """The fields of `Trust` for an information in bits; a bias of C, as a share of C, enters the verdict."""
+    fields: dict[str, Any] = {"n_samples": found.n_samples, "n_realisations": len(found.weights)}
+    if found.n_samples is None:
+        problem = _undefined(found, information)
+        known = "the distribution is known: nothing is sampled"
+        return fields | {"reliable": problem is None, "reason": problem or known}
+    if found.n_samples < _FEWEST:
+        problem = f"{found.n_samples} samples tell nothing about sampling: give weights if the distribution is known"
+        return fields | {"reliable": False, "reason": problem}
+    null, halves = _resampled_informations(found, key)
+    corrected, stderr = extrapolated(information, halves)
+    coverage = 1.0 - float(np.sum(found.weights == 1)) / found.n_samples
+    fields |= {"coverage": coverage, "null_information": null}
+    fields |= {"corrected_information": float(corrected), "information_stderr": float(stderr)}
+    bias = 1 - corrected / information if information > 0 else math.nan
+    problem = _undefined(found, information) or _problem(information, null, coverage, bias, bias_of_complexity)
+    reason = f"{found.n_samples:,} samples cover {coverage:.1%} of the realisations; I is well above its shuffled null"
+    return fields | {"reliable": problem is None, "reason": problem or reason}
+
+
+def _undefined(found: Realisations, information: float) -> str | None:
+    if len(np.unique(found.target)) == 1:
+        return "the target is constant: there is no information about it, and C is undefined"
+    if information <= NO_INFORMATION:
+        return "sources and target share no information: C is undefined"
+    return None
+
+
+def _problem(
+    information: float, null: np.ndarray, coverage: float, bias: float, bias_of_complexity: float | None
+) -> str | None:
+    """What speaks against the result, most telling first."""
+    score = (information - null.mean()) / max(null.std(ddof=1), 1e-12)
+    if score < _LEAST_SCORE:
+        return (
+            f"I = {information:.3g} bit cannot be told from the {null.mean():.3g} bit that a shuffled target gives: "
+            "take more samples, fewer sources or fewer levels"
+        )
+    if coverage < LEAST_COVERAGE:
+        return (
+            f"too few samples: {1 - coverage:.0%} of them are the only one of their realisation, at most "
+            f"{1 - LEAST_COVERAGE:.0%} are expected; take more samples, fewer sources or fewer levels"
+        )
+    if bias > LARGEST_BIAS:
+        return f"I falls by about {bias:.0%} with more samples, expected at most {LARGEST_BIAS:.0%}: take more samples"
+    if bias_of_complexity is not None and not abs(bias_of_complexity) <= LARGEST_BIAS:
+        return (
+            f"C changes by about {abs(bias_of_complexity):.0%} with more samples, expected at most {LARGEST_BIAS:.0%}: "
+            "take more samples"
+        )
+    return None
+
+
+def _resampled_informations(found: Realisations, key: Any) -> tuple[np.ndarray, np.ndarray]:
+    """I(S;T) in bits of shuffled targets, (draws,), and of halves of the samples, (draws, 2)."""
+    shape = len(found.sources), found.n_targets
+    null, halves = [], []
+    if shape[0] * shape[1] > _MOST_CELLS:
+        for order in orders(found, key, _DRAWS):
+            null.append(information_of(found.resampled(found.rows, found.labels[order])))
+            halves.append([information_of(half) for half in halves_of(found, order)])
+        return np.array(null), np.array(halves)
+    cells = found.rows * found.n_targets
+    whole = np.bincount(cells + found.labels, minlength=shape[0] * shape[1]).reshape(shape)
+    numbers = np.arange(len(cells) + 1)
+    logarithms = numbers * np.log2(np.maximum(numbers, 1))  # c log2 c
+
+    def information(counts: np.ndarray) -> float:
+        sums = [logarithms[each].sum() for each in (counts, counts.sum(axis=1), counts.sum(axis=0))]
+        total = counts.sum()
+        return max(0.0, float(np.log2(total) + (sums[0] - sums[1] - sums[2]) / total))
+
+    for order in orders(found, key, _DRAWS):
+        shuffled = np.bincount(cells + found.labels[order], minlength=whole.size).reshape(shape)
+        half = order[: len(order) // 2]
+        one = np.bincount(cells[half] + found.labels[half], minlength=whole.size).reshape(shape)
+        null.append(information(shuffled))
+        halves.append([information(one), information(whole - one)])
+    return np.array(null), np.array(halves)

@@ -1,9 +1,8 @@
-"""What is explained at every checkpoint of a run: the inputs, the graded examples, and the networks themselves."""
+"""What is explained at every checkpoint of a run: the inputs, and the graded examples."""
 
 import dataclasses
 import functools
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -11,8 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from interjax._batching import shapes_of
-from interjax._checkpoints import load_network, saved_steps
 from interjax._models import Apply, as_apply
 from interjax._predictions import check_positive
 from interjax.datasets import Dataset
@@ -113,41 +110,6 @@ def _check_enough(data: Dataset, label: int, *counts: int) -> None:
                 f"class {label} gives {count} {part} inputs of {data.name}, similarities need {fewest}: ask for more "
                 "(inputs_per_class=), or leave the class out (classes=)"
             )
-
-
-def networks_of_run(
-    checkpoints: str | os.PathLike | Mapping[int, Any], steps: Sequence[int] | None
-) -> tuple[list[int], Iterator[tuple[int, Any]]]:
-    """The steps to explain, and the networks one after the other; ValueError where one differs from the first."""
-    if isinstance(checkpoints, Mapping):
-        saved, load, where = sorted(map(int, checkpoints)), _given(checkpoints), ""
-    else:
-        saved, load, where = saved_steps(checkpoints), _saved(checkpoints), f" that {checkpoints} holds"
-    chosen = saved if steps is None else sorted({int(step) for step in steps})
-    if not chosen or not set(chosen) <= set(saved):
-        raise ValueError(f"steps must be among those{where}, {', '.join(map(str, saved)) or 'none'}; got {chosen}")
-
-    def networks() -> Iterator[tuple[int, Any]]:
-        first = None
-        for step in chosen:
-            kind, model = load(step)
-            first = kind if first is None else first
-            if kind != first:
-                raise ValueError(
-                    f"checkpoints of different networks: that of step {step} is another network than that of step "
-                    f"{chosen[0]}; explain each training run by itself"
-                )
-            yield step, model
-
-    return chosen, networks()
-
-
-def _given(networks: Mapping[int, Any]) -> Callable[[int], tuple[Any, Any]]:
-    return lambda step: (shapes_of(as_apply(networks[step])[1]), networks[step])
-
-
-def _saved(folder: str | os.PathLike) -> Callable[[int], tuple[Any, Any]]:
-    return lambda step: load_network(folder, step=step)[:2]
 
 
 def grade(model: Any, x: np.ndarray, y: np.ndarray) -> np.ndarray:

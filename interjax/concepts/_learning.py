@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from interjax._models import as_apply
+from interjax._checkpoint_networks import measured_once, networks_of_run
 from interjax._outputs import log_odds
 from interjax._players import Players
 from interjax._predictions import check_positive
@@ -19,7 +19,7 @@ from interjax._runs import RunFolder, fingerprint
 from interjax._transforms import moebius
 from interjax.concepts._concept_tables import concept_tables
 from interjax.concepts._effects import AndOr, check_tau, effects_of, sizes_of
-from interjax.concepts._explained_inputs import ExplainedInputs, choose_inputs, grade, networks_of_run
+from interjax.concepts._explained_inputs import ExplainedInputs, choose_inputs, grade
 from interjax.concepts._generalization import generalization
 from interjax.concepts._salient import salient_effects
 from interjax.datasets import Dataset
@@ -163,7 +163,7 @@ def checkpoint_concepts(
     wanted, networks = networks_of_run(checkpoints, steps)
     found = []
     for step, model in networks:
-        piece = _explain(run, step, model, explained, how, explain)
+        piece = measured_once(run, step, model, lambda model=model: _explain(model, explained, how, explain))
         found.append(_summarise(similarity_key, piece, explained, tau, resamples, keep_effects))
         if progress is not None:
             progress(len(found), len(wanted))
@@ -199,25 +199,7 @@ def _name_of(function: Any) -> str:
     return getattr(function, "__qualname__", type(function).__qualname__)
 
 
-def _explain(
-    run: RunFolder | None, step: int, model: Any, explained: ExplainedInputs, how: dict[str, Any], explain: Callable
-) -> dict[str, np.ndarray]:
-    """Effects float32 (inputs, kinds, 2**n), NaN for games that are not finite, and grades (4,) of one checkpoint."""
-    if run is None:
-        return _explain_anew(model, explained, how, explain)
-    weights = fingerprint(as_apply(model)[1])
-    kept = run.read(f"step{step}")
-    if kept is None:
-        kept = _explain_anew(model, explained, how, explain) | {"weights": np.array(weights)}
-        run.write(f"step{step}", kept)
-    elif str(kept["weights"]) != weights:
-        raise ValueError(f"{run.folder} holds the concepts of other weights at step {step}: choose another folder")
-    return kept
-
-
-def _explain_anew(
-    model: Any, explained: ExplainedInputs, how: dict[str, Any], explain: Callable
-) -> dict[str, np.ndarray]:
+def _explain(model: Any, explained: ExplainedInputs, how: dict[str, Any], explain: Callable) -> dict[str, np.ndarray]:
     tables = concept_tables(model, explained.x, explained.labels, **how)
     finite = np.isfinite(tables).all(axis=1)
     effects = np.full((len(tables), 1, tables.shape[1]), np.nan, np.float32)

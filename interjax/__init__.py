@@ -6,7 +6,9 @@ from interjax import dynamics as dynamics
 from interjax import evaluation as evaluation
 from interjax import losses as losses
 from interjax import networks as networks
+from interjax import pid as pid
 from interjax import plots as plots
+from interjax import representations as representations
 from interjax import reproduce as reproduce
 from interjax import training as training
 from interjax._coalitions import pairs_within as pairs_within

@@ -16,6 +16,8 @@ from interjax.networks import NetworkSpec
 
 Augment = Callable[[Array, Array], Array]
 
+_FEW = 10_000  # examples
+
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
@@ -60,15 +62,19 @@ def default_plan(data: Dataset, *, network: str | None = None, epochs: int | Non
     options: dict[str, Any] = {}
     if network == "mlp":
         options["hidden"] = (256, 256) if math.prod(data.input_shape) > 256 else (128, 64)
-    spec = NetworkSpec(network, data.input_shape, data.n_classes, options)
     n_examples, augment = len(data.train_x), flip_and_crop if is_colour else None
+    if network == "quantised_mlp" and n_examples < _FEW:  # few enough values that they can be counted
+        options |= {"hidden": (32, 5, 5, 5), "levels": 4}
+    spec = NetworkSpec(network, data.input_shape, data.n_classes, options)
     if network in ("alexnet", "resnet20", "resnet18"):
         batch_size, epochs = 128, epochs or (200 if is_colour else 10)
         n_steps = epochs * max(1, n_examples // batch_size)
         optimizer = paper_optimizer(n_steps, rate=0.01 if network == "alexnet" else 0.1)
     else:
-        batch_size = 64 if n_examples < 10_000 or network == "lenet" else 128
-        epochs = epochs or max(2, min(30, 150_000 // n_examples))
+        batch_size = 64 if n_examples < _FEW or network == "lenet" else 128
+        # Rounding makes gradients noisy: quantised networks take longer.
+        most, passes = (100, 1_000_000) if network.startswith("quantised") else (30, 150_000)
+        epochs = epochs or max(2, min(most, passes // n_examples))
         n_steps = epochs * max(1, n_examples // batch_size)
         optimizer = optax.adam(optax.cosine_decay_schedule(0.002, n_steps))
     return Plan(spec, optimizer, epochs, batch_size, augment)

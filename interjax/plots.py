@@ -6,6 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from interjax._complexity_dynamics_plots import complexity_over_training as complexity_over_training
+from interjax._complexity_plots import complexity as complexity
+from interjax._complexity_plots import information_by_degree as information_by_degree
+from interjax._complexity_plots import redundancy_vulnerability as redundancy_vulnerability
 from interjax._concept_dynamics_plots import concept_dynamics as concept_dynamics
 from interjax._concept_dynamics_plots import concept_paths as concept_paths
 from interjax._concept_plots import concepts as concepts

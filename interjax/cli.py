@@ -7,6 +7,7 @@ except ImportError as error:  # the command line is an extra
     raise SystemExit(f'the interjax command needs its extra: pip install "interjax[cli]" ({error})') from None
 
 import interjax as ij
+from interjax._commands.complexity import complexity
 from interjax._commands.concepts import concepts
 from interjax._commands.evaluate import evaluate
 from interjax._commands.measure import measure
@@ -21,7 +22,7 @@ def cli() -> None:
     """Measure how a neural network's inputs act together: interactions of every order."""
 
 
-for command in (measure, concepts, train, evaluate, reproduce):
+for command in (measure, concepts, complexity, train, evaluate, reproduce):
     cli.add_command(command)
 
 

@@ -11,8 +11,10 @@ from interjax import _folders as folders
 from interjax import datasets
 from interjax._commands.options import Numbers, Progress
 from interjax.reproduce import _bottleneck_report as bottleneck_report
+from interjax.reproduce import _complexity_report as complexity_report
 from interjax.reproduce import _generalization_report as generalization_report
 from interjax.reproduce import bottleneck as bottleneck_experiment
+from interjax.reproduce import complexity as complexity_experiment
 from interjax.reproduce import generalization as generalization_experiment
 
 
@@ -210,6 +212,69 @@ def _reproduce_generalization(name: str, settings: dict[str, Any]) -> None:
     generalization_report.figure(found, title).savefig(out / "generalization.png", dpi=150)
     click.echo(f"\n{title}\n\n{generalization_report.table(found)}")
     click.echo(f"generalization.json, generalization.md, generalization.png, settings.json in {out}")
+
+
+@reproduce.command()
+@click.option(
+    "--setting",
+    "chosen",
+    type=click.Choice(list(complexity_experiment.SETTINGS)),
+    multiple=True,
+    help="data and network, repeatable; by default MNIST where --folder holds it, and CIFAR-10 on an accelerator; the "
+    "digits without --folder",
+)
+@click.option(
+    "--folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=None,
+    envvar="INTERJAX_DATA",
+    help="folder with mnist/ and cifar10/; by default $INTERJAX_DATA",
+)
+@click.option("--seeds", type=click.IntRange(1), default=3, help="networks trained")
+@click.option("--checkpoints", type=click.IntRange(3), default=24, help="log-spaced checkpoints of each training run")
+@click.option("--subsets", type=click.IntRange(2), default=26, help="random subsets of five neurons of the wide layer")
+@click.option("--epochs", type=click.IntRange(1), default=None, help="training epochs; by default those of the setting")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="folder for networks, numbers, tables and figures; the same command resumes there",
+)
+@click.option("--quiet", is_flag=True, help="no progress bar")
+def complexity(chosen: tuple[str, ...], **settings: Any) -> None:
+    """Train quantised networks, and measure how complex the representations of their layers are.
+
+    Computes C of the layers of five neurons exactly, that of a wider layer by random subsets and by groups, at
+    log-spaced checkpoints; tells whether C falls from layer to layer and over training; writes a table and a figure.
+    """
+    for name in chosen or _complexity_settings(settings["folder"]):
+        _reproduce_complexity(name, settings | {"setting": name, "data": name})
+
+
+def _complexity_settings(folder: Path | None) -> list[str]:
+    wanted = ["mnist"] + (["cifar10"] if jax.default_backend() != "cpu" else [])
+    return [name for name in wanted if folder is not None and (folder / name).is_dir()] or ["digits"]
+
+
+def _reproduce_complexity(name: str, settings: dict[str, Any]) -> None:
+    setting = complexity_experiment.SETTINGS[name]
+    if "{folder}" in setting.data and settings["folder"] is None:
+        raise ValueError(f"the setting {name} needs --folder, a folder with {name}/")
+    if settings["epochs"] is not None:
+        setting = dataclasses.replace(setting, epochs=settings["epochs"])
+    kept = settings | {"out": settings["out"] and settings["out"] / name, "folder": None}
+    out = folders.open_folder("complexity", kept)
+    folders.write_settings(out, "reproduce complexity", kept)
+    data = datasets.load(setting.data.format(folder=settings["folder"]))
+    counts = {option: settings[option] for option in ("seeds", "checkpoints", "subsets")}
+    with _Stages(settings["quiet"]) as stages:
+        found = complexity_experiment.run(setting, data, out, **counts, progress=stages)
+    folders.write_json(out / "complexity.json", complexity_report.summary(found))
+    (out / "complexity.md").write_text(complexity_report.table(found))
+    title = f"{setting.network} on {data.name}, {setting.epochs} epochs, {settings['seeds']} seeds"
+    complexity_report.figure(found, title).savefig(out / "complexity.png", dpi=150)
+    click.echo(f"\n{title}\n\n{complexity_report.table(found)}")
+    click.echo(f"complexity.json, complexity.md, complexity.png, settings.json in {out}")
 
 
 class _Stages:

@@ -1,0 +1,137 @@
+"""What the networks of `complexity` show: C by layer, its direction through layers and over training, a figure."""
+
+import itertools
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.stats import t as student_t
+
+from interjax import plots
+from interjax.reproduce.complexity import Found
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def summary(found: Found) -> dict[str, Any]:
+    """Every number of the experiment as JSON types."""
+    first = found.runs[0]
+    names = ("complexity", "stderr", "information", "null_information", "coverage", "redundancy", "vulnerability")
+    numbers: dict[str, Any] = {
+        "epochs": found.setting.epochs,
+        "steps_per_epoch": found.steps_per_epoch,
+        "test_accuracy": found.accuracy.tolist(),
+        "steps": first.steps.tolist(),
+        "layers": list(first.layers),
+        "claims": claims(found),
+    }
+    for name in (*names, "reliable"):
+        numbers[name] = np.stack([getattr(run, name) for run in found.runs]).tolist()
+    if found.grouped is not None and found.grouped_reliable is not None:
+        numbers["grouped"] = {
+            "complexity": found.grouped.tolist(),
+            "reliable": found.grouped_reliable.tolist(),
+            "largest_group": found.largest_group,
+        }
+    return numbers
+
+
+def claims(found: Found) -> list[dict[str, Any]]:
+    """The paper's directions: differences of C between layers and over training, with their intervals over seeds."""
+    values = np.stack([run.complexity for run in found.runs])  # (seeds, checkpoints, layers)
+    layers, trained = found.runs[0].layers, values[:, -1]
+    told = []
+    of_five = [number for number, layer in enumerate(layers) if layer in found.setting.layers]
+    for lower, upper in itertools.pairwise(of_five):
+        name = f"C falls from {layers[lower]} to {layers[upper]} in the trained networks"
+        told.append(_claim(name, trained[:, upper] - trained[:, lower], expected=-1))
+    for number in of_five:
+        highest = np.nanmax(values[:, :, number], axis=1)
+        told.append(_claim(f"C of {layers[number]} rises at first", highest - values[:, 0, number], expected=1))
+        told.append(_claim(f"C of {layers[number]} falls after its highest", trained[:, number] - highest, expected=-1))
+        told.append(
+            _claim(
+                f"C of {layers[number]} is lower than in the untrained network",
+                trained[:, number] - values[:, 0, number],
+                expected=-1,
+            )
+        )
+    return told
+
+
+def _claim(name: str, differences: np.ndarray, *, expected: int) -> dict[str, Any]:
+    """Mean difference with its 95% interval over seeds, and in how many seeds it has the expected sign."""
+    known = differences[np.isfinite(differences)]
+    margin = math.nan
+    if len(known) > 1:
+        margin = float(student_t.ppf(0.975, len(known) - 1) * known.std(ddof=1) / math.sqrt(len(known)))
+    mean = float(known.mean()) if len(known) else math.nan
+    agreeing = int(np.sum(np.sign(known) == expected))
+    is_sure = abs(mean) > margin
+    verdict = "shown" if is_sure and np.sign(mean) == expected else "contradicted" if is_sure else "undecided"
+    return {
+        "claim": name,
+        "difference": mean,
+        "margin": margin,
+        "seeds": len(differences),
+        "seeds_agreeing": agreeing,
+        "verdict": verdict,
+    }
+
+
+def table(found: Found) -> str:
+    """The trained networks by layer and the claims, in Markdown."""
+    values = np.stack([run.complexity for run in found.runs])
+    information = np.stack([run.information for run in found.runs])
+    reliable = np.stack([run.reliable for run in found.runs])
+    steps, epoch = found.runs[0].steps, found.steps_per_epoch
+    seeds = len(values)
+    lines = [
+        f"{seeds} networks, {found.setting.epochs} epochs; test accuracy "
+        + ", ".join(f"{each:.3f}" for each in found.accuracy),
+        "",
+        "| layer | C untrained | highest C (epoch) | C trained | over seeds | I trained (bit) | r | v | reliable |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for number, layer in enumerate(found.runs[0].layers):
+        mean = values[:, :, number].mean(axis=0)
+        peak = int(np.nanargmax(mean)) if np.isfinite(mean).any() else 0
+        spread = values[:, -1, number].std(ddof=1) if seeds > 1 else math.nan
+        r, v = (
+            np.mean([getattr(run, name)[-1, number] for run in found.runs]) for name in ("redundancy", "vulnerability")
+        )
+        lines.append(
+            f"| {layer} | {mean[0]:.3f} | {mean[peak]:.3f} ({steps[peak] / epoch:.3g}) | {mean[-1]:.3f} | "
+            f"sd {spread:.3f} | {information[:, -1, number].mean():.3f} | {r:.2f} | {v:.2f} | "
+            f"{reliable[:, -1, number].sum()} of {seeds} trained, {reliable[:, :, number].mean():.0%} of all |"
+        )
+    if found.grouped is not None and found.grouped_reliable is not None and found.largest_group is not None:
+        low = found.grouped[:, -1].mean()
+        lines += [
+            "",
+            f"{found.setting.wide_layer} as groups of neighbours: C of groups {low:.3f} in the trained networks "
+            f"({found.grouped_reliable[:, -1].sum()} of {seeds} reliable), so that its C lies between {low:.3f} and "
+            f"{found.largest_group * low:.3f} if no atom is negative.",
+        ]
+    lines += ["", "| claim of the paper | difference of C | seeds that agree | verdict |", "|---|---|---|---|"]
+    for each in claims(found):
+        lines.append(
+            f"| {each['claim']} | {each['difference']:+.3f} +- {each['margin']:.3f} | "
+            f"{each['seeds_agreeing']} of {each['seeds']} | {each['verdict']} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def figure(found: Found, title: str) -> "Figure":
+    """C over training, information by degree of the first and the last layer, and the plane of r and v."""
+    from matplotlib.figure import Figure
+
+    drawn = Figure(figsize=(11, 8), layout="constrained")
+    drawn.suptitle(title)
+    axes = drawn.subplots(2, 2)
+    plots.complexity_over_training(axes[0, 0], found.runs, steps_per_epoch=found.steps_per_epoch)
+    plots.redundancy_vulnerability(axes[0, 1], found.runs)
+    for place, layer in zip(axes[1], (found.setting.layers[0], found.setting.layers[-1]), strict=True):
+        plots.information_by_degree(place, found.runs, layer, steps_per_epoch=found.steps_per_epoch).set_title(layer)
+    return drawn

@@ -105,7 +105,8 @@ def test_small_blocks_and_more_devices_do_not_matter(monkeypatch):
     whole = ij.pid.decompose(sources, target, pointwise=True)
     spread = ij.pid.decompose(sources, target, pointwise=True, mesh=jax.make_mesh((8,), ("rows",)))
     monkeypatch.setattr(_blocks, "_CPU_VALUES", 2**6)
-    assert _blocks.rows_at_once(512, 8, None) == 16
+    monkeypatch.setattr(_blocks, "_CPU_ROWS", 128)
+    assert [block for block, _ in _blocks.pieces_of([np.ones((300, 8))], 8, None)] == [16, 16, 16]
     for found in (spread, ij.pid.decompose(sources, target, pointwise=True)):
         assert_same_atoms(found, whole)
 

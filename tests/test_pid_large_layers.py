@@ -187,6 +187,7 @@ def test_subsets_survive_saving(tmp_path):
     [
         ({"size": 5}, r"only 4 sources: use ij\.pid\.representational_complexity"),
         ({"size": 7}, "size must be an integer of 2 to 6"),
+        ({"size": 2.5}, "size must be an integer of 2 to 6"),
         ({"size": 1}, "size must be an integer of 2 to 6"),
         ({"size": 2, "count": 1}, "count must be an integer of at least 2"),
         ({"size": 2, "resamples": 3}, "resamples must be an even number"),
@@ -314,6 +315,8 @@ def test_groups_survive_saving(tmp_path):
         ([(0, 1), (1, 2, 3)], r"in several groups: \[1\]"),
         ([(0, 1), (2,)], r"in no group: \[3\]"),
         ([(0, 1), (2, 4)], r"in no group: \[3\], unknown: \[4\]"),
+        ([0, 1, 2, 3], "groups must be sequences of source indices"),
+        ([(0, 1), (2, 3.5)], "groups must be sequences of source indices"),
         ([(0, 1, 2, 3), ()], "got an empty one"),
         ([(source,) for source in range(7)], "expected 2 to 6 groups, got 7"),
     ],

@@ -14,9 +14,10 @@ import numpy as np
 from jaxtyping import Array
 
 from interjax._precision import float64
-from interjax.pid._blocks import bucket, padded
+from interjax.pid._blocks import padded
 from interjax.pid._realisations import Realisations
 
+_FEWEST_CELLS = 2**14
 _MOST_CELLS = 2**16  # codes of one marginal that are counted in a table; more are ranked first
 
 
@@ -51,7 +52,7 @@ def _agreement(
     wanted = cells if some is None else cells[some]
     tables = padded(cells), padded(weights), padded(wanted)
     with float64():
-        return _look_up(*tables, len(wanted), n_cells=bucket(n_cells))
+        return _look_up(*tables, len(wanted), n_cells=max(_FEWEST_CELLS, 1 << (n_cells - 1).bit_length()))
 
 
 def _cells(

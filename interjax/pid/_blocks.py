@@ -1,7 +1,7 @@
 """Programs over the rows of an array: in blocks that fit a cache, spread over devices, compiled for few sizes."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -11,20 +11,17 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array
 
 _CPU_VALUES, _ACCELERATOR_VALUES = 2**18, 2**25  # computed at once
+_CPU_ROWS, _ACCELERATOR_ROWS = 2**12, 2**16  # of one call
 _FEWEST_ROWS = 256
 
 
 def bucket(size: int) -> int:
-    """The size or a little more, of few different ones, so that few programs are compiled: two for each octave."""
+    """The size or a little more, of few different ones, so that few programs are compiled.
+
+    Two for each octave up to 4,096, where rounding up costs more than it saves, else one.
+    """
     power = max(_FEWEST_ROWS, 1 << (size - 1).bit_length())
-    return power * 3 // 4 if power > _FEWEST_ROWS and size <= power * 3 // 4 else power
-
-
-def rows_at_once(n_rows: int, width: int, devices: Mesh | None) -> int:
-    """Rows of a block where each takes this many values: a power of two, at least 16, that divides a bucket's size."""
-    platform = (devices.devices.flat[0] if devices else jax.local_devices()[0]).platform
-    values = _CPU_VALUES if platform == "cpu" else _ACCELERATOR_VALUES
-    return min(1 << max(4, (values // width).bit_length() - 1), n_rows & -n_rows)
+    return power * 3 // 4 if _FEWEST_ROWS < power <= _CPU_ROWS and size <= power * 3 // 4 else power
 
 
 def padded(rows: Any, multiple: int = 1) -> Array | np.ndarray:
@@ -34,6 +31,28 @@ def padded(rows: Any, multiple: int = 1) -> Array | np.ndarray:
         return rows
     widths = ((0, size - len(rows)), *[(0, 0)] * (rows.ndim - 1))
     return (jnp if isinstance(rows, jax.Array) else np).pad(rows, widths)
+
+
+def pieces_of(arrays: Sequence[Any], width: int, devices: Mesh | None) -> Iterator[tuple[int, tuple[Any, ...]]]:
+    """Arrays with the same rows, cut and padded for calls of few sizes; with each piece the rows of a block.
+
+    Args:
+        arrays: (rows, ...), each.
+        width: values that a row takes while it is computed.
+        devices: that the rows of a call are spread over; None for one.
+    """
+    n_devices, platform = (devices.size, devices.devices.flat[0].platform) if devices else (1, _default_platform())
+    on_cpu = platform == "cpu"
+    values, most = (_CPU_VALUES, _CPU_ROWS) if on_cpu else (_ACCELERATOR_VALUES, _ACCELERATOR_ROWS)
+    length = min(bucket(len(arrays[0])), most) // n_devices or 1
+    block = min(1 << max(4, (values // width).bit_length() - 1), length & -length)
+    for start in range(0, len(arrays[0]), most):
+        piece = arrays if len(arrays[0]) <= most else [np.asarray(each)[start : start + most] for each in arrays]
+        yield block, tuple(padded(each, block * n_devices) for each in piece)
+
+
+def _default_platform() -> str:
+    return jax.local_devices()[0].platform
 
 
 @functools.lru_cache(maxsize=64)

@@ -17,7 +17,7 @@ from jaxtyping import Array
 
 from interjax._batching import as_mesh
 from interjax._precision import float64
-from interjax.pid._blocks import padded, program_of_rows, rows_at_once
+from interjax.pid._blocks import pieces_of, program_of_rows
 from interjax.pid._redundancy import product_of
 
 _MOST_LOW_BITS = 11
@@ -41,12 +41,15 @@ def alternating_logs(
     """
     devices = as_mesh(mesh)
     n_sources = (agreement.shape[1] - 1).bit_length()
-    rows = rows_at_once(len(agreement), 2 ** max(low_bits for low_bits, _ in _pieces(n_sources)), devices)
+    width = 2 ** max(low_bits for low_bits, _ in _pieces(n_sources))
     exponent = max(1.0, math.log10(total / smallest), math.log10(max(total, 1 / smallest)))
     factors = 2 ** max(0, int(math.log2(min(_MOST_FACTORS, _LARGEST_EXPONENT / 2 / exponent))))
-    program = program_of_rows(_over_blocks, devices, (True,), False, exact=exact, rows=rows, factors=factors)
+    found = []
     with float64():
-        return np.asarray(program(padded(agreement, rows * (devices.size if devices else 1))))
+        for rows, piece in pieces_of([agreement], width, devices):
+            program = program_of_rows(_over_blocks, devices, (True,), False, exact=exact, rows=rows, factors=factors)
+            found.append(program(*piece))
+        return np.concatenate([np.asarray(each) for each in found])
 
 
 @functools.lru_cache(maxsize=8)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -155,7 +156,10 @@ def grouped_complexity(
 
 def _checked(groups: Sequence[Sequence[int]], n_sources: int) -> tuple[tuple[int, ...], ...]:
     """The groups as tuples; ValueError unless they part the sources."""
-    members = tuple(tuple(int(source) for source in group) for group in groups)
+    try:
+        members = tuple(tuple(operator.index(source) for source in group) for group in groups)
+    except TypeError as error:
+        raise ValueError(f"groups must be sequences of source indices, got {groups!r} ({error})") from None
     if not 2 <= len(members) <= MOST_SOURCES:
         raise ValueError(f"expected 2 to {MOST_SOURCES} groups, got {len(members)}")
     if not all(members):

@@ -12,7 +12,7 @@ from jaxtyping import Array
 
 from interjax._batching import as_mesh
 from interjax._precision import float64
-from interjax.pid._blocks import padded, program_of_rows, rows_at_once
+from interjax.pid._blocks import pieces_of, program_of_rows
 
 _EXACT = 2**24  # integers up to here are float32 numbers
 
@@ -44,11 +44,13 @@ def mean_log_weights(
         float64 (antichains,).
     """
     devices = as_mesh(mesh)
-    rows = rows_at_once(len(agreement), len(members), devices)
-    program = program_of_rows(_sum_of_logs, devices, (True, True, False), True, exact=exact, rows=rows)
-    multiple = rows * (devices.size if devices else 1)
+    total = np.zeros(len(members))
+    weights = np.pad(weights, (0, len(agreement) - len(weights)))
     with float64():
-        return np.asarray(program(padded(agreement, multiple), padded(weights, multiple), members))
+        for rows, piece in pieces_of([agreement, weights], len(members), devices):
+            program = program_of_rows(_sum_of_logs, devices, (True, True, False), True, exact=exact, rows=rows)
+            total += np.asarray(program(*piece, members))
+    return total
 
 
 def _sum_of_logs(agreement: Array, weights: Array, members: Array, *, exact: bool, rows: int) -> Array:

@@ -147,15 +147,15 @@ def subset_complexity(
 
 
 def _check(n_sources: int, size: int, count: int) -> None:
-    if int(size) != size or not 2 <= size <= MOST_SOURCES:
-        raise ValueError(f"size must be an integer of 2 to {MOST_SOURCES} sources, got {size}")
+    if not isinstance(size, int | np.integer) or not 2 <= size <= MOST_SOURCES:
+        raise ValueError(f"size must be an integer of 2 to {MOST_SOURCES} sources, got {size!r}")
     if size > n_sources:
         raise ValueError(
             f"subsets of {size} were asked for, but there are only {n_sources} sources: use "
             "ij.pid.representational_complexity for all of them, or a smaller size"
         )
-    if int(count) != count or count < 2:
-        raise ValueError(f"count must be an integer of at least 2 subsets, got {count}")
+    if not isinstance(count, int | np.integer) or count < 2:
+        raise ValueError(f"count must be an integer of at least 2 subsets, got {count!r}")
 
 
 def _drawn(key: Array, n_sources: int, size: int, count: int) -> np.ndarray:

@@ -26,9 +26,9 @@ def complexity_over_training(
 ) -> "Axes":
     """Draw the representational complexity C of each layer over a training run, or its mean over several.
 
-    The band is the 95% interval: of one run from its standard error, of the mean of several runs from their differences
-    (Student's t). Markers are open where C is unreliable in any run. Where C is undefined in any run there is a gap.
-    Step 0 stands at the left of the logarithmic axis, beyond the break.
+    The band is C of one run with 1.96 standard errors, without its bias, or the 95% interval of the mean of several runs
+    from their differences (Student's t). Markers are open where C is unreliable in any run. Where C is undefined in any
+    run there is a gap. Step 0 stands at the left of the logarithmic axis, beyond the break.
 
     Args:
         axes: where to draw.
@@ -72,7 +72,7 @@ def complexity_over_training(
     if not all(np.all(run.reliable[:, columns]) for run in found):
         axes.plot([], [], color="0.35", marker="o", linestyle="none", markerfacecolor="white", label="open: unreliable")
     label_complexity(axes)
-    title = "one run, 95% interval" if len(found) == 1 else f"mean of {len(found)} runs, 95% interval"
+    title = "one run, ±1.96 standard errors" if len(found) == 1 else f"mean of {len(found)} runs, 95% interval"
     axes.legend(title=title, frameon=False, fontsize="small", title_fontsize="small")
     return axes
 

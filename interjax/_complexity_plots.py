@@ -69,7 +69,7 @@ def complexity(axes: "Axes", found: Mapping[str, AnyComplexity]) -> "Axes":
         chosen = [(place, one) for place, one in enumerate(found.values()) if isinstance(one, kind)]
         for place, one in chosen:
             face = colour if one.reliable else "white"
-            axes.errorbar([place], [one.value], yerr=[_margin(one)], markerfacecolor=face, **style)
+            axes.errorbar([place], [one.value], yerr=_margins(one), markerfacecolor=face, **style)
         if chosen:
             handles.append(_entry(colour, marker, f"{label}, 95% interval"))
     for place, one in enumerate(found.values()):
@@ -84,12 +84,12 @@ def complexity(axes: "Axes", found: Mapping[str, AnyComplexity]) -> "Axes":
     return axes
 
 
-def _margin(one: AnyComplexity) -> float:
-    """Half the width of the interval; NaN, which draws none, where there is no error."""
+def _margins(one: AnyComplexity) -> np.ndarray:
+    """How far the interval reaches below and above, (2, 1); NaN, which draws none, where there is no error."""
     if one.stderr is None or not np.isfinite(one.stderr):
-        return np.nan
+        return np.full((2, 1), np.nan)
     lower, upper = one.interval(_LEVEL)
-    return (upper - lower) / 2
+    return np.array([[one.value - lower], [upper - one.value]])
 
 
 def _entry(colour: str, marker: str, label: str, *, face: str | None = None, line: Any = "none") -> Any:

@@ -88,10 +88,10 @@ def test_little_information_is_told_by_its_bias():
     found = invariants(sources, np.where(copied, sources[:, 0], target))
     assert found.coverage > 0.9
     assert not found.reliable
-    assert "I falls by about" in found.reason
+    assert found.reason.startswith("I may be wrong by")
 
 
-@pytest.mark.parametrize("share", [0.2, -0.2, np.nan])
+@pytest.mark.parametrize("share", [0.2, np.nan])
 def test_a_biased_complexity_is_unreliable(share):
     samples = realisations_of(*copies(20_000))
     fields = _trust.trust_in(samples, invariants(*copies(20_000)).information, KEY, share)
@@ -227,6 +227,23 @@ def test_corrected_information_is_nearer_to_the_truth(count, share):
     assert np.abs(corrected).mean() < share * np.abs(plug_in).mean()
 
 
+def test_corrected_information_is_grassbergers():
+    """His G by its recursion, G(1) = -gamma - ln 2, G(2) = G(1) + 2, G(2k+1) = G(2k), G(2k+2) = G(2k) + 2 / (2k+1)."""
+    samples = copies(300)
+    found = invariants(*samples)
+    g = {1: -np.euler_gamma - np.log(2)}
+    g[2] = g[1] + 2
+    for n in range(3, 301):
+        g[n] = g[n - 1] if n % 2 else g[n - 2] + 2 / (n - 1)
+
+    def entropy(*columns):
+        _, counts = np.unique(np.column_stack(columns), axis=0, return_counts=True)
+        return (np.log(300) - sum(n * g[n] for n in counts.tolist()) / 300) / np.log(2)
+
+    expected = entropy(samples[0]) + entropy(samples[1]) - entropy(*samples)
+    assert found.corrected_information == pytest.approx(expected, abs=1e-12)
+
+
 def test_more_shuffles_of_complexity_leave_what_is_said_of_information():
     few, many = (ij.pid.representational_complexity(*copies(300), key=KEY, resamples=count) for count in (2, 4))
     np.testing.assert_array_equal(few.null_information, many.null_information)
@@ -236,9 +253,9 @@ def test_more_shuffles_of_complexity_leave_what_is_said_of_information():
 
 def test_same_key_same_halves():
     first, second, other = (invariants(*copies(300), key=jax.random.key(seed)) for seed in (1, 1, 2))
-    for name in ("corrected_information", "information_stderr", "null_information", "reason"):
+    for name in ("information_stderr", "null_information", "reason"):
         np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
-    assert first.corrected_information != other.corrected_information
+    assert first.information_stderr != other.information_stderr
     assert not np.array_equal(first.null_information, other.null_information)
 
 

@@ -11,7 +11,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array
 
 from interjax._results import Saved, result, static_field
-from interjax.pid._complexity import MOST_SOURCES, normal_interval, representational_complexity
+from interjax.pid._complexity import MOST_SOURCES, interval_of, representational_complexity
 from interjax.pid._decomposition import decompose
 from interjax.pid._lattice import MOST_SOURCES as MOST_OF_LATTICE
 from interjax.pid._realisations import Realisations, realisations_of
@@ -66,14 +66,14 @@ class GroupedComplexity(Trust, Saved):
         return self.value, self.largest_group * self.value
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
-        """C_cg with its sampling error: value -+ z stderr at a level in (0, 1).
+        """C_cg with its sampling error and its bias: corrected -+ (z stderr + |value - corrected|), a level in (0, 1).
 
         Raises:
             ValueError: without resampling, or for a level outside (0, 1).
         """
         if self.stderr is None:
             raise ValueError("an interval needs resamples of at least 2, got a complexity without them")
-        return normal_interval(self.value, self.stderr, level)
+        return interval_of(self.value, self.corrected, self.stderr, level)
 
     @classmethod
     def load(cls, path: Any) -> "GroupedComplexity":

@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from scipy.special import digamma
 
 from interjax._randomness import check_key, host_generator
 from interjax._results import static_field
@@ -19,7 +20,7 @@ from interjax.pid._information import NO_INFORMATION, information_of
 from interjax.pid._realisations import Realisations
 
 LEAST_COVERAGE = 0.9
-LARGEST_BIAS = 0.05
+LARGEST_ERROR_OF_INFORMATION, LARGEST_ERROR_OF_COMPLEXITY = 0.10, 0.05
 _DRAWS = 10  # shuffles, and pairs of halves, of I
 _FEWEST = 4  # samples that can be cut in halves
 _LEAST_SCORE = 5.0
@@ -36,16 +37,17 @@ class Trust:
         coverage: estimated probability that a new sample is of a realisation seen before, 1 - (realisations seen
             once) / n_samples (Good 1953).
         null_information: I(S;T) in bits after shuffling the target, which leaves no information, (shuffles,).
-        corrected_information: I(S;T) in bits extrapolated to infinitely many samples, twice I of all samples minus the
-            mean I of halves of them; exact where the bias falls as 1 / samples, else still too large.
+        corrected_information: I(S;T) in bits by Grassberger's estimator of entropies (2003), which takes most of the
+            bias off where the coverage is high, and is still too large where it is low.
         information_stderr: standard error of I(S;T) in bits, from halves of the samples.
         reliable: whether nothing speaks against the result, as below.
         reason: the verdict in words.
 
     A result is called unreliable if the target has no entropy, or sources and target no information; if I is less than
-    five standard deviations above its shuffled null; if the coverage is below 0.9; if the extrapolated bias of I, or
-    of C where it is estimated, is above 5%. `benchmarks/complexity_trust.py` tells how often results on both sides of
-    these bounds are wrong.
+    five standard deviations above its shuffled null; if the coverage is below 0.9; or if I or C may be wrong by more
+    than 10% or 5%: the distance to the corrected value and 1.96 standard errors together (C where it is resampled). Of
+    928 results on 96 known distributions 412 were called reliable by this rule: 98% of them were within 10% of the true
+    I, 98% within 5% of the true C (`benchmarks/complexity_trust.py`).
     """
 
     n_samples: int | None = static_field()
@@ -94,9 +96,9 @@ def extrapolated(value: Any, halves: np.ndarray) -> tuple[Any, Any]:
 
 
 def trust_in(
-    found: Realisations, information: float, key: Any, bias_of_complexity: float | None = None
+    found: Realisations, information: float, key: Any, error_of_complexity: float | None = None
 ) -> dict[str, Any]:
-    """The fields of `Trust` for an information in bits; a bias of C, as a share of C, enters the verdict."""
+    """The fields of `Trust` for an information in bits; the error of C, as a share of C, enters the verdict."""
     fields: dict[str, Any] = {"n_samples": found.n_samples, "n_realisations": len(found.weights)}
     if found.n_samples is None:
         problem = _undefined(found, information)
@@ -106,12 +108,13 @@ def trust_in(
         problem = f"{found.n_samples} samples tell nothing about sampling: give weights if the distribution is known"
         return fields | {"reliable": False, "reason": problem}
     null, halves = _resampled_informations(found, key)
-    corrected, stderr = extrapolated(information, halves)
+    corrected, stderr = _grassberger_information(found), extrapolated(information, halves)[1]
     coverage = 1.0 - float(np.sum(found.weights == 1)) / found.n_samples
     fields |= {"coverage": coverage, "null_information": null}
-    fields |= {"corrected_information": float(corrected), "information_stderr": float(stderr)}
-    bias = 1 - corrected / information if information > 0 else math.nan
-    problem = _undefined(found, information) or _problem(information, null, coverage, bias, bias_of_complexity)
+    fields |= {"corrected_information": corrected, "information_stderr": float(stderr)}
+    problem = _undefined(found, information) or _problem(
+        information, null, coverage, error_of(information, corrected, stderr), error_of_complexity
+    )
     reason = f"{found.n_samples:,} samples cover {coverage:.1%} of the realisations; I is well above its shuffled null"
     return fields | {"reliable": problem is None, "reason": problem or reason}
 
@@ -124,8 +127,13 @@ def _undefined(found: Realisations, information: float) -> str | None:
     return None
 
 
+def error_of(value: float, corrected: float, stderr: float) -> float:
+    """How far a value may be from the truth, as a share of it: its correction and 1.96 standard errors."""
+    return float((abs(value - corrected) + 1.96 * stderr) / abs(value)) if value else math.nan
+
+
 def _problem(
-    information: float, null: np.ndarray, coverage: float, bias: float, bias_of_complexity: float | None
+    information: float, null: np.ndarray, coverage: float, error: float, error_of_complexity: float | None
 ) -> str | None:
     """What speaks against the result, most telling first."""
     score = (information - null.mean()) / max(null.std(ddof=1), 1e-12)
@@ -139,14 +147,27 @@ def _problem(
             f"too few samples: {1 - coverage:.0%} of them are the only one of their realisation, at most "
             f"{1 - LEAST_COVERAGE:.0%} are expected; take more samples, fewer sources or fewer levels"
         )
-    if bias > LARGEST_BIAS:
-        return f"I falls by about {bias:.0%} with more samples, expected at most {LARGEST_BIAS:.0%}: take more samples"
-    if bias_of_complexity is not None and not abs(bias_of_complexity) <= LARGEST_BIAS:
-        return (
-            f"C changes by about {abs(bias_of_complexity):.0%} with more samples, expected at most {LARGEST_BIAS:.0%}: "
-            "take more samples"
-        )
+    errors = [("I", error, LARGEST_ERROR_OF_INFORMATION)]
+    if error_of_complexity is not None:
+        errors.append(("C", error_of_complexity, LARGEST_ERROR_OF_COMPLEXITY))
+    for name, found, largest in errors:
+        if not found <= largest:
+            return f"{name} may be wrong by {found:.0%}, at most {largest:.0%} is expected: take more samples"
     return None
+
+
+def _grassberger_information(found: Realisations) -> float:
+    """I(S;T) = H(S) + H(T) - H(S,T) in bits by Grassberger's entropies,
+
+    H = ln N - (1/N) sum over symbols of n G(n),   G(n) = psi(n) + (-1)^n (psi((n+1)/2) - psi(n/2)) / 2.
+    """
+    bits = []
+    for weights in (found.source_weights, found.target_weights, found.weights):
+        counts = weights[weights > 0]
+        sign = np.where(counts % 2 == 1, -0.5, 0.5)
+        terms = digamma(counts) + sign * (digamma((counts + 1) / 2) - digamma(counts / 2))
+        bits.append((math.log(found.total) - float(counts @ terms) / found.total) / math.log(2))
+    return bits[0] + bits[1] - bits[2]
 
 
 def _resampled_informations(found: Realisations, key: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -58,7 +58,16 @@ class Setting:
 
 _LAST_THREE = ("quantisers.2", "quantisers.3", "quantisers.4")
 SETTINGS = {
-    "digits": Setting("digits", "quantised_mlp", {"levels": 4}, 300, _LAST_THREE, "quantisers.1", 16, 0.02),
+    "digits": Setting(
+        "digits",
+        "quantised_mlp",
+        {"levels": 4, "hidden": (32, 10, 5, 5, 5)},
+        200,
+        _LAST_THREE,
+        "quantisers.1",
+        16,
+        0.05,
+    ),
     "mnist": Setting("mnist:{folder}/mnist", "quantised_mlp", {}, 500, _LAST_THREE, "quantisers.1"),
     "cifar10": Setting(
         "cifar10:{folder}/cifar10",

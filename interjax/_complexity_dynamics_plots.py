@@ -26,9 +26,9 @@ def complexity_over_training(
 ) -> "Axes":
     """Draw the representational complexity C of each layer over a training run, or its mean over several.
 
-    The band is C of one run with 1.96 standard errors, without its bias, or the 95% interval of the mean of several runs
-    from their differences (Student's t). Markers are open where C is unreliable in any run. Where C is undefined in any
-    run there is a gap. Step 0 stands at the left of the logarithmic axis, beyond the break.
+    The band is C of one run with 1.96 standard errors, without its bias, or the 95% interval of the mean of several
+    runs from their differences (Student's t). Markers are open where C is unreliable in any run. Where C is undefined
+    in any run there is a gap. Step 0 stands at the left of the logarithmic axis, beyond the break.
 
     Args:
         axes: where to draw.

@@ -124,7 +124,7 @@ def layer_complexity(
     limits: Limits = "data",
     size: int = 5,
     count: int = 26,
-    resamples: int = 10,
+    resamples: int = 8,
     batch_size: int | None = None,
 ) -> dict[str, Complexity | SubsetComplexity]:
     """Representational complexity of layers about the labels: exact for up to five neurons, else by random subsets.
@@ -210,7 +210,7 @@ def checkpoint_complexity(
     limits: Limits = "data",
     size: int = 5,
     count: int = 26,
-    resamples: int = 10,
+    resamples: int = 8,
     folder: str | os.PathLike | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> ComplexityDynamics:

@@ -107,6 +107,30 @@ def test_claims_are_differences_with_their_interval_over_seeds():
     assert fallen["verdict"] == "shown"
 
 
+def test_the_highest_value_is_looked_for_in_the_other_seeds():
+    """Each seed has its highest value elsewhere, by chance: no rise is made of that."""
+    values = np.array([[[2.0], [3.0], [1.0], [1.0]], [[2.0], [1.0], [3.0], [1.0]], [[2.0], [1.0], [2.5], [1.0]]])
+    told = {each["claim"]: each for each in report.claims(found_of(values))}
+    rise = told["C of one rises at first"]
+    assert rise["difference"] == pytest.approx(np.mean([-1.0, 0.0, 0.0]))
+    assert rise["verdict"] == "undecided"
+
+
+def test_the_fall_since_it_was_first_reliable():
+    found = found_of([[[3.0], [2.0], [1.5]], [[3.0], [2.2], [1.4]], [[3.0], [2.1], [1.6]]])
+    for run in found.runs:
+        run.reliable[0] = False
+    told = {each["claim"]: each for each in report.claims(found)}
+    assert told["C of one falls since it was first reliable"]["difference"] == pytest.approx(
+        np.mean([-0.5, -0.8, -0.5])
+    )
+    for run in found.runs:
+        run.reliable[-2] = False
+    told = {each["claim"]: each for each in report.claims(found)}
+    assert np.isnan(told["C of one falls since it was first reliable"]["difference"])
+    assert told["C of one falls since it was first reliable"]["verdict"] == "undecided"
+
+
 def test_a_direction_against_the_paper_is_called_so():
     values = np.array([[[1.0], [2.0]], [[1.0], [2.1]], [[1.1], [2.0]]])
     told = {each["claim"]: each for each in report.claims(found_of(values))}

@@ -16,8 +16,8 @@ from interjax.pid._redundancy import is_exact_in_float32
 from interjax.pid._trust import Trust, error_of, extrapolated, halves_of, orders, pairs_of, trust_in
 
 MOST_SOURCES = 6
-_RESAMPLES = 10
-_NULL_SAMPLES, _MOST_NULL_ROWS = 1000, 4096
+_RESAMPLES = 8
+_NULL_SAMPLES, _MOST_NULL_ROWS = 500, 2048
 
 
 @result
@@ -95,7 +95,7 @@ def representational_complexity(
         target: (samples,), any hashable symbols: usually the labels.
         weights: None where each row is a sample; else the probability of each row, summing to one.
         key: `jax.random.key` of shuffles and halves, key(0) by default.
-        resamples: shuffled targets, and halves of the samples, of which C is computed; an even number. By default 10,
+        resamples: shuffled targets, and halves of the samples, of which C is computed; an even number. By default 8,
             and 0 for six sources, where C takes seconds. 0 leaves out what is said of C; all that is said of I stays.
         mesh: devices that realisations are spread over; by default all local accelerators.
 
@@ -173,7 +173,7 @@ def complexity_of(by_degree: np.ndarray, information: float) -> float:
 
 
 def _null(found: Realisations, order: np.ndarray, logs: np.ndarray, mesh: Mesh | None) -> float:
-    """C of a shuffled target; where there are many realisations from 1,000 samples, what each gives being exact."""
+    """C of a shuffled target; where there are many realisations from 500 samples, what each gives being exact."""
     labels = found.labels[order]
     shuffled = found.resampled(found.rows, labels)
     place, counts = np.arange(len(shuffled.weights)), shuffled.weights

@@ -40,7 +40,7 @@ class ShannonInvariants(Trust, Saved):
 
 
 def shannon_invariants(
-    sources: Any, target: Any, weights: Any = None, *, key: Array | None = None, resamples: int = 10
+    sources: Any, target: Any, weights: Any = None, *, key: Array | None = None, resamples: int = 8
 ) -> ShannonInvariants:
     """How redundant and how vulnerable the information of any number of sources is, from entropies alone.
 

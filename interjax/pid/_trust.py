@@ -21,7 +21,7 @@ from interjax.pid._realisations import Realisations
 
 LEAST_COVERAGE = 0.9
 LARGEST_ERROR_OF_INFORMATION, LARGEST_ERROR_OF_COMPLEXITY = 0.10, 0.05
-_DRAWS = 10  # shuffles, and pairs of halves, of I
+_DRAWS = 8  # shuffles, and pairs of halves, of I
 _FEWEST = 4  # samples that can be cut in halves
 _LEAST_SCORE = 5.0
 _MOST_CELLS = 2**22
@@ -163,10 +163,10 @@ def _grassberger_information(found: Realisations) -> float:
     """
     bits = []
     for weights in (found.source_weights, found.target_weights, found.weights):
-        counts = weights[weights > 0]
+        counts, times = np.unique(weights[weights > 0], return_counts=True)
         sign = np.where(counts % 2 == 1, -0.5, 0.5)
         terms = digamma(counts) + sign * (digamma((counts + 1) / 2) - digamma(counts / 2))
-        bits.append((math.log(found.total) - float(counts @ terms) / found.total) / math.log(2))
+        bits.append((math.log(found.total) - float((times * counts) @ terms) / found.total) / math.log(2))
     return bits[0] + bits[1] - bits[2]
 
 
@@ -180,19 +180,21 @@ def _resampled_informations(found: Realisations, key: Any) -> tuple[np.ndarray, 
             halves.append([information_of(half) for half in halves_of(found, order)])
         return np.array(null), np.array(halves)
     cells = found.rows * found.n_targets
-    whole = np.bincount(cells + found.labels, minlength=shape[0] * shape[1]).reshape(shape)
+    place = np.zeros(shape[0] * shape[1], np.int64)
+    place[found.of_source * found.n_targets + found.target] = np.arange(len(found.weights))
+    realisations = place[cells + found.labels]  # of each sample
     numbers = np.arange(len(cells) + 1)
     logarithms = numbers * np.log2(np.maximum(numbers, 1))  # c log2 c
-
-    def information(counts: np.ndarray) -> float:
-        sums = [logarithms[each].sum() for each in (counts, counts.sum(axis=1), counts.sum(axis=0))]
-        total = counts.sum()
-        return max(0.0, float(np.log2(total) + (sums[0] - sums[1] - sums[2]) / total))
-
+    n_samples = len(cells)
+    marginal = sum(logarithms[each.astype(np.int64)].sum() for each in (found.source_weights, found.target_weights))
+    ones = []
     for order in orders(found, key, _DRAWS):
-        shuffled = np.bincount(cells + found.labels[order], minlength=whole.size).reshape(shape)
-        half = order[: len(order) // 2]
-        one = np.bincount(cells[half] + found.labels[half], minlength=whole.size).reshape(shape)
-        null.append(information(shuffled))
-        halves.append([information(one), information(whole - one)])
-    return np.array(null), np.array(halves)
+        shuffled = logarithms[np.bincount(cells + found.labels[order], minlength=place.size)].sum()
+        null.append(max(0.0, float(np.log2(n_samples) + (shuffled - marginal) / n_samples)))
+        ones.append(np.bincount(realisations[order[: n_samples // 2]], minlength=len(found.weights)))
+    halves = np.stack([ones, found.weights.astype(np.int64) - ones], axis=1)  # (draws, 2, realisations)
+    of_source = np.add.reduceat(halves, np.flatnonzero(np.diff(found.of_source, prepend=-1)), axis=2)
+    of_target = halves.astype(float) @ (found.target[:, None] == np.arange(found.n_targets)[None, :]).astype(float)
+    joint, source, target = (logarithms[counts.astype(int)].sum(axis=2) for counts in (halves, of_source, of_target))
+    totals = halves.sum(axis=2)
+    return np.array(null), np.maximum(np.log2(totals) + (joint - source - target) / totals, 0.0)

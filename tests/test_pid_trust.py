@@ -247,7 +247,7 @@ def test_corrected_information_is_grassbergers():
 def test_more_shuffles_of_complexity_leave_what_is_said_of_information():
     few, many = (ij.pid.representational_complexity(*copies(300), key=KEY, resamples=count) for count in (2, 4))
     np.testing.assert_array_equal(few.null_information, many.null_information)
-    np.testing.assert_array_equal(few.null_complexity, many.null_complexity[:2])
+    np.testing.assert_array_equal(few.null_complexity, many.null_complexity[:1])
     assert few.corrected_information == many.corrected_information
 
 

@@ -44,7 +44,7 @@ _NETWORK = "quantised_mlp"
     default=None,
     help="also cut layers into so many groups of neighbouring neurons: bounds of C for the whole layer",
 )
-@click.option("--resamples", type=int, default=8, help="shuffled labels and halves of the data; an even number")
+@click.option("--resamples", type=int, default=8, help="halves of the data for errors; an even number")
 def complexity(**settings: Any) -> None:
     """Measure the representational complexity of a network's hidden layers about the labels.
 

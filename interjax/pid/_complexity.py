@@ -32,7 +32,7 @@ class Complexity(Trust, Saved):
         is_defined: whether I > 0.
         stderr: standard error of C from halves of the samples; None without resampling.
         corrected: C extrapolated to infinitely many samples, 2 C - mean C of halves; None without resampling.
-        null_complexity: C after shuffling the target, (resamples,); None without resampling.
+        null_complexity: C after shuffling the target, (resamples / 2,); None without resampling.
 
     The other attributes are those of `Trust`: samples, coverage, shuffled null, and the verdict `reliable` with its
     reason.
@@ -95,8 +95,9 @@ def representational_complexity(
         target: (samples,), any hashable symbols: usually the labels.
         weights: None where each row is a sample; else the probability of each row, summing to one.
         key: `jax.random.key` of shuffles and halves, key(0) by default.
-        resamples: shuffled targets, and halves of the samples, of which C is computed; an even number. By default 8,
-            and 0 for six sources, where C takes seconds. 0 leaves out what is said of C; all that is said of I stays.
+        resamples: halves of the samples, and half as many shuffled targets, of which C is computed; an even number. By
+            default 8, and 0 for six sources, where C takes seconds. 0 leaves out what is said of C; all that is said
+            of I stays.
         mesh: devices that realisations are spread over; by default all local accelerators.
 
     Returns:
@@ -132,7 +133,7 @@ def representational_complexity(
     value = complexity_of(by_degree, information)
     more, error = {}, None
     if pairs:
-        null = [_null(found, order, logs, mesh) for order in orders(found, key, 2 * pairs)]
+        null = [_null(found, order, logs, mesh) for order in orders(found, key, pairs)]
         halves = [_of_halves(found, order, mesh) for order in orders(found, key, pairs)]
         corrected, stderr = extrapolated(value, np.array(halves))
         more = {"corrected": float(corrected), "stderr": float(stderr), "null_complexity": np.array(null)}

@@ -114,8 +114,8 @@ def subset_complexity(
         size: sources in each subset, 2..6. Larger ones see synergies of more sources, and need more samples.
         count: number of subsets, at least 2; more lessen stderr.
         weights: None where each row is a sample; else the probability of each row, summing to one.
-        resamples: halves of the samples, and half as many shuffled targets, of which each C is computed; an even number.
-            With 0 the verdict rests on the information alone.
+        resamples: halves of the samples, and half as many shuffled targets, of which each C is computed; an even
+            number. With 0 the verdict rests on the information alone.
         mesh: devices that realisations are spread over; by default all local accelerators.
 
     Returns:

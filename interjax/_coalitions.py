@@ -21,6 +21,11 @@ def coalitions_from_index(index: Int[Array, " batch"], n_players: int) -> Bool[A
     return (index[:, None] >> jnp.arange(n_players, dtype=index.dtype)[None, :]) & 1 == 1
 
 
+def players_in(index: int) -> tuple[int, ...]:
+    """The players of a coalition given by its index: bit i = player i."""
+    return tuple(player for player in range(int(index).bit_length()) if index >> player & 1)
+
+
 def draw_coalition(key: Array, size: Int[Array, ""], excluded: Bool[Array, " n"]) -> Bool[Array, " n"]:
     """Draw one coalition uniformly among those of `size` players outside `excluded`. Traceable in `size`.
 

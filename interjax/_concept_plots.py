@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from interjax._coalitions import players_in
 from interjax._players import Players
 from interjax._plot_style import COLOURS
 from interjax._predictions import check_positive
-from interjax.concepts._effects import effects_of, players_in
+from interjax.concepts._effects import effects_of
 from interjax.concepts._salient import salient_effects
 
 if TYPE_CHECKING:

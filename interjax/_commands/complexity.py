@@ -9,10 +9,10 @@ import numpy as np
 
 import interjax as ij
 from interjax import _folders as folders
-from interjax import datasets, representations, training
+from interjax import datasets, representations
 from interjax._commands import complexity_report as report
-from interjax._commands.options import Progress, common
-from interjax._commands.subjects import load, log_spaced_checkpoints, network_of, plan_of
+from interjax._commands.options import Progress, checkpoint_option, common
+from interjax._commands.subjects import chosen_steps, load, log_spaced_checkpoints, network_folder, network_of, plan_of
 from interjax.representations import ComplexityDynamics
 
 _CHECKPOINTS = 12
@@ -21,12 +21,7 @@ _NETWORK = "quantised_mlp"
 
 @click.command()
 @common
-@click.option(
-    "--checkpoint",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=None,
-    help="network saved by `interjax train`, all of its checkpoints; without it a quantised one is trained",
-)
+@checkpoint_option
 @click.option(
     "--checkpoints",
     type=click.IntRange(1),
@@ -54,13 +49,14 @@ def complexity(**settings: Any) -> None:
     """
     if settings["checkpoint"] is None and settings["network"] is None:
         settings["network"] = _NETWORK
+    settings["checkpoint"] = network_folder(settings["checkpoint"])
     out = folders.open_folder("complexity", settings)
     key = jax.random.key(settings["seed"])
     data = load(settings)
     kept = _checkpoints(data, settings)
     model, spec = network_of(out, data, settings, **kept)
     folders.write_settings(out, "complexity", settings)
-    place = _run_folder(settings["checkpoint"]) or out / "network"
+    place = settings["checkpoint"] or out / "network"
     dynamics = _dynamics(out, key, place, data, settings)
     layers = list(dynamics.layers)
     found = representations.layer_complexity(
@@ -78,16 +74,8 @@ def _how(settings: dict[str, Any]) -> dict[str, Any]:
     return {"levels": settings["levels"], "size": settings["size"], "count": settings["subsets"]}
 
 
-def _run_folder(checkpoint: Path | None) -> Path | None:
-    """The folder that holds the steps: `interjax train` writes them to OUT/network."""
-    if checkpoint is None:
-        return None
-    return checkpoint / "network" if (checkpoint / "network").is_dir() else checkpoint
-
-
 def _checkpoints(data: datasets.Dataset, settings: dict) -> dict[str, Any]:
     """Options of training that keep the checkpoints to measure."""
-    settings["checkpoint"] = _run_folder(settings["checkpoint"])
     if settings["checkpoint"] is not None or settings["checkpoints"] == 1:
         return {}
     return log_spaced_checkpoints(data, plan_of(data, settings), settings["checkpoints"] or _CHECKPOINTS)
@@ -103,9 +91,6 @@ def _steps_per_epoch(data: datasets.Dataset, settings: dict) -> int | None:
 def _dynamics(
     out: Path, key: jax.Array, place: Path, data: datasets.Dataset, settings: dict[str, Any]
 ) -> ComplexityDynamics:
-    saved = np.array(training.saved_steps(place))
-    count = min(settings["checkpoints"] or len(saved), len(saved))
-    steps = saved[[-1]] if count == 1 else saved[np.unique(np.linspace(0, len(saved) - 1, count).round().astype(int))]
     layers = None if settings["layers"] is None else [name.strip() for name in settings["layers"].split(",")]
     with Progress(settings["quiet"], "measuring", "checkpoints") as advance:
         return representations.checkpoint_complexity(
@@ -114,7 +99,7 @@ def _dynamics(
             data.train_x,
             data.train_y,
             layers=layers,
-            steps=steps.tolist(),
+            steps=chosen_steps(place, settings["checkpoints"]),
             **_how(settings),
             resamples=settings["resamples"],
             folder=out / "checkpoints",

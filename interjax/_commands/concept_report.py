@@ -10,6 +10,7 @@ import numpy as np
 import interjax as ij
 from interjax import _folders as folders
 from interjax import datasets
+from interjax._coalitions import players_in
 from interjax._commands.explaining import FEWEST, Inputs
 from interjax._results import write_arrays
 from interjax.concepts import (
@@ -23,7 +24,7 @@ from interjax.concepts import (
     Stability,
 )
 from interjax.concepts import SizeDistribution as Sizes
-from interjax.concepts._effects import effects_of, players_in
+from interjax.concepts._effects import effects_of
 
 _KINDS = ("AND", "OR")
 _COUNTS = (1, 2, 3, 5, 7)  # of concepts, at each power of ten

@@ -14,8 +14,17 @@ from interjax._commands import concept_pictures as pictures
 from interjax._commands import concept_report as report
 from interjax._commands import explaining
 from interjax._commands.explaining import KINDS, Explainer, Inputs
-from interjax._commands.options import Grid, Progress, common
-from interjax._commands.subjects import OUTPUTS, baseline_of, load, log_spaced_checkpoints, network_of, plan_of
+from interjax._commands.options import Grid, Progress, checkpoint_option, common
+from interjax._commands.subjects import (
+    OUTPUTS,
+    baseline_of,
+    chosen_steps,
+    load,
+    log_spaced_checkpoints,
+    network_folder,
+    network_of,
+    plan_of,
+)
 from interjax._models import as_apply
 from interjax._runs import RunFolder, fingerprint
 from interjax.concepts._and_or import check_noise
@@ -30,12 +39,7 @@ _SOME = 16  # training inputs of the null and of stability
 
 @click.command()
 @common
-@click.option(
-    "--checkpoint",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=None,
-    help="network saved by `interjax train`; without it one is trained",
-)
+@checkpoint_option
 @click.option("--dynamics", is_flag=True, help="explain the checkpoints of the training run too")
 @click.option(
     "--checkpoints",
@@ -81,7 +85,7 @@ def concepts(**settings: Any) -> None:
     check_noise(settings["noise"])
     if settings["stability"] and settings["kind"] == "and":
         raise ValueError("--stability goes with --kind and-or: Harsanyi dividends leave no choice")
-    settings["checkpoint"] = place = _network_folder(settings["checkpoint"])
+    settings["checkpoint"] = place = network_folder(settings["checkpoint"])
     out = folders.open_folder("concepts", settings)
     key = jax.random.key(settings["seed"])
     data = load(settings)
@@ -115,11 +119,6 @@ def concepts(**settings: Any) -> None:
         written += ["dynamics.json", "dynamics.npz"]
         written += pictures.draw_dynamics(out, dynamics, phases, names, title=title)
     click.echo(f"{', '.join(written)}, settings.json in {out}")
-
-
-def _network_folder(path: Path | None) -> Path | None:
-    """Where the network is: the folder itself, or the network/ of what `interjax train` wrote."""
-    return path / "network" if path is not None and (path / "network").is_dir() else path
 
 
 def _players(data: datasets.Dataset, settings: dict) -> tuple[ij.Players, tuple[str, ...]]:
@@ -235,9 +234,7 @@ def _dynamics(
     settings: dict,
 ) -> ij.concepts.ConceptDynamics:
     """The same inputs explained at the checkpoints of the run."""
-    saved = np.array(training.saved_steps(place))
-    count = min(settings["checkpoints"] or len(saved), len(saved))
-    steps = saved[np.unique(np.linspace(0, len(saved) - 1, count).round().astype(int))].tolist()
+    steps = chosen_steps(place, settings["checkpoints"])
     finished = [0]
     with Progress(settings["quiet"], "explaining checkpoints", "inputs") as advance:
 

@@ -13,7 +13,7 @@ import jax
 import interjax as ij
 from interjax import _folders as folders
 from interjax import networks, training
-from interjax._commands.options import Bytes, Grid, Numbers, Progress, common
+from interjax._commands.options import Bytes, Grid, Numbers, Progress, checkpoint_option, common
 from interjax._commands.subjects import OUTPUTS, baseline_of, load, network_of, pair_population, players_of
 from interjax._orders import as_orders
 from interjax._processes import joined
@@ -22,12 +22,7 @@ from interjax._runs import kept_in
 
 @click.command()
 @common
-@click.option(
-    "--checkpoint",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=None,
-    help="network saved by `interjax train`; without it one is trained",
-)
+@checkpoint_option
 @click.option(
     "--grid",
     type=Grid(),

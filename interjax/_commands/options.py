@@ -66,6 +66,14 @@ _NETWORK = [
         "--epochs", type=click.IntRange(1), default=None, help="training epochs; by default those that suit the data"
     ),
 ]
+_CHECKPOINT = [
+    click.option(
+        "--checkpoint",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        default=None,
+        help="network saved by `interjax train`; without it one is trained",
+    )
+]
 _RUN = [
     click.option("--seed", type=int, default=0, help="seed of every random draw"),
     click.option(
@@ -81,6 +89,11 @@ _RUN = [
 def data_options(command: Any) -> Any:
     """Options of every command that reads data."""
     return _with(_DATA, command)
+
+
+def checkpoint_option(command: Any) -> Any:
+    """The option of every command that measures a network: one that was saved."""
+    return _with(_CHECKPOINT, command)
 
 
 def run_options(command: Any) -> Any:

@@ -50,6 +50,20 @@ def log_spaced_checkpoints(data: datasets.Dataset, plan: training.Plan, count: i
     return {"save_at": training.log_spaced_steps(steps, count), "keep": None}
 
 
+def network_folder(path: Path | None) -> Path | None:
+    """Where the network is: the folder itself, or the network/ of what `interjax train` wrote."""
+    return path / "network" if path is not None and (path / "network").is_dir() else path
+
+
+def chosen_steps(folder: Path, count: int | None) -> list[int]:
+    """So many of a run's saved steps, evenly chosen from the first to the last; the last for one, all for None."""
+    saved = np.array(training.saved_steps(folder))
+    if count == 1:
+        return saved[-1:].tolist()
+    count = min(count or len(saved), len(saved))
+    return saved[np.unique(np.linspace(0, len(saved) - 1, count).round().astype(int))].tolist()
+
+
 def train_or_continue(
     folder: Path, data: datasets.Dataset, plan: training.Plan, settings: dict, **options: Any
 ) -> tuple[networks.NetworkSpec, Any, training.TrainingLog]:

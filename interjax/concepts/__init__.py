@@ -1,9 +1,9 @@
 """Harsanyi concepts: sparse AND/OR explanations, which of them generalise, and how they are learned."""
 
+from interjax._coalitions import players_in as players_in
 from interjax.concepts._and_or import and_or as and_or
 from interjax.concepts._concept_tables import concept_tables as concept_tables
 from interjax.concepts._effects import AndOr as AndOr
-from interjax.concepts._effects import players_in as players_in
 from interjax.concepts._faithfulness import Faithfulness as Faithfulness
 from interjax.concepts._faithfulness import faithfulness as faithfulness
 from interjax.concepts._faithfulness import simplify as simplify

@@ -84,11 +84,6 @@ def sizes_of(n_players: int) -> np.ndarray:
     return np.bitwise_count(np.arange(1 << n_players)).astype(int)
 
 
-def players_in(index: int) -> tuple[int, ...]:
-    """The players of a coalition given by its index: bit i = player i."""
-    return tuple(player for player in range(int(index).bit_length()) if index >> player & 1)
-
-
 def check_tau(tau: float) -> float:
     """The threshold of salience as a float; ValueError unless it lies in (0, 1]."""
     if not 0 < tau <= 1:

@@ -11,6 +11,8 @@ import itertools
 import numpy as np
 import scipy.sparse
 
+from interjax._coalitions import players_in
+
 MOST_SOURCES = 5
 """The lattice of 6 sources has 7,828,352 antichains."""
 
@@ -44,11 +46,11 @@ def lattice_of(n_sources: int) -> Lattice:
     up_sets = _up_sets(n_sources)
     members = (up_sets[:, None] >> np.arange(2**n_sources, dtype=np.uint64)) & np.uint64(1) == 1
     minimal, maximal = _extremes(members, n_sources)
-    sets = sorted(range(1, 2**n_sources), key=lambda number: (number.bit_count(), _sources_in(number)))
+    sets = sorted(range(1, 2**n_sources), key=lambda number: (number.bit_count(), players_in(number)))
     place = {number: rank for rank, number in enumerate(sets)}
     described = [sorted(place[int(number)] for number in np.flatnonzero(row)) for row in minimal]
     order = sorted(range(len(up_sets)), key=lambda row: (len(described[row]), described[row]))
-    antichains = tuple(tuple(_sources_in(sets[rank]) for rank in described[row]) for row in order)
+    antichains = tuple(tuple(players_in(sets[rank]) for rank in described[row]) for row in order)
     degrees = np.array([min(map(len, antichain)) for antichain in antichains])
     return Lattice(antichains, members[order], degrees, _inversion(up_sets[order], maximal[order]))
 
@@ -95,7 +97,3 @@ def _inversion(up_sets: np.ndarray, maximal: np.ndarray) -> scipy.sparse.csr_arr
             signs.append(np.full(len(these), (-1.0) ** sum(chosen)))
     entries = (np.concatenate(signs), (np.concatenate(rows), np.concatenate(columns)))
     return scipy.sparse.csr_array(entries, shape=(len(up_sets), len(up_sets)))
-
-
-def _sources_in(number: int) -> tuple[int, ...]:
-    return tuple(source for source in range(number.bit_length()) if number >> source & 1)

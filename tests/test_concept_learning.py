@@ -405,7 +405,7 @@ def test_what_was_kept_is_not_computed_again(tmp_path):
         ({"key": jax.random.key(1)}, "other settings \\((graded, )?inputs"),
         ({"explain": functools.partial(both_kinds)}, "other settings \\(explain differ"),
         ({"baseline": 1.0}, "other settings \\(baseline differ"),
-        ({"checkpoints": run_of(step1=(1, 2, 3))}, "concepts of other weights at step 1"),
+        ({"checkpoints": run_of(step1=(1, 2, 3))}, "measurements of other weights at step 1"),
     ],
 )
 def test_a_folder_of_other_measurements_is_refused(tmp_path, options, message):

@@ -274,6 +274,8 @@ def _measure(key: Array, model: Any, x: Any, labels: Any, layers: Any, how: dict
             found = _row_of_subsets(subset_complexity(key, each, labels, **subsets))
         invariants = shannon_invariants(each, labels, key=key, resamples=0)
         rows[name] = found | {"redundancy": invariants.redundancy, "vulnerability": invariants.vulnerability}
+    if not rows:
+        raise ValueError(f"no complexity of layers of one neuron each: {', '.join(symbols)}; name other layers")
     degrees = max(len(row["by_degree"]) for row in rows.values())
     for row in rows.values():
         row["by_degree"] = np.pad(row["by_degree"], (0, degrees - len(row["by_degree"])), constant_values=np.nan)

@@ -14,7 +14,7 @@ code's way in PyTorch, measured in the same run. Pairs with a player that equals
 exactly 0: the curve leaves their passes out and counts them. Prints JSON lines.
 """
 
-from _cores import arguments_of, use_cores
+from support.cores import arguments_of, use_cores
 
 
 def allocation(text: str) -> tuple[int | None, int | None]:
@@ -66,8 +66,8 @@ from typing import Any
 import jax
 import numpy as np
 import torch
-from _common import INNER_RATIOS, about, print_line, rate, spread, trained
-from peers import official_pair_contexts, to_torch
+from peers.official import official_pair_contexts, to_torch
+from support.common import INNER_RATIOS, about, print_line, rate, spread, trained
 
 import interjax as ij
 

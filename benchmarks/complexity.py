@@ -25,7 +25,7 @@ Every contender runs in a process of its own that is stopped at the limit; `mega
 those of interjax. First line: machine and versions. Everything is JSON lines; times are medians with least and largest.
 """
 
-from _cores import arguments_of, use_cores
+from support.cores import arguments_of, use_cores
 
 CONTENDERS = ("interjax", "numpy", "sxpid", "dit")
 CASES = ("atoms-2-binary", "atoms-3-binary", "atoms-4", "atoms-5", "complexity-5", "complexity-6")
@@ -61,8 +61,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from _common import about, print_line, spread
-from _pid_peers import (
+from peers.complexity import (
     Lattice,
     atoms_by_numpy,
     by_dit,
@@ -72,6 +71,7 @@ from _pid_peers import (
     moebius_matrix,
     realisations_of,
 )
+from support.common import about, print_line, spread
 
 import interjax as ij
 

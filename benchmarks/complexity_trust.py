@@ -25,7 +25,7 @@ The file: machine and versions; one line for each distribution, with a column fo
 tables. Distributions come in random order, so that those reached in `--seconds` are like the others.
 """
 
-from _cores import arguments_of, use_cores
+from support.cores import arguments_of, use_cores
 
 arguments = arguments_of(__doc__, threads=2)
 arguments.add_argument("--out", help="write the lines to this file")
@@ -47,8 +47,8 @@ from typing import Any
 
 import jax
 import numpy as np
-from _common import about, print_line
-from _known_distributions import FAMILIES, Known, informations
+from support.common import about, print_line
+from support.known_distributions import FAMILIES, Known, informations
 
 import interjax as ij
 

@@ -20,7 +20,7 @@
 First lines name machine and versions. Everything is JSON lines; figures are medians with the least and the largest.
 """
 
-from _cores import arguments_of, use_cores
+from support.cores import arguments_of, use_cores
 
 PARTS = ("transforms", "and_or", "indices")
 arguments = arguments_of(__doc__, threads=2)
@@ -52,8 +52,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import torch
-from _common import Work, about, print_line, rate, seconds_of, spread
-from _concept_peers import (
+from peers.concepts import (
     Descent,
     and_matrix,
     and_matrix_row_by_row,
@@ -63,6 +62,7 @@ from _concept_peers import (
     plain_butterfly,
     sgd,
 )
+from support.common import Work, about, print_line, rate, seconds_of, spread
 
 import interjax as ij
 
@@ -313,11 +313,11 @@ def compare_index(table: np.ndarray, n_players: int, name: str) -> dict[str, Any
 
 
 def index_by_shapiq(table: np.ndarray, name: str, order: int) -> dict[str, np.ndarray] | str:
-    """What `_shapiq_child.py` found, or why there is nothing: "> limit" or the last line of its error."""
+    """What `peers/shapiq_child.py` found, or why there is nothing: "> limit" or the last line of its error."""
     with tempfile.TemporaryDirectory() as folder:
         table_path, found_path = Path(folder) / "table.npy", Path(folder) / "found.npz"
         np.save(table_path, table)
-        child = str(Path(__file__).with_name("_shapiq_child.py"))
+        child = str(Path(__file__).parent / "peers" / "shapiq_child.py")
         used = "process_time" if clock is time.process_time else "perf_counter"
         command = [sys.executable, child, str(table_path), name, str(order), str(found_path), used]
         try:

@@ -17,7 +17,7 @@ Then the sampler alone, as a share of a quadruple of LeNet passes. Prints JSON l
 a second. FLOP are those of matrix products and convolutions, a multiplication and an addition counted as two.
 """
 
-from _cores import arguments_of, use_cores
+from support.cores import arguments_of, use_cores
 
 arguments = arguments_of(__doc__, threads=1)
 arguments.add_argument("--device", choices=["cpu", "gpu", "tpu"], help="by default what JAX finds")
@@ -38,7 +38,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from _common import (
+from jax.extend.core import jaxprs_in_params
+from support.common import (
     INNER_RATIOS,
     LABEL,
     SETTINGS,
@@ -51,15 +52,14 @@ from _common import (
     rate,
     spread,
 )
-from jax.extend.core import jaxprs_in_params
 
 import interjax as ij
-from interjax._coalitions import Draw, draw_coalitions
-from interjax._designs import plans
-from interjax._models import as_apply
-from interjax._orders import ObservationSums
-from interjax._row_values import RowValues
-from interjax._tracing import product_work
+from interjax._folding._tracing import product_work
+from interjax.games._coalitions import Draw, draw_coalitions
+from interjax.games._models import as_apply
+from interjax.orders._designs import plans
+from interjax.orders._observations import ObservationSums
+from interjax.orders._row_values import RowValues
 
 if options.device:
     jax.config.update("jax_platforms", {"gpu": "cuda"}.get(options.device, options.device))

@@ -25,7 +25,7 @@ On a machine that has other work, set OMP_WAIT_POLICY=PASSIVE: PyTorch's threads
 and where one of two cores is taken its steps become 10 to 20 times as long.
 """
 
-from _cores import arguments_of, use_cores
+from support.cores import arguments_of, use_cores
 
 arguments = arguments_of(__doc__, threads=1)
 arguments.add_argument("--networks", nargs="+", default=["mlp", "lenet", "tabular_mlp"], help="these or alexnet")
@@ -46,13 +46,14 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import torch
-from _common import SETTINGS, Setting, Work, about, print_line, rate, spread
 from flax import nnx
-from peers import Modulation, Step, official_modulated_step, plain_step, to_torch, tuned_modulated_step
+from peers.official import Modulation, Step, official_modulated_step, plain_step, to_torch, tuned_modulated_step
+from support.common import SETTINGS, Setting, Work, about, print_line, rate, spread
 from torch.nn import functional
 
 import interjax as ij
-from interjax.training import PRESETS, Loss, ModulatedCrossEntropy, _make_update, cross_entropy
+from interjax.training._loop import Loss, _make_update
+from interjax.training._losses import PRESETS, ModulatedCrossEntropy, cross_entropy
 
 BATCH, N_BATCHES = 128, 2
 LEARNING_RATE, MOMENTUM = 0.001, 0.9

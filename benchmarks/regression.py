@@ -21,8 +21,8 @@ import jax
 import numpy as np
 
 import interjax as ij
-from interjax._designs import expected_passes
-from interjax._samples import draws
+from interjax.orders._designs import expected_passes
+from interjax.orders._samples import draws
 
 arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 arguments.add_argument("--network", default="mlp")

@@ -8,7 +8,7 @@ machine's cores, so their times show the overhead of spreading work and no gain;
 Exact mode takes a ready table of 2^n values. Prints JSON lines; --plot draws the lines of a file.
 """
 
-from _cores import arguments_of, use_cores
+from support.cores import arguments_of, use_cores
 
 arguments = arguments_of(__doc__, threads=0)
 arguments.add_argument("--repeats", type=int, default=3)
@@ -35,8 +35,8 @@ from typing import Any
 
 import jax
 import numpy as np
-from _common import LABEL, about, members_pairs, print_line, seconds_of, spread
 from jax.sharding import Mesh
+from support.common import LABEL, about, members_pairs, print_line, seconds_of, spread
 
 import interjax as ij
 

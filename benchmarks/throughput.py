@@ -15,7 +15,7 @@ All run in one process on the same weights, in turn, several rounds; figures are
 the largest. Plain forward passes of both frameworks stand beside them. Prints JSON lines.
 """
 
-from _cores import arguments_of, use_cores
+from support.cores import arguments_of, use_cores
 
 arguments = arguments_of(__doc__, threads=1)
 arguments.add_argument("--networks", nargs="+", default=["mlp", "lenet", "alexnet"])
@@ -34,7 +34,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import torch
-from _common import (
+from flax import nnx
+from peers.official import log_odds, masked, observe_plan, official_pair_contexts, to_torch
+from support.common import (
     INNER_RATIOS,
     LABEL,
     SETTINGS,
@@ -47,12 +49,10 @@ from _common import (
     rate,
     spread,
 )
-from flax import nnx
-from peers import log_odds, masked, observe_plan, official_pair_contexts, to_torch
 
 import interjax as ij
-from interjax._designs import plans
-from interjax._orders import ObservationSums
+from interjax.orders._designs import plans
+from interjax.orders._observations import ObservationSums
 
 OFFICIAL_CONTEXTS = 100
 BATCHES = (64, 128, 256, 512, 1024, 2048)

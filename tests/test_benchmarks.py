@@ -10,9 +10,7 @@ from pathlib import Path
 import pytest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-SCRIPTS = sorted(
-    path.name for path in BENCHMARKS.glob("*.py") if path.name not in ("peers.py",) and path.name[0] != "_"
-)
+SCRIPTS = sorted(path.name for path in BENCHMARKS.glob("*.py"))
 
 
 def run(name, *arguments):

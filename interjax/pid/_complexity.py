@@ -7,7 +7,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array
 
-from interjax._results import Saved, result, static_field
+from interjax._core._results import Saved, result, static_field
 from interjax.pid._agreement import joint_agreement, source_agreement
 from interjax.pid._families import alternating_logs
 from interjax.pid._information import NO_INFORMATION, information_of

@@ -10,7 +10,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array
 
-from interjax._results import Saved, result, static_field
+from interjax._core._results import Saved, result, static_field
 from interjax.pid._complexity import MOST_SOURCES, interval_of, representational_complexity
 from interjax.pid._decomposition import decompose
 from interjax.pid._lattice import MOST_SOURCES as MOST_OF_LATTICE

@@ -4,10 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from interjax.pid._realisations import (
-    Realisations,
-    realisations_of,
-)
+from interjax.pid._realisations import Realisations, realisations_of
 
 NO_INFORMATION = 1e-12  # bits: rounding
 

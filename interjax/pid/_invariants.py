@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Array
 
-from interjax._results import Saved, result, static_field
+from interjax._core._results import Saved, result, static_field
 from interjax.pid._information import NO_INFORMATION, entropy_of, information_of
 from interjax.pid._realisations import Realisations, realisations_of
 from interjax.pid._trust import Trust, extrapolated, halves_of, orders, pairs_of, trust_in

@@ -11,7 +11,7 @@ import itertools
 import numpy as np
 import scipy.sparse
 
-from interjax._coalitions import players_in
+from interjax.games._coalitions import players_in
 
 MOST_SOURCES = 5
 """The lattice of 6 sources has 7,828,352 antichains."""

@@ -11,8 +11,8 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array
 
-from interjax._randomness import check_key, host_generator
-from interjax._results import Saved, result, static_field
+from interjax._core._keys import check_key, host_generator
+from interjax._core._results import Saved, result, static_field
 from interjax.pid._complexity import MOST_SOURCES, Complexity, representational_complexity
 from interjax.pid._realisations import realisations_of
 

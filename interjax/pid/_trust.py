@@ -14,8 +14,8 @@ import jax
 import numpy as np
 from scipy.special import digamma
 
-from interjax._randomness import check_key, host_generator
-from interjax._results import static_field
+from interjax._core._keys import check_key, host_generator
+from interjax._core._results import static_field
 from interjax.pid._information import NO_INFORMATION, information_of
 from interjax.pid._realisations import Realisations
 

@@ -8,13 +8,15 @@ import numpy as np
 from scipy.stats import t as student_t
 
 from interjax import plots
-from interjax._profile import OrderProfile
-from interjax.evaluation import Evaluation
+from interjax.evaluation._evaluate import Evaluation
+from interjax.plots._style import new_figure
+from interjax.profiles._profile import OrderProfile
 from interjax.reproduce.bottleneck import Found, steered_orders
-from interjax.training import PRESETS
+from interjax.training._losses import PRESETS
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from interjax.plots._style import Figure
+
 
 # (what is reported, preset, measure, sign of its difference to the normal network); METHODS.md section 2.
 CLAIMS = (
@@ -110,9 +112,7 @@ def table(found: Found) -> str:
 
 def figure(found: Found, title: str) -> "Figure":
     """Profiles of the four networks with bands over inputs and seeds, and their evaluations."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(12, 4.8), layout="constrained")
+    figure = new_figure(12, 4.8)
     left, right = figure.subplots(1, 2)
     plots.profile(left, {preset: over_seeds(profiles) for preset, profiles in found.profiles.items()})
     left.set_title("strength profiles, 95% bands over inputs and seeds")

@@ -8,10 +8,11 @@ import numpy as np
 from scipy.stats import t as student_t
 
 from interjax import plots
+from interjax.plots._style import new_figure
 from interjax.reproduce.complexity import Found
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from interjax.plots._style import Figure
 
 
 def summary(found: Found) -> dict[str, Any]:
@@ -143,9 +144,7 @@ def table(found: Found) -> str:
 
 def figure(found: Found, title: str) -> "Figure":
     """C over training, information by degree of the first and the last layer, and the plane of r and v."""
-    from matplotlib.figure import Figure
-
-    drawn = Figure(figsize=(11, 8), layout="constrained")
+    drawn = new_figure(11, 8)
     drawn.suptitle(title)
     axes = drawn.subplots(2, 2)
     plots.complexity_over_training(axes[0, 0], found.runs, steps_per_epoch=found.steps_per_epoch)

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interjax import plots
-from interjax._plot_style import COLOURS, LINES, MARKERS
-from interjax.concepts._inconsistency import Inconsistency, fit_relative_noise, theoretical_inconsistency
-from interjax.concepts._learning import ConceptDynamics
-from interjax.concepts._phases import PHASES, phases
-from interjax.concepts._sizes import SizeDistribution
+from interjax.concepts._learning._learning import ConceptDynamics
+from interjax.concepts._learning._phases import PHASES, phases
+from interjax.concepts._statistics._inconsistency import Inconsistency, fit_relative_noise, theoretical_inconsistency
+from interjax.concepts._statistics._sizes import SizeDistribution
+from interjax.plots._style import COLOURS, LINES, MARKERS, new_figure
 from interjax.reproduce._generalization_claims import LEVEL, MEASURES, judged, mean_size, share_of_large
 from interjax.reproduce.generalization import Found, Network
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from interjax.plots._style import Axes, Figure
+
 
 _BY_SIZE = ("strength", "count", "similarity", "null", "excess", "noise", "theory", "attack")
 
@@ -137,9 +137,7 @@ def _spread_text(values: list[float]) -> str:
 
 def figure(found: Found, title: str) -> "Figure":
     """Sizes, similarity with its null and inconsistency with its theory at the end; strengths and losses over time."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(15, 8.6), layout="constrained")
+    figure = new_figure(15, 8.6)
     axes = figure.subplots(2, 3)
     every = found.networks
     shown = dict(list(every.items())[:3])

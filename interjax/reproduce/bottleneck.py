@@ -12,14 +12,14 @@ from typing import Any
 
 import jax
 import numpy as np
-from flax import nnx
 
 from interjax import evaluation, training
-from interjax._masked_games import masked_games
-from interjax._players import Players
-from interjax._profile import OrderProfile, order_profile
-from interjax._runs import RunFolder, fingerprint
-from interjax.datasets import Dataset
+from interjax._engine._folders import RunFolder, fingerprint
+from interjax.datasets._dataset import Dataset
+from interjax.games._masked_games import masked_games
+from interjax.games._models import trained_parameters
+from interjax.games._players import Players
+from interjax.profiles._profile import OrderProfile, order_profile
 
 Progress = Callable[[str, int, int], Any]
 
@@ -202,7 +202,7 @@ def _evaluated(
 ) -> evaluation.Evaluation:
     """The evaluation kept in a folder, or one made now; ValueError if the folder's is of other networks."""
     limit = len(data.test_x) if limit is None else min(limit, len(data.test_x))
-    same = fingerprint([nnx.state(network, nnx.Param) for network in networks.values()])
+    same = fingerprint([trained_parameters(network) for network in networks.values()])
     path = RunFolder(folder, {"networks": same, "limit": limit}).folder / "evaluation.npz"
     if path.exists():
         return evaluation.Evaluation.load(path)

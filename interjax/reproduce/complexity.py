@@ -15,16 +15,17 @@ from typing import Any
 import jax
 import numpy as np
 import optax
-from flax import nnx
 from jaxtyping import Array
 
 from interjax import training
-from interjax._checkpoint_networks import measured_once, networks_of_run
-from interjax._runs import RunFolder, fingerprint
-from interjax.datasets import Dataset
-from interjax.networks import NetworkSpec
-from interjax.pid import GroupedComplexity, grouped_complexity
-from interjax.representations import ComplexityDynamics, checkpoint_complexity, layer_symbols
+from interjax._engine._folders import RunFolder, fingerprint
+from interjax.datasets._dataset import Dataset
+from interjax.networks._spec import NetworkSpec
+from interjax.pid._groups import GroupedComplexity, grouped_complexity
+from interjax.representations._dynamics import ComplexityDynamics, checkpoint_complexity
+from interjax.representations._layers import layer_symbols
+from interjax.training._checkpoints import Model
+from interjax.training._over_checkpoints import measured_once, networks_of_run
 
 Progress = Callable[[str, int, int], Any]
 
@@ -161,7 +162,7 @@ def _about(progress: Progress | None, doing: str, seed: int) -> Callable[[int, i
 
 def train_network(
     setting: Setting, data: Dataset, seed: int, folder: Path, checkpoints: int = 24, progress: Any = None
-) -> nnx.Module:
+) -> Model:
     """Train the network of a seed in a folder, or go on with what the folder holds."""
     spec = NetworkSpec(setting.network, data.input_shape, data.n_classes, setting.options)
     steps = setting.epochs * (len(data.train_x) // setting.batch_size)

@@ -17,22 +17,24 @@ from typing import Any, TypeVar
 
 import jax
 import numpy as np
-from flax import nnx
 from jaxtyping import Array
 
 from interjax import training
-from interjax._attacks import attack_limits
-from interjax._players import Players
-from interjax._runs import RunFolder, fingerprint
-from interjax._transforms import moebius
-from interjax.concepts._and_or import and_or
-from interjax.concepts._concept_tables import concept_tables
-from interjax.concepts._inconsistency import Inconsistency, inconsistency
-from interjax.concepts._learning import ConceptDynamics, checkpoint_concepts
-from interjax.concepts._perturbations import attacked_inputs, noisy_inputs
-from interjax.concepts._player_rules import choose_players
-from interjax.concepts._sizes import SizeDistribution, size_distribution
-from interjax.datasets import Dataset, with_label_noise
+from interjax._engine._folders import RunFolder, fingerprint
+from interjax.concepts._explanations._and_or import and_or
+from interjax.concepts._learning._learning import ConceptDynamics, checkpoint_concepts
+from interjax.concepts._players import choose_players
+from interjax.concepts._statistics._inconsistency import Inconsistency, inconsistency
+from interjax.concepts._statistics._perturbations import attacked_inputs, noisy_inputs
+from interjax.concepts._statistics._sizes import SizeDistribution, size_distribution
+from interjax.concepts._tables import concept_tables
+from interjax.datasets._dataset import Dataset
+from interjax.datasets._label_noise import with_label_noise
+from interjax.evaluation._attacks import attack_limits
+from interjax.games._models import trained_parameters
+from interjax.games._players import Players
+from interjax.tables._transforms import moebius
+from interjax.training._checkpoints import Model
 
 Progress = Callable[[str, int, int], Any]
 Explain = Callable[[np.ndarray], Any]
@@ -239,7 +241,7 @@ def _network(
     dynamics.save(place / "dynamics.npz")
     explained = _Explained(model, drawn, data, KINDS[kind])
     settings = {
-        "network": fingerprint(nnx.state(model, nnx.Param)),
+        "network": fingerprint(trained_parameters(model)),
         "data": fingerprint((data.train_x, data.train_y)),
         "players": drawn.players.digest,
         "noise": setting.noise,
@@ -249,9 +251,7 @@ def _network(
     return Network(dynamics, *_final(explained, final, setting.noise, drawn.mislabelled[share], about("perturbing")))
 
 
-def _trained(
-    setting: Setting, data: Dataset, drawn: _Drawn, place: Path, checkpoints: int, progress: Any
-) -> nnx.Module:
+def _trained(setting: Setting, data: Dataset, drawn: _Drawn, place: Path, checkpoints: int, progress: Any) -> Model:
     """The network of a seed and share, trained or continued in its folder."""
     plan = training.default_plan(data, network=setting.network, epochs=setting.epochs)
     steps = plan.epochs * (len(data.train_x) // min(plan.batch_size, len(data.train_x)))
@@ -277,7 +277,7 @@ def _trained(
 class _Explained:
     """A final network and how its inputs are explained."""
 
-    model: nnx.Module
+    model: Model
     drawn: _Drawn
     data: Dataset
     explain: Explain

@@ -1,0 +1,1 @@
+"""Rows of work sized to memory and spread over devices; folders of runs; several processes."""

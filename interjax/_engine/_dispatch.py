@@ -1,0 +1,92 @@
+"""How many rows to evaluate at once: sized by the compiled program's own memory, halved where a device runs out."""
+
+import dataclasses
+import functools
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+Compute = Callable[[int, int, int], tuple[Any, int]]  # (start, limit, rows) -> (values from start on, stop)
+
+
+@dataclasses.dataclass
+class Batch:
+    """Rows that a device evaluates at once; halved for good when one runs out of memory. None = not yet chosen."""
+
+    rows: int | None = None
+
+    def halve(self, failed: int, error: Exception) -> None:
+        """Go on with half of the rows that failed; raises the error if it is another, or one row was too many."""
+        if self.rows is None or failed <= self.rows or not _is_out_of_memory(error):
+            self.rows = halved(failed, error)
+        # else the failed batch was under way when the rows were halved
+
+
+def halved(rows: int, error: Exception) -> int:
+    if rows == 1 or not _is_out_of_memory(error):
+        raise error
+    warnings.warn(f"the device ran out of memory at {rows} rows a batch: going on with {rows // 2}", stacklevel=2)
+    return rows // 2
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    return "RESOURCE_EXHAUSTED" in str(error) or "out of memory" in str(error).lower()
+
+
+def dispatch(total: int, batch: Batch, compute: Compute) -> Callable[[], np.ndarray]:
+    """Start computing `total` rows batch by batch without waiting; the returned function waits for all values.
+
+    A batch that runs out of memory, at its start or when its values are awaited, is done again in halves.
+
+    Args:
+        total: number of rows.
+        batch: rows of a batch.
+        compute: (start, limit, rows) -> (values, stop) evaluates the rows start..stop, at most `rows` of them and none
+            from `limit` on; values may be longer than that.
+    """
+    pieces = list(_started(0, total, batch, compute))
+
+    def collect() -> np.ndarray:
+        found = [_awaited(piece, batch, compute) for piece in pieces]
+        return np.concatenate(found) if found else np.zeros(0, np.float32)
+
+    return collect
+
+
+def _started(start: int, limit: int, batch: Batch, compute: Compute) -> Iterator[tuple[int, int, int, Any]]:
+    while start < limit:
+        rows = batch.rows
+        assert rows is not None
+        try:
+            values, stop = compute(start, limit, rows)
+        except jax.errors.JaxRuntimeError as error:
+            batch.halve(rows, error)
+            continue
+        yield start, stop, rows, values
+        start = stop
+
+
+def _awaited(piece: tuple[int, int, int, Any], batch: Batch, compute: Compute) -> np.ndarray:
+    start, stop, rows, values = piece
+    try:
+        return np.asarray(values)[: stop - start]
+    except jax.errors.JaxRuntimeError as error:
+        batch.halve(rows, error)
+    again = _started(start, stop, batch, compute)
+    return np.concatenate([_awaited(part, batch, compute) for part in again])
+
+
+@functools.lru_cache(maxsize=256)
+def remembered_batch(*computation: Any) -> Batch:
+    """The batch of a computation, so that its rows are chosen once and stay halved for all inputs of a run."""
+    return Batch()
+
+
+def shapes_of(tree: Any) -> tuple[Any, tuple]:
+    """What compiled code depends on in a pytree: its structure, and the shapes and types of its leaves."""
+    leaves, structure = jax.tree.flatten(tree)
+    return structure, tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)

@@ -1,0 +1,55 @@
+"""The folder of one command: its exact settings, numbers as JSON and npz, and what an earlier start left there."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+import interjax as ij
+from interjax._core._files import write_json
+
+_NOT_IN_SETTINGS = ("out", "quiet", "distributed", "coordinator", "processes", "process_id")
+_CHANGES_NO_RESULT = ("batch_size", "memory")  # beyond rounding: a resumed run may choose another
+
+
+def open_folder(command: str, settings: dict[str, Any]) -> Path:
+    """The folder of a run. Its default name follows from the settings, so that other settings never collide.
+
+    Raises:
+        ValueError: if it holds a run with other settings.
+    """
+    chosen = _compared(_as_json(settings))
+    digest = hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:8]
+    out = settings["out"] or Path("interjax-results") / f"{command}-{settings['data'].split(':')[0]}-{digest}"
+    path = out / "settings.json"
+    if path.exists() and _compared(json.loads(path.read_text())["settings"]) != chosen:
+        raise ValueError(f"{out} holds a run with other settings: choose another --out, or delete it to start anew")
+    out.mkdir(parents=True, exist_ok=True)
+    return out
+
+
+def write_settings(out: Path, command: str, settings: dict[str, Any]) -> None:
+    """Keep the exact settings, and the versions and device that they ran on."""
+    versions = {"interjax": ij.__version__, "jax": jax.__version__, "device": jax.devices()[0].device_kind}
+    write_json(out / "settings.json", {"command": command, "settings": _as_json(settings), "versions": versions})
+
+
+def write_profile(out: Path, found: ij.OrderProfile, **about: Any) -> None:
+    """A profile as npz and as JSON, where numbers that are not finite are null."""
+    found.save(out / "profile.npz")
+    names = ["orders", "strength", "stderr", "stderr_within", "uncorrected", "magnitude", "magnitude_stderr", "noise"]
+    names += ["pairs_by_input", "n_forwards", "n_nonfinite", "n_players", "contexts", "method", "correction", "kind"]
+    numbers = {name: np.asarray(getattr(found, name)).tolist() for name in names}
+    write_json(out / "profile.json", numbers | {"inputs": len(found.by_input)} | about)
+
+
+def _as_json(settings: dict[str, Any]) -> dict[str, Any]:
+    chosen = {name: value for name, value in settings.items() if name not in _NOT_IN_SETTINGS}
+    return json.loads(json.dumps(chosen, default=str))
+
+
+def _compared(settings: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if name not in _CHANGES_NO_RESULT}

@@ -1,0 +1,132 @@
+"""Data, players, baselines and networks that the options of a command name."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+import interjax as ij
+from interjax import datasets, networks, training
+from interjax.cli._progress import Progress
+
+OUTPUTS = {"log-odds": ij.log_odds, "log-prob": ij.log_prob, "logit": ij.logit, "prob": ij.prob}
+
+
+def network_of(out: Path, data: datasets.Dataset, settings: dict, **options: Any) -> tuple[Any, networks.NetworkSpec]:
+    """The network of the checkpoint, of an earlier start of this run, or one trained now, with options of training."""
+    if settings["checkpoint"] is not None:
+        if settings["network"] or settings["epochs"]:
+            raise ValueError("--network and --epochs choose what is trained; with --checkpoint nothing is")
+        spec, model, _ = training.load_network(settings["checkpoint"])
+        check_fits(spec, data, settings["checkpoint"], settings["data"])
+        return model, spec
+    spec, model, _ = train_or_continue(out / "network", data, plan_of(data, settings), settings, **options)
+    return model, spec
+
+
+def check_fits(spec: networks.NetworkSpec, data: datasets.Dataset, place: Path, name: str) -> None:
+    """Raise ValueError unless a saved network takes these inputs and classes."""
+    if tuple(spec.input_shape) != data.input_shape or spec.n_classes != data.n_classes:
+        raise ValueError(
+            f"{place} holds a network for inputs of shape {tuple(spec.input_shape)} and {spec.n_classes} classes; "
+            f"{name} has {data.input_shape} and {data.n_classes}"
+        )
+
+
+def plan_of(data: datasets.Dataset, settings: dict) -> training.Plan:
+    """How the network is trained: as suits the data, or by the papers' schedule."""
+    plan = training.default_plan(data, network=settings["network"], epochs=settings["epochs"])
+    if settings.get("schedule", "default") == "default":
+        return plan
+    steps = plan.epochs * max(1, len(data.train_x) // plan.batch_size)
+    return dataclasses.replace(plan, optimizer=training.paper_optimizer(steps))
+
+
+def log_spaced_checkpoints(data: datasets.Dataset, plan: training.Plan, count: int) -> dict[str, Any]:
+    """Options of training that keep so many log-spaced checkpoints, from the untrained network on."""
+    steps = plan.epochs * (len(data.train_x) // min(plan.batch_size, len(data.train_x)))
+    return {"save_at": training.log_spaced_steps(steps, count), "keep": None}
+
+
+def network_folder(path: Path | None) -> Path | None:
+    """Where the network is: the folder itself, or the network/ of what `interjax train` wrote."""
+    return path / "network" if path is not None and (path / "network").is_dir() else path
+
+
+def chosen_steps(folder: Path, count: int | None) -> list[int]:
+    """So many of a run's saved steps, evenly chosen from the first to the last; the last for one, all for None."""
+    saved = np.array(training.saved_steps(folder))
+    if count == 1:
+        return saved[-1:].tolist()
+    count = min(count or len(saved), len(saved))
+    return saved[np.unique(np.linspace(0, len(saved) - 1, count).round().astype(int))].tolist()
+
+
+def train_or_continue(
+    folder: Path, data: datasets.Dataset, plan: training.Plan, settings: dict, **options: Any
+) -> tuple[networks.NetworkSpec, Any, training.TrainingLog]:
+    """Train, or continue to train, the network kept in a folder; at once where it is finished."""
+    with Progress(settings["quiet"], f"training {plan.spec.name}", "steps") as advance:
+        log = training.train(
+            plan.spec.build(settings["seed"]),
+            data,
+            key=jax.random.key(settings["seed"]),
+            optimizer=plan.optimizer,
+            epochs=plan.epochs,
+            batch_size=plan.batch_size,
+            augment=plan.augment,
+            checkpoint_folder=folder,
+            spec=plan.spec,
+            progress=advance,
+            **options,
+        )
+    spec, model, _ = training.load_network(folder)
+    return spec, model, log
+
+
+def load(settings: dict) -> datasets.Dataset:
+    if settings["limit"] is None:
+        return datasets.load(settings["data"])
+    if not settings["data"].startswith(("mnist:", "cifar10:")):
+        raise ValueError(f"--limit is for images read from files (mnist, cifar10), not for {settings['data']}")
+    return datasets.load(settings["data"], limit=settings["limit"])
+
+
+def players_of(data: datasets.Dataset, grid: tuple[int, ...] | None) -> ij.Players:
+    if data.player_labels is not None:
+        if grid is not None:
+            raise ValueError("--grid cuts images; the players of a table are its columns")
+        return ij.Players.segments(data.player_labels)
+    shape = data.input_shape
+    return ij.Players.grid(shape, grid or tuple(_most_equal_cells(length) for length in shape[:2]))
+
+
+def _most_equal_cells(length: int) -> int:
+    """The largest number of equal cells along an axis, at most 16."""
+    return max(cells for cells in range(1, min(length, 16) + 1) if length % cells == 0)
+
+
+def pair_population(players: ij.Players, radius: int | None) -> Any:
+    if radius is None:
+        return "all"
+    if players.cells is None:
+        raise ValueError("--radius is a distance on a grid of cells; the columns of a table have none")
+    return ij.pairs_within(players.cells, radius)
+
+
+def baseline_of(text: str, data: datasets.Dataset, key: jax.Array | None) -> Any:
+    """The baseline that an option names: a number, `mean`, or, with a key to draw examples, `marginal:K`."""
+    if text == "mean":
+        return data.train_x.mean(axis=0)
+    kind, _, number = text.partition(":")
+    if key is not None and kind == "marginal" and number.isdigit() and 1 <= int(number) <= len(data.train_x):
+        chosen = jax.random.choice(jax.random.fold_in(key, 3), len(data.train_x), (int(number),), replace=False)
+        return ij.marginal(data.train_x[np.asarray(chosen)])
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(
+            f"--baseline must be a number, mean or marginal:K (K of the {len(data.train_x)} examples), got {text!r}"
+        ) from None

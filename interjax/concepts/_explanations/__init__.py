@@ -1,0 +1,1 @@
+"""The sparsest AND-OR explanation of a game, and what its effects are."""

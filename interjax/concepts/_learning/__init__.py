@@ -1,0 +1,1 @@
+"""Concepts over the training of a network."""

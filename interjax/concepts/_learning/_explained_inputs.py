@@ -1,0 +1,134 @@
+"""What is explained at every checkpoint of a run: the inputs, and the graded examples."""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from interjax._core._checks import check_positive
+from interjax.datasets._dataset import Dataset
+from interjax.games._models import Apply, as_apply
+
+Examples = tuple[np.ndarray, np.ndarray]  # inputs, class numbers
+_FEWEST = {"training": 2, "test": 1}  # inputs of a class, of which similarities can be measured
+_GRADED_AT_ONCE = 500
+
+
+@dataclasses.dataclass(frozen=True)
+class ExplainedInputs:
+    """What is explained and graded at every checkpoint."""
+
+    data: Dataset
+    train_rows: np.ndarray
+    test_rows: np.ndarray
+    graded: tuple[Examples, Examples]
+
+    @property
+    def x(self) -> np.ndarray:
+        return np.concatenate([self.data.train_x[self.train_rows], self.data.test_x[self.test_rows]])
+
+    @property
+    def labels(self) -> np.ndarray:
+        return np.concatenate([self.data.train_y[self.train_rows], self.data.test_y[self.test_rows]])
+
+    @property
+    def is_train(self) -> np.ndarray:
+        return np.arange(len(self.train_rows) + len(self.test_rows)) < len(self.train_rows)
+
+    @property
+    def classes(self) -> np.ndarray:
+        return np.unique(self.labels)
+
+
+def choose_inputs(
+    key: Array,
+    data: Dataset,
+    classes: Sequence[int] | None,
+    per_class: int,
+    rows: tuple[Any, Any] | None,
+    graded: int,
+) -> ExplainedInputs:
+    """Draw the inputs to explain, unless their rows are given, and the examples to grade."""
+    draw_key, *grade_keys = jax.random.split(key, 3)
+    chosen = _draw_rows(draw_key, data, classes, per_class) if rows is None else _given_rows(rows, data)
+    parts = zip(grade_keys, ((data.train_x, data.train_y), (data.test_x, data.test_y)), strict=True)
+    drawn = [_draw_examples(own, *part, check_positive("graded", graded)) for own, part in parts]
+    return ExplainedInputs(data, *chosen, graded=(drawn[0], drawn[1]))
+
+
+def _draw_examples(key: Array, x: np.ndarray, y: np.ndarray, count: int) -> Examples:
+    rows = np.sort(np.asarray(jax.random.permutation(key, len(y)))[:count])
+    return x[rows], y[rows]
+
+
+def _draw_rows(
+    key: Array, data: Dataset, classes: Sequence[int] | None, per_class: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of training and half as many test inputs of each class, class by class."""
+    per_class = check_positive("inputs_per_class", per_class)
+    wanted = range(data.n_classes) if classes is None else list(classes)
+    if not wanted:
+        raise ValueError(f"classes must name at least one of the {data.n_classes} classes of {data.name}")
+    found = []
+    for own, labels, count in zip(
+        jax.random.split(key), (data.train_y, data.test_y), (per_class, (per_class + 1) // 2), strict=True
+    ):
+        order = np.asarray(jax.random.permutation(own, len(labels)))
+        found.append([order[labels[order] == label][:count] for label in wanted])
+    for label, *rows in zip(wanted, *found, strict=True):
+        _check_enough(data, label, *map(len, rows))
+    train, test = map(np.concatenate, found)
+    return train, test
+
+
+def _given_rows(rows: tuple[Any, Any], data: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    if len(rows) != 2:
+        raise ValueError(f"rows are two sets, of training and of test inputs; got {len(rows)}")
+    found = []
+    for part, chosen, labels in zip(_FEWEST, rows, (data.train_y, data.test_y), strict=True):
+        chosen = np.asarray(chosen)
+        is_rows = chosen.ndim == 1 and np.issubdtype(chosen.dtype, np.integer) and len(chosen)
+        if not is_rows or chosen.min() < 0 or chosen.max() >= len(labels):
+            raise ValueError(f"{part} rows must be integers from 0 to {len(labels) - 1}, at least one; got {chosen}")
+        found.append(chosen)
+    given = data.train_y[found[0]], data.test_y[found[1]]
+    for label in np.unique(np.concatenate(given)):
+        _check_enough(data, label, *(int(np.sum(labels == label)) for labels in given))
+    return found[0], found[1]
+
+
+def _check_enough(data: Dataset, label: int, *counts: int) -> None:
+    """Raise ValueError unless so many training and test inputs of a class let similarities be measured."""
+    for (part, fewest), count in zip(_FEWEST.items(), counts, strict=True):
+        if count < fewest:
+            raise ValueError(
+                f"class {label} gives {count} {part} inputs of {data.name}, similarities need {fewest}: ask for more "
+                "(inputs_per_class=), or leave the class out (classes=)"
+            )
+
+
+def grade(model: Any, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Mean cross entropy in nats and accuracy, (2,); NaN if the network's outputs are no logits of these classes."""
+    apply, params = as_apply(model)
+    size = min(_GRADED_AT_ONCE, len(y))
+    logits = jax.eval_shape(apply, params, jax.ShapeDtypeStruct((size, *x.shape[1:]), x.dtype))
+    if len(logits.shape) != 2 or logits.shape[1] <= y.max():
+        return np.full(2, np.nan)
+    found = []
+    for start in range(0, len(y), size):
+        rows = np.minimum(np.arange(start, start + size), len(y) - 1)  # one shape throughout: compiled once
+        found.append(np.asarray(_grade(apply, params, x[rows], y[rows])))
+    return np.concatenate(found, axis=1)[:, : len(y)].mean(axis=1, dtype=np.float64)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _grade(apply: Apply, params: Any, x: Array, y: Array) -> Array:
+    """Cross entropy and whether the largest logit is the class, of each example: (2, batch)."""
+    logits = apply(params, x)
+    loss = -jnp.take_along_axis(jax.nn.log_softmax(logits), y[:, None], axis=1)[:, 0]
+    return jnp.stack([loss, (logits.argmax(axis=1) == y).astype(loss.dtype)])

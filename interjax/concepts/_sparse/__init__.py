@@ -1,0 +1,1 @@
+"""Concepts of more players than a table can hold."""

@@ -1,0 +1,1 @@
+"""What many explanations say together: sizes, generalisation, faithfulness, inconsistency."""

@@ -1,0 +1,142 @@
+"""Perturbed copies of inputs, on which effects are measured anew: Gaussian noise and adversarial attacks."""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from interjax._core._checks import check_positive
+from interjax._core._keys import check_key, example_keys
+from interjax.evaluation._attacks import pgd
+from interjax.games._models import as_apply
+
+
+def noisy_inputs(
+    key: jax.Array, x: Any, *, scale: Any, draws: int, bounds: tuple[Any, Any] | None = None, index: Any = None
+) -> jax.Array:
+    """Copies of inputs with Gaussian noise.
+
+        x' = clip(x + scale * e),  e ~ N(0, 1) in each entry
+
+    Args:
+        key: a `jax.random.key`. The noise of input b in draw d depends on the key, index[b] and d alone.
+        x: inputs (inputs, *shape).
+        scale: standard deviation of the noise in the units of x, a number or an array that broadcasts against one
+            input; >= 0.
+        draws: copies of each input.
+        bounds: (lowest, highest) value that an entry may take, numbers or arrays like `scale`; None for no bounds.
+        index: numbers of the inputs; 0, 1, ... by default.
+
+    Returns:
+        (draws, inputs, *shape), in the dtype of x if that is floating, else float32.
+
+    Raises:
+        ValueError: no key, no axis of inputs, a negative scale, or draws that are no positive integer.
+
+    Example:
+        >>> noisy_inputs(jax.random.key(0), np.zeros((3, 5)), scale=0.1, draws=4).shape
+        (4, 3, 5)
+    """
+    check_key(key)
+    x, draws = _as_inputs(x), check_positive("draws", draws)
+    if not np.all(np.asarray(scale) >= 0):
+        raise ValueError(f"scale is the standard deviation of the noise, >= 0; got {scale}")
+    scale = jnp.broadcast_to(jnp.asarray(scale, x.dtype), x.shape[1:])
+    numbers = _as_index(index, x)
+    keys = [example_keys(jax.random.fold_in(key, draw), numbers) for draw in range(draws)]
+    noise = jnp.stack([_noise(draw_keys, x.shape[1:], x.dtype) for draw_keys in keys])
+    copies = x[None] + scale[(None, None)] * noise
+    if bounds is None:
+        return copies
+    lowest, highest = (jnp.broadcast_to(jnp.asarray(bound, x.dtype), x.shape[1:])[(None, None)] for bound in bounds)
+    return jnp.clip(copies, lowest, highest)
+
+
+def attacked_inputs(
+    key: jax.Array,
+    model: Any,
+    x: Any,
+    labels: Any,
+    *,
+    strength: Any,
+    draws: int,
+    steps: int = 10,
+    step_size: Any = None,
+    bounds: tuple[Any, Any] | None = None,
+    index: Any = None,
+    batch_size: int = 500,
+) -> jax.Array:
+    """Copies of inputs attacked by projected gradient descent, each from its own random start; see `ij.evaluation.pgd`.
+
+    Where the network is close to linear within the ball all starts end in one corner: the copies agree, and what they
+    change shows against the `clean` explanations only (see `inconsistency`).
+
+    Args:
+        key: a `jax.random.key`. The start of input b in draw d depends on the key, index[b] and d alone.
+        model: the network, as for `ij.masked_games`.
+        x: inputs (inputs, *shape).
+        labels: their class indices (inputs,), whose loss the attack raises.
+        strength: largest change of an entry in the units of x, a number or an array of one input's shape, positive.
+        draws: copies of each input.
+        steps: gradient steps of an attack.
+        step_size: of one step, in the units of x; 2.5 strength / steps by default.
+        bounds: (lowest, highest) value that an entry may take; None for no bounds.
+        index: numbers of the inputs; 0, 1, ... by default.
+        batch_size: inputs attacked at once.
+
+    Returns:
+        (draws, inputs, *shape).
+
+    Raises:
+        ValueError: no key, labels that do not match, a strength that is not positive, or draws, steps or batch_size
+            that are no positive integers.
+
+    Example:
+        >>> weights = jnp.array([[1.0, 0.0], [-2.0, 0.0]])
+        >>> x = jnp.array([[0.5, 0.5]])
+        >>> attacked_inputs(jax.random.key(0), lambda x: x @ weights, x, [0], strength=0.25, draws=2).tolist()
+        [[[0.25, 0.75]], [[0.25, 0.75]]]
+
+    References:
+        Madry et al., ICLR 2018, arXiv:1706.06083.
+    """
+    check_key(key)
+    x, labels = _as_inputs(x), jnp.asarray(labels)
+    draws, batch_size = check_positive("draws", draws), check_positive("batch_size", batch_size)
+    if labels.shape != x.shape[:1] or not jnp.issubdtype(labels.dtype, jnp.integer):
+        raise ValueError(
+            f"expected a class index for each of {len(x)} inputs, got {labels.dtype} of shape {labels.shape}"
+        )
+    if not np.all(np.asarray(strength) > 0):
+        raise ValueError(f"strength is the largest change of an entry, positive; got {strength}")
+    (apply, params), numbers = as_apply(model), _as_index(index, x)
+    attack = functools.partial(pgd, strength=strength, steps=steps, step_size=step_size, bounds=bounds)
+    parts = [slice(start, start + batch_size) for start in range(0, len(x), batch_size)]
+    copies = []
+    for draw in range(draws):
+        start_key = jax.random.fold_in(key, draw)
+        attacked = [attack(start_key, apply, params, x[rows], labels[rows], index=numbers[rows]) for rows in parts]
+        copies.append(jnp.concatenate(attacked))
+    return jnp.stack(copies)
+
+
+def _as_inputs(x: Any) -> jax.Array:
+    x = jnp.asarray(x)
+    if x.ndim < 2 or not len(x):
+        raise ValueError(f"expected inputs (inputs, *shape), at least one, got shape {x.shape}")
+    return x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(jnp.float32)
+
+
+def _as_index(index: Any, x: jax.Array) -> jax.Array:
+    numbers = jnp.arange(len(x)) if index is None else jnp.asarray(index)
+    if numbers.shape != x.shape[:1] or not jnp.issubdtype(numbers.dtype, jnp.integer):
+        raise ValueError(f"index must number the {len(x)} inputs, got {numbers.dtype} of shape {numbers.shape}")
+    return numbers
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2))
+def _noise(keys: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+    """Standard normal numbers (inputs, *shape), from a key for each input."""
+    return jax.vmap(lambda key: jax.random.normal(key, shape, dtype))(keys)

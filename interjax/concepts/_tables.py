@@ -1,0 +1,161 @@
+"""The tables of many inputs' games at once: all coalitions of all inputs in a few calls of one compiled program."""
+
+import dataclasses
+import functools
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array
+
+from interjax._engine._dispatch import Batch, dispatch, remembered_batch, shapes_of
+from interjax._engine._memory import fit_rows
+from interjax.concepts._players import MOST_PLAYERS
+from interjax.games._coalitions import coalitions_from_index
+from interjax.games._game import Game
+from interjax.games._masked_games import masked_game
+from interjax.games._masked_networks import fold, values
+from interjax.games._models import as_apply
+from interjax.games._outputs import log_odds
+from interjax.games._players import Players
+
+_INPUTS_AT_ONCE = 32
+
+
+def concept_tables(
+    model: Any,
+    x: Any,
+    labels: Sequence[int] | Any,
+    *,
+    players: Players,
+    baseline: Any = 0.0,
+    output: Callable[[int], Any] = log_odds,
+    precision: str | None = "float32",
+    progress: Callable[[int, int], None] | None = None,
+) -> np.ndarray:
+    """Tabulate the masked games of a batch of inputs: v(S|x) for every coalition S.
+
+        tables[x, index] = output(label of x)(network(x on S, baseline elsewhere)),  bit i of index = player i in S
+
+    The values of `ij.tabulate` for each game of `ij.masked_games`, to float rounding. One compiled program runs through
+    inputs and coalitions, so that games of few players do not wait for one call each.
+
+    Args:
+        model: an `nnx.Module`, (Linen module, variables), (function(params, inputs), params) or function(inputs).
+        x: inputs (inputs, *input shape).
+        labels: (inputs,) class numbers.
+        players, baseline, output, precision: as for `ij.masked_games`; at most 20 players.
+        progress: called with (inputs tabulated, inputs in all).
+
+    Returns:
+        float32 (inputs, 2**n), on one device and then in NumPy; 4 bytes times 2**n for each input.
+
+    Raises:
+        ValueError: no inputs, more than 20 players, and as `ij.masked_games`.
+
+    Warns:
+        UserWarning: if values are NaN or infinite, naming the inputs; they stay in the tables.
+
+    Example:
+        >>> import interjax as ij, jax.numpy as jnp
+        >>> concept_tables(lambda x: x @ jnp.eye(2), np.array([[1.0, 2.0], [3.0, 5.0]]), [0, 1],
+        ...                players=ij.Players.features(2), output=ij.logit).tolist()
+        [[0.0, 1.0, 0.0, 1.0], [0.0, 0.0, 5.0, 5.0]]
+    """
+    labels = np.asarray(labels)
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(f"labels must be class numbers, integers; got {labels.dtype}")
+    if labels.ndim != 1 or len(x) != len(labels) or not len(labels):
+        raise ValueError(f"expected at least one input and a label for each: got {len(x)} and labels {labels.shape}")
+    if players.n > MOST_PLAYERS:
+        raise ValueError(
+            f"{players.n} players have 2**{players.n} coalitions; at most {MOST_PLAYERS} are tabulated: choose fewer "
+            "(ij.concepts.choose_players), or use ij.concepts.sparse_concepts, which samples coalitions"
+        )
+    x, (apply, params) = jnp.asarray(x), as_apply(model)
+    model = (apply, jax.tree.map(jnp.asarray, params))
+    how: dict[str, Any] = {"players": players, "baseline": baseline, "precision": precision}
+    tables = np.empty((len(labels), 2**players.n), np.float32)
+    done = 0
+    for games in _same_program(model, x, labels, output, how):
+        rows = np.concatenate([np.flatnonzero(labels == label) for label in games])
+        for part in np.array_split(rows, -(-len(rows) // _INPUTS_AT_ONCE)):
+            tables[part] = _tabulate(games, x[part], labels[part])
+            done += len(part)
+            if progress is not None:
+                progress(done, len(labels))
+    _warn_of_nonfinite(tables)
+    return tables
+
+
+def _same_program(
+    model: Any, x: Array, labels: np.ndarray, output: Callable[[int], Any], how: dict[str, Any]
+) -> list[dict[int, Game]]:
+    """A game for each label, checked, in groups whose outputs differ by arrays alone and so share compiled code."""
+    groups: dict[Any, dict[int, Game]] = {}
+    for row in np.sort(np.unique(labels, return_index=True)[1]):
+        game = masked_game(model, x[row], output=output(int(labels[row])), **how)
+        groups.setdefault(shapes_of(game.params[3]), {})[int(labels[row])] = game
+    return list(groups.values())
+
+
+def _tabulate(games: dict[int, Game], x: Array, labels: np.ndarray) -> np.ndarray:
+    """The tables of some inputs, whose labels' games share compiled code."""
+    game = next(iter(games.values()))
+    outputs = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(games[int(label)].params[3] for label in labels))
+    x = x.astype(game.params[1].dtype)
+    parts = fold(game) if game._folds(2**game.n_players) else None
+
+    def compute(start: int, limit: int, rows: int) -> tuple[Any, int]:
+        some = jax.tree.map(lambda leaf: leaf[start:limit], (x, outputs))
+        return _tables(game, *some, folds=parts is not None, rows=rows), limit
+
+    return dispatch(len(labels), _rows_of(game, parts), compute)()
+
+
+def _rows_of(game: Game, parts: Any) -> Batch:
+    """Coalitions that are evaluated at once: a power of two, as the table is; above its length, of several inputs."""
+    batch = remembered_batch("tables", *shapes_of((game, parts)))
+
+    def program(rows: int) -> jax.stages.Traced:
+        return values.trace(game, parts, np.zeros((rows, game.n_players), bool))
+
+    if batch.rows is None:
+        on_cpu = jax.default_backend() == "cpu"
+        batch.rows = fit_rows(program, most=2**game.n_players * (1 if on_cpu else _INPUTS_AT_ONCE))
+    return batch
+
+
+@functools.partial(jax.jit, static_argnames=("folds", "rows"))
+def _tables(game: Game, x: Array, outputs: Any, *, folds: bool, rows: int) -> Array:
+    """The tables (inputs, 2**n) of inputs whose games have the network and the baseline of one game."""
+    weights, _, absent, _ = game.params
+    total, chunk = 2**game.n_players, min(rows, 2**game.n_players)
+
+    def table(one: tuple[Array, Any]) -> Array:
+        own = dataclasses.replace(game, params=(weights, one[0], absent, one[1]))
+        parts = own.value.contributions(own.params, own.n_players) if folds else None  # type: ignore[attr-defined]
+
+        def of_chunk(first: Array) -> Array:
+            return values(own, parts, coalitions_from_index(first + jnp.arange(chunk), own.n_players))
+
+        return lax.map(of_chunk, jnp.arange(0, total, chunk)).reshape(total)
+
+    return lax.map(table, (x, outputs), batch_size=max(1, rows // total))
+
+
+def _warn_of_nonfinite(tables: np.ndarray) -> None:
+    bad = ~np.isfinite(tables)
+    if bad.any():
+        inputs = np.flatnonzero(bad.any(axis=1))
+        named = ", ".join(map(str, inputs[:5])) + (", ..." if len(inputs) > 5 else "")
+        warnings.warn(
+            f"{bad.sum()} of {bad.size} values of the games are NaN or infinite, those of inputs {named}: effects need "
+            "finite tables, so leave these inputs out. Look for overflow in the network, or for a baseline outside its "
+            "domain",
+            stacklevel=3,
+        )

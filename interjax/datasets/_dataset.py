@@ -1,0 +1,81 @@
+"""A data set: training and test inputs with their labels, and what is known of them."""
+
+import dataclasses
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Dataset:
+    """Training and test examples, and what their entries mean.
+
+    Args:
+        train_x: inputs, float32 (N, *input_shape).
+        train_y: class indices, int32 (N,).
+        test_x: inputs held out, float32 (M, *input_shape).
+        test_y: their class indices, int32 (M,).
+        name: what the data set is called in results.
+        class_names: one name for each class.
+        feature_names: a name for each entry of an input, or None for images.
+        player_labels: int (*input_shape), the player that each entry belongs to: the one-hot entries of one
+            column are one player; None where the players are a choice (pixels or cells of an image).
+        player_names: a name for each player, or None.
+        normalization: (mean, scale) that broadcast against an input, or None: raw = x * scale + mean.
+
+    Raises:
+        ValueError: lengths or shapes that do not fit together, labels out of range, values that are not finite.
+
+    Example:
+        >>> data = Dataset(np.zeros((4, 2)), [0, 1, 0, 1], np.zeros((2, 2)), [0, 1], "toy", ("no", "yes"))
+        >>> data.input_shape, data.n_classes
+        ((2,), 2)
+    """
+
+    train_x: np.ndarray
+    train_y: np.ndarray
+    test_x: np.ndarray
+    test_y: np.ndarray
+    name: str
+    class_names: tuple[str, ...]
+    feature_names: tuple[str, ...] | None = None
+    player_labels: np.ndarray | None = None
+    player_names: tuple[str, ...] | None = None
+    normalization: tuple[np.ndarray, np.ndarray] | None = None
+
+    def __post_init__(self):
+        for split in ("train", "test"):
+            x = np.asarray(getattr(self, f"{split}_x"), np.float32)
+            y = np.asarray(getattr(self, f"{split}_y"), np.int32)
+            object.__setattr__(self, f"{split}_x", x)
+            object.__setattr__(self, f"{split}_y", y)
+            if x.ndim < 2 or y.shape != x.shape[:1] or not len(x):
+                raise ValueError(f"{self.name}: {split} inputs {x.shape} and labels {y.shape} do not match")
+            if not 0 <= y.min() <= y.max() < self.n_classes:
+                raise ValueError(f"{self.name}: {split} labels {y.min()}..{y.max()} for {self.n_classes} classes")
+            if not np.isfinite(x).all():
+                raise ValueError(f"{self.name}: {split} inputs hold NaN or infinite values")
+        if self.train_x.shape[1:] != self.test_x.shape[1:]:
+            raise ValueError(
+                f"{self.name}: training inputs have shape {self.train_x.shape[1:]}, test inputs {self.test_x.shape[1:]}"
+            )
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one input."""
+        return self.train_x.shape[1:]
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes."""
+        return len(self.class_names)
+
+    @property
+    def is_image(self) -> bool:
+        """Whether an input is an image (height, width, channels), and not a row of a table or a sequence."""
+        return self.player_labels is None and len(self.input_shape) == 3
+
+    def __repr__(self) -> str:
+        return (
+            f"Dataset({self.name!r}, {len(self.train_x)} training and {len(self.test_x)} test inputs of shape "
+            f"{self.input_shape}, {self.n_classes} classes)"
+        )

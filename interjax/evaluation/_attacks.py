@@ -1,0 +1,245 @@
+"""Adversarial attacks in the L-infinity ball: the fast gradient sign and projected gradient descent."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from interjax._core._checks import check_positive
+from interjax._core._keys import example_keys
+from interjax.datasets._dataset import Dataset
+from interjax.games._models import Apply
+
+Bounds = tuple[Any, Any]
+
+
+def fgsm(
+    apply: Apply,
+    params: Any,
+    x: Float[Array, "batch *shape"],
+    y: Int[Array, " batch"],
+    strength: Any,
+    *,
+    bounds: Bounds | None = None,
+) -> Float[Array, "batch *shape"]:
+    """One step of the gradient's sign, to the corner of the ball where the linearised loss is largest.
+
+        x' = clip(x + e sign(grad_x L(x, y)))
+
+    L is the softmax cross entropy. Its gradient has the sign of the gradient of logsumexp over k != y of z_k - z_y,
+    of which it is the softplus; the latter is taken, as it does not vanish by rounding where the network is certain.
+
+    Args:
+        apply: the network, (params, inputs (batch, *shape)) -> logits (batch, classes), at least two classes.
+        params: its parameters.
+        x: inputs.
+        y: their class indices.
+        strength: e, the largest change of an entry in the units of x: a number or an array that broadcasts against
+            one input, positive; see `attack_limits` for normalised data.
+        bounds: (lowest, highest) value that an entry may take, numbers or arrays like `strength`; None for no bounds.
+
+    Returns:
+        Inputs within `strength` of x and within the bounds. Where the gradient is NaN, they are NaN.
+
+    Example:
+        >>> def apply(weights, x): return x @ weights
+        >>> weights, x = jnp.array([[1.0, 0.0], [-2.0, 0.0]]), jnp.array([[0.5, 0.5]])
+        >>> fgsm(apply, weights, x, jnp.array([0]), 0.25).tolist()
+        [[0.25, 0.75]]
+
+    References:
+        Goodfellow, Shlens, Szegedy, "Explaining and harnessing adversarial examples", ICLR 2015 (arXiv:1412.6572),
+        section 4.
+    """
+    x, radius, lower, upper = _box(x, strength, bounds)
+    return _ascend(apply, params, y, x, lower, upper, radius, 1)[0]
+
+
+def pgd(
+    key: Array,
+    apply: Apply,
+    params: Any,
+    x: Float[Array, "batch *shape"],
+    y: Int[Array, " batch"],
+    strength: Any,
+    *,
+    steps: int = 20,
+    step_size: Any = None,
+    restarts: int = 1,
+    bounds: Bounds | None = None,
+    index: Int[Array, " batch"] | None = None,
+) -> Float[Array, "batch *shape"]:
+    """Projected gradient ascent on the loss from a random point of the ball.
+
+        x_0 = clip(x + u),  u uniform in [-e, e];  x_{t+1} = clip(x_t + a sign(grad_x L(x_t, y)))
+
+    clip projects onto the ball of radius e around x and onto the bounds. The loss is that of `fgsm`.
+
+    Args:
+        key: `jax.random.key` of the starts. Example b's start depends on the key and index[b] alone.
+        apply: the network, (params, inputs (batch, *shape)) -> logits (batch, classes), at least two classes.
+        params: its parameters.
+        x: inputs.
+        y: their class indices.
+        strength: e, the largest change of an entry in the units of x: a number or an array that broadcasts against
+            one input, positive; see `attack_limits` for normalised data.
+        steps: gradient steps, at least 1; more find stronger attacks and cost more.
+        step_size: a, in the units of x like `strength`; 2.5 strength / steps by default, with which a point can
+            cross the ball and turn back.
+        restarts: random starts, of which each example keeps the one that ends with the largest loss.
+        bounds: (lowest, highest) value that an entry may take, numbers or arrays like `strength`; None for no bounds.
+        index: numbers of the examples; 0, 1, ... by default.
+
+    Returns:
+        Inputs within `strength` of x and within the bounds. Where a gradient is NaN, they are NaN.
+
+    Raises:
+        ValueError: steps or restarts that are no positive integers.
+
+    Example:
+        >>> def apply(weights, x): return x @ weights
+        >>> weights, x = jnp.array([[1.0, 0.0], [-2.0, 0.0]]), jnp.array([[0.5, 0.5]])
+        >>> pgd(jax.random.key(0), apply, weights, x, jnp.array([0]), 0.25).tolist()
+        [[0.25, 0.75]]
+
+    References:
+        Madry, Makelov, Schmidt, Tsipras, Vladu, "Towards deep learning models resistant to adversarial attacks",
+        ICLR 2018 (arXiv:1706.06083), section 2.1; 2.5 e / steps is the step size of their L2 attacks.
+    """
+    steps, restarts = check_positive("steps", steps), check_positive("restarts", restarts)
+    x, radius, lower, upper = _box(x, strength, bounds)
+    step_size = 2.5 * radius / steps if step_size is None else _one_input(step_size, x)
+    index = jnp.arange(len(x)) if index is None else index
+    found = None
+    for restart in range(restarts):
+        start = _random_points(example_keys(jax.random.fold_in(key, restart), index), x, radius)
+        points, loss = _ascend(apply, params, y, start, lower, upper, step_size, steps)
+        found = (points, loss) if found is None else _worse(found, (points, loss))
+    assert found is not None
+    return found[0]
+
+
+def attack_limits(data: Dataset, strength: float) -> tuple[np.ndarray, Bounds | None]:
+    """What an attack of this strength may do to the inputs of a data set, in the units of its inputs.
+
+    Images: raw = x * scale + mean lies in [0, 1], so an entry of x changes by at most strength / scale and stays
+    within (0 - mean) / scale and (1 - mean) / scale. Tables: x itself changes by at most the strength, in standard
+    deviations of a numeric column; the entries of one-hot columns are perturbed likewise; nothing is clipped.
+
+    Args:
+        data: the data set, with its normalization.
+        strength: for images on the pixel scale [0, 1], e.g. 8/255; for tables in units of the encoded entries.
+
+    Returns:
+        The largest change of each entry, of one input's shape; and bounds of such arrays, None for tables.
+
+    Raises:
+        ValueError: images whose raw test values leave [0, 1].
+
+    Example:
+        >>> x, y = np.full((2, 4, 4, 1), 0.5), [0, 1]
+        >>> radius, bounds = attack_limits(Dataset(x, y, x, y, "grey", ("a", "b"), normalization=(0.5, 0.25)), 0.1)
+        >>> radius.shape, round(float(radius.max()), 4), bounds[0].max().item(), bounds[1].max().item()
+        ((4, 4, 1), 0.4, -2.0, 2.0)
+    """
+    shape = data.input_shape
+    if not data.is_image:
+        return np.full(shape, strength, np.float32), None
+    mean, scale = (np.asarray(part, np.float32) for part in data.normalization or (0.0, 1.0))
+    ends = [float(np.min(data.test_x * scale + mean)), float(np.max(data.test_x * scale + mean))]
+    if ends[0] < -1e-5 or ends[1] > 1 + 1e-5:
+        raise ValueError(
+            f"{data.name}: attacks need images whose raw values lie in [0, 1], these run from {ends[0]:.3g} to "
+            f"{ends[1]:.3g}; give the data set its normalization=(mean, scale), raw = x * scale + mean, or attack "
+            "nothing with strengths=()"
+        )
+    lower, upper = (np.broadcast_to((end - mean) / scale, shape) for end in (0.0, 1.0))
+    return np.broadcast_to(np.float32(strength) / scale, shape), (lower, upper)
+
+
+def attacks(
+    key: Array, data: Dataset, strengths: Sequence[float] | None, steps: int
+) -> dict[str, Callable[..., Array]]:
+    """By name, functions of the keywords apply, params, x, y, index -> attacked x, with the defaults of `evaluate`."""
+    if strengths is None:
+        images = (0.1, 0.2) if data.input_shape[-1] == 1 else (2 / 255, 8 / 255)
+        strengths = images if data.is_image else (0.1, 0.5)
+    if any(not 0 < strength < np.inf for strength in strengths):
+        raise ValueError(f"strengths of attacks must be positive numbers, got {tuple(strengths)}")
+    limits = {_strength_name(strength): attack_limits(data, strength) for strength in strengths}
+    check_positive("pgd_steps", steps)
+
+    def one_step(radius: np.ndarray, bounds: Bounds | None, *, index: Array, **example: Any) -> Array:
+        return fgsm(**example, strength=radius, bounds=bounds)
+
+    def projected(radius: np.ndarray, bounds: Bounds | None, **example: Any) -> Array:
+        return pgd(key, **example, strength=radius, steps=steps, bounds=bounds)
+
+    return {
+        f"{attack} {name}": functools.partial(change, *limit)
+        for attack, change in (("FGSM", one_step), ("PGD", projected))
+        for name, limit in limits.items()
+    }
+
+
+def _strength_name(strength: float) -> str:
+    """The strength as a decimal or in grey levels, e.g. 8/255, whichever is shorter."""
+    levels, decimal = round(255 * strength), f"{strength:g}"
+    return min(decimal, f"{levels}/255", key=len) if abs(255 * strength - levels) < 1e-6 else decimal
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _ascend(
+    apply: Apply, params: Any, y: Array, start: Array, lower: Array, upper: Array, step_size: Array, steps: int
+) -> tuple[Array, Array]:
+    """Signed gradient steps inside the box, and the loss where they end, (batch,)."""
+
+    def loss(points: Array) -> Array:
+        """log p(not y) / p(y), of which the cross entropy is the softplus."""
+        logits = apply(params, points).astype(jnp.float32)
+        is_label = jnp.arange(logits.shape[-1])[None] == y[:, None]
+        others = jax.nn.logsumexp(jnp.where(is_label, -jnp.inf, logits), axis=-1)
+        return others - jnp.where(is_label, logits, 0.0).sum(axis=-1)
+
+    def step(_: Any, points: Array) -> Array:
+        gradient = jax.grad(lambda inputs: loss(inputs).sum())(points)
+        return jnp.clip(points + step_size * jnp.sign(gradient), lower, upper)
+
+    points = jax.lax.fori_loop(0, steps, step, jnp.clip(start, lower, upper))
+    return points, loss(points)
+
+
+@jax.jit
+def _random_points(keys: Array, x: Array, radius: Array) -> Array:
+    """A point of the ball around each input, from each key."""
+    draw = functools.partial(jax.random.uniform, shape=x.shape[1:], dtype=x.dtype, minval=-1.0, maxval=1.0)
+    return x + radius * jax.vmap(draw)(keys)
+
+
+def _worse(first: tuple[Array, Array], second: tuple[Array, Array]) -> tuple[Array, Array]:
+    """For each example the points of the larger loss; NaN counts as largest, so that it is not lost."""
+    take = ~jnp.isnan(first[1]) & ~(second[1] <= first[1])
+    rows = take.reshape(-1, *[1] * (first[0].ndim - 1))
+    return jnp.where(rows, second[0], first[0]), jnp.where(take, second[1], first[1])
+
+
+def _box(x: Any, strength: Any, bounds: Bounds | None) -> tuple[Array, Array, Array, Array]:
+    """The inputs as an array, the ball's radius (1, *shape), and the least and largest value of every entry."""
+    x = jnp.asarray(x)
+    lowest, highest = (_one_input(bound, x) for bound in bounds or (-np.inf, np.inf))
+    radius = _one_input(strength, x)
+    return x, radius, *_intersection(x, radius, lowest, highest)
+
+
+@jax.jit
+def _intersection(x: Array, radius: Array, lowest: Array, highest: Array) -> tuple[Array, Array]:
+    return jnp.maximum(x - radius, lowest), jnp.minimum(x + radius, highest)
+
+
+def _one_input(value: Any, x: Array) -> Array:
+    """A number or an array that broadcasts against one input, as (1, *shape)."""
+    return jnp.broadcast_to(jnp.asarray(value, x.dtype), x.shape[1:])[None]

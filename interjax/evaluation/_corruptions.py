@@ -1,0 +1,191 @@
+"""Destroyed structure: occluded cells or columns, and shuffled patches, drawn anew for each example."""
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from interjax._core._checks import check_positive
+from interjax._core._keys import example_keys
+from interjax.datasets._dataset import Dataset
+from interjax.games._players import Marginal, Players, as_baseline
+
+OCCLUDED_SHARES = (0.25, 0.5)
+OCCLUSION_GRIDS = (8, 7, 4)
+SHUFFLE_GRIDS = (2, 4, 7, 8, 14)
+
+
+def occlude(
+    key: Array,
+    x: Float[Array, "batch *shape"],
+    players: Players,
+    share: float,
+    *,
+    baseline: Any = 0.0,
+    index: Int[Array, " batch"] | None = None,
+) -> Float[Array, "batch *shape"]:
+    """Replace a random set of round(share * n) of the n players of each input by the baseline.
+
+    One permutation of the players is drawn for each example and its first ones are replaced, so that the same key
+    with a larger share occludes those of the smaller one and more.
+
+    Args:
+        key: `jax.random.key`. Example b's players depend on the key and index[b] alone.
+        x: inputs.
+        players: `Players.grid(shape, grid)` for the cells of images, `Players.segments(player_labels)` for the
+            columns of tables.
+        share: of the players, in (0, 1).
+        baseline: what replaces them: a number or an array of one input's shape, in the units of x.
+        index: numbers of the examples; 0, 1, ... by default.
+
+    Returns:
+        Inputs of the same shape.
+
+    Raises:
+        ValueError: a share that occludes no player or all, or a baseline or players of another shape.
+
+    Example:
+        >>> x = jnp.ones((3, 4, 4, 1))
+        >>> occlude(jax.random.key(0), x, Players.grid((4, 4, 1), 2), 0.25).sum(axis=(1, 2, 3)).tolist()
+        [12.0, 12.0, 12.0]
+    """
+    x = jnp.asarray(x)
+    if x.shape[1:] != players.shape:
+        raise ValueError(f"the players are those of inputs of shape {players.shape}, got {x.shape[1:]}")
+    baseline = _check_baseline(baseline, x[0], players)
+    count = _occluded_count(players, share)
+    keys = example_keys(key, jnp.arange(len(x)) if index is None else index)
+    return _occlude(players, x, _random_orders(keys, players.n), count, baseline)
+
+
+def shuffle_patches(
+    key: Array, x: Float[Array, "batch height width *channels"], grid: int, *, index: Int[Array, " batch"] | None = None
+) -> Float[Array, "batch height width *channels"]:
+    """Put the grid x grid cells of each image in a random order; their content stays as it is.
+
+    Args:
+        key: `jax.random.key`. Example b's order depends on the key and index[b] alone.
+        x: images.
+        grid: cells along each side, at least 2, a divisor of both sides; more cells destroy finer structure.
+        index: numbers of the examples; 0, 1, ... by default.
+
+    Returns:
+        Images of the same shape.
+
+    Raises:
+        ValueError: a grid that does not divide the sides, or inputs without two sides.
+
+    Example:
+        >>> x = jnp.arange(16.0).reshape(1, 4, 4, 1)
+        >>> shuffle_patches(jax.random.key(1), x, 2)[0, :, :, 0].astype(int).tolist()
+        [[10, 11, 2, 3], [14, 15, 6, 7], [0, 1, 8, 9], [4, 5, 12, 13]]
+    """
+    x = jnp.asarray(x)
+    _check_shuffle(x.shape[1:], grid)
+    keys = example_keys(key, jnp.arange(len(x)) if index is None else index)
+    return _shuffle(int(grid), x, _random_orders(keys, int(grid) ** 2))
+
+
+def occlusions(
+    key: Array, data: Dataset, shares: Sequence[float] | None, grid: int | None, baseline: Any
+) -> dict[str, Callable[..., Array]]:
+    """By name, functions of the keywords x and index -> occluded x, with the defaults of `evaluate`."""
+    shape = data.input_shape
+    if data.is_image:
+        if grid is None:
+            grid = next((usual for usual in OCCLUSION_GRIDS if math.gcd(*shape[:2]) % usual == 0), None)
+        if grid is None and shares:
+            raise ValueError(f"no grid of {OCCLUSION_GRIDS} divides images of shape {shape}: give occlusion_grid")
+        players = Players.grid(shape, 1 if grid is None else check_positive("occlusion_grid", grid))
+    elif grid is not None:
+        raise ValueError(f"{data.name} holds no images: its columns are occluded, leave occlusion_grid away")
+    else:
+        players = Players.each(shape) if data.player_labels is None else Players.segments(data.player_labels)
+    baseline = _check_baseline(baseline, jnp.asarray(data.test_x[0]), players)
+    if shares is None:
+        shares = [share for share in OCCLUDED_SHARES if 0 < round(share * players.n) < players.n]
+    for share in shares:
+        _occluded_count(players, share)
+
+    def change(share: float, *, x: Array, index: Array, **_: Any) -> Array:
+        return occlude(key, x, players, share, baseline=baseline, index=index)
+
+    return {f"{100 * share:g}% occluded": functools.partial(change, share) for share in shares}
+
+
+def shuffles(key: Array, data: Dataset, grids: Sequence[int] | None) -> dict[str, Callable[..., Array]]:
+    """By name, functions of the keywords x and index -> shuffled x, with the defaults of `evaluate`."""
+    if not data.is_image:
+        if grids:
+            raise ValueError(f"{data.name} holds no images, whose patches could be shuffled: leave shuffles away")
+        return {}
+    sides = data.input_shape[:2]
+    if grids is None:
+        grids = [grid for grid in SHUFFLE_GRIDS if math.gcd(*sides) % grid == 0 and min(sides) // grid >= 2]
+    for grid in grids:
+        _check_shuffle(data.input_shape, grid)
+
+    def change(grid: int, *, x: Array, index: Array, **_: Any) -> Array:
+        return shuffle_patches(key, x, grid, index=index)
+
+    return {f"{grid}x{grid} shuffled": functools.partial(change, grid) for grid in grids}
+
+
+def _occluded_count(players: Players, share: float) -> int:
+    """round(share * n); raises ValueError if the share is out of range or leaves nothing to occlude or to see."""
+    if not 0 < share < 1:
+        raise ValueError(f"a share to occlude lies between 0 and 1, got {share}")
+    count = round(share * players.n)
+    if not 0 < count < players.n:
+        raise ValueError(
+            f"a share of {share} of {players.n} cells or columns is {count} of them: give a share, or a grid, that "
+            "occludes at least one and leaves at least one"
+        )
+    return count
+
+
+def _check_baseline(baseline: Any, x: Array, players: Players) -> Array:
+    """The baseline as an array of one input's shape; raises ValueError if it is none."""
+    if isinstance(baseline, Marginal):
+        raise ValueError("occlusion needs one baseline, a number or an array of an input's shape; got ij.marginal(...)")
+    found = as_baseline(baseline, x, players)
+    assert isinstance(found, jax.Array)
+    return found
+
+
+def _check_shuffle(shape: tuple[int, ...], grid: int) -> None:
+    """Raises ValueError if images of this shape have no such grid of equal cells."""
+    if len(shape) < 2:
+        raise ValueError(f"patches are cut from images (height, width, channels), got inputs of shape {shape}")
+    common = math.gcd(*shape[:2])
+    if int(grid) != grid or grid < 2 or common % grid:
+        possible = [each for each in range(2, common + 1) if common % each == 0]
+        raise ValueError(
+            f"images of {shape[0]} x {shape[1]} pixels cannot be cut into {grid} x {grid} equal cells: the grids that "
+            f"divide both sides are {', '.join(map(str, possible)) or 'none'}"
+        )
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _occlude(players: Players, x: Array, order: Array, count: int, baseline: Array) -> Array:
+    return jnp.where(players.spread(order >= count), x, baseline[None])
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _shuffle(grid: int, x: Array, order: Array) -> Array:
+    batch, height, width, *channels = x.shape
+    cells = x.reshape(batch, grid, height // grid, grid, width // grid, *channels).swapaxes(2, 3)
+    patches = cells.reshape(batch, grid * grid, *cells.shape[3:])
+    shuffled = jax.vmap(lambda image, places: image[places])(patches, order)
+    return shuffled.reshape(cells.shape).swapaxes(2, 3).reshape(x.shape)
+
+
+# The draws are compiled apart from what is done with them: random bits are what takes long to compile.
+@functools.partial(jax.jit, static_argnums=1)
+def _random_orders(keys: Array, n: int) -> Int[Array, "batch n"]:
+    """A permutation of 0..n-1 from each key."""
+    return jnp.argsort(jax.vmap(lambda key: jax.random.bits(key, (n,)))(keys), axis=1)

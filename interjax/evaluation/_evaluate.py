@@ -1,0 +1,281 @@
+"""What trained networks can do, side by side: accuracy, loss gap, adversarial robustness, destroyed structure."""
+
+import dataclasses
+import functools
+import itertools
+import statistics
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array
+
+from interjax._core._checks import check_positive
+from interjax._core._results import Saved, result, static_field
+from interjax.datasets._dataset import Dataset
+from interjax.evaluation._attacks import attacks
+from interjax.evaluation._corruptions import occlusions as plan_occlusions
+from interjax.evaluation._corruptions import shuffles as plan_shuffles
+from interjax.games._models import Apply, as_apply
+
+LEVEL = 0.95
+_UNCHANGED = ("training", "test")
+
+
+@result
+class Evaluation(Saved):
+    """Measures of several networks on one data set, each with its confidence interval.
+
+    value: (networks, measures); accuracies in [0, 1], losses in nats; NaN where a network's loss is no number.
+    lower, upper: ends of the interval, (networks, measures).
+    count: examples behind each value, int (networks, measures).
+    n_nonfinite: evaluated inputs, over all measures, whose logits are not all finite, int (networks,). Accuracies
+        count them as wrong.
+    networks: names. measures: names, e.g. "test accuracy", "accuracy, PGD 0.1". level: of the intervals.
+    """
+
+    value: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    count: np.ndarray
+    n_nonfinite: np.ndarray
+    networks: tuple[str, ...] = static_field()
+    measures: tuple[str, ...] = static_field()
+    level: float = static_field(default=LEVEL)
+
+    def of(self, measure: str, network: str | None = None) -> tuple[float, float, float]:
+        """(value, lower, upper) of a measure by its name; the network may be left out where there is one."""
+        if network is None and len(self.networks) > 1:
+            raise ValueError(f"say of which network: {', '.join(self.networks)}")
+        row = 0 if network is None else _find("network", network, self.networks)
+        place = row, _find("measure", measure, self.measures)
+        return float(self.value[place]), float(self.lower[place]), float(self.upper[place])
+
+    def table(self) -> str:
+        """The measures as rows and the networks as columns, "value [lower, upper]", in plain aligned text."""
+        rows = [["", *self.networks]]
+        for measure in self.measures:
+            form = "{:.3f} [{:.3f}, {:.3f}]" if "accuracy" in measure else "{:.3g} [{:.3g}, {:.3g}]"
+            rows.append([measure, *(form.format(*self.of(measure, network)) for network in self.networks)])
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+
+def evaluate(
+    networks: Any,
+    data: Dataset,
+    *,
+    key: Array,
+    baseline: Any = 0.0,
+    strengths: Sequence[float] | None = None,
+    pgd_steps: int = 20,
+    occlusions: Sequence[float] | None = None,
+    occlusion_grid: int | None = None,
+    shuffles: Sequence[int] | None = None,
+    limit: int | None = None,
+    batch_size: int = 500,
+    progress: Callable[[int, int], Any] | None = None,
+) -> Evaluation:
+    """Compare networks: accuracy, loss gap, accuracy under attack, and on inputs whose structure is destroyed.
+
+        loss gap = mean over test examples of -log softmax(z)_y - mean over training examples of the same
+
+    Accuracies are shares of examples with Wilson's interval; losses are means with the normal interval, the gap's
+    from the variances of its two means. The intervals say how far another draw of examples would move a value. All
+    networks see the same examples, occlusions, permutations and random starts, so the difference of two networks is
+    known better than two overlapping intervals suggest.
+
+    Args:
+        networks: one network or a mapping from name to network, each an nnx module, (Linen module, variables),
+            (function(params, inputs), params) or function(inputs); evaluated in evaluation mode, left as found.
+        data: training and test examples. An input of three axes without `player_labels` is an image, any other a
+            table, whose players are its columns.
+        key: `jax.random.key` of the random draws. Those of an example depend on the key and its place in the test
+            set alone.
+        baseline: what replaces occluded entries: a number or an array of one input's shape, in the inputs' units.
+        strengths: of FGSM and PGD, largest change of an entry. Images: on the pixel scale [0, 1], by default 0.1 and
+            0.2 for one channel and 2/255 and 8/255 for more. Tables: in units of the encoded entries (standard
+            deviations of a numeric column; one-hot entries are perturbed likewise), by default 0.1 and 0.5.
+        pgd_steps: steps of PGD of 2.5 strength / steps each.
+        occlusions: shares of cells or columns replaced by the baseline, in (0, 1). By default 0.25 and 0.5, as far as
+            they occlude anything.
+        occlusion_grid: cells along each side of an image; by default the first of 8, 7, 4 that divides both sides,
+            and nothing is occluded if none does.
+        shuffles: cells along each side whose order is shuffled; by default those of 2, 4, 7, 8, 14 that divide both
+            sides into cells of at least two pixels a side; nothing for tables.
+        limit: test examples, a random set, for attacks and corruptions; None for all.
+        batch_size: examples evaluated at once; a larger one needs more memory.
+        progress: called with (rounds done, rounds in all); a round is one network on one form of the examples.
+
+    Returns:
+        The measures "test accuracy", "training accuracy", "training loss", "test loss", "loss gap", then e.g.
+        "accuracy, FGSM 0.1", "accuracy, PGD 0.1", "accuracy, 25% occluded", "accuracy, 4x4 shuffled".
+
+    Raises:
+        ValueError: no network, one whose logits do not fit the data, or an option out of range; the message says
+            what was expected.
+
+    Example:
+        >>> from interjax import networks
+        >>> x, y = np.eye(4), [0, 0, 1, 1]
+        >>> data = Dataset(x, y, x, y, "toy", ("no", "yes"))
+        >>> found = evaluate(lambda x: x @ jnp.array([[1.0, 0], [1, 0], [0, 1], [0, 1]]), data, key=jax.random.key(0))
+        >>> found.of("test accuracy")[0], found.of("accuracy, PGD 0.5")[0]
+        (1.0, 0.0)
+
+    References:
+        Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22, 1927.
+        Attacks: see `fgsm` and `pgd`.
+    """
+    named = networks if isinstance(networks, Mapping) else {"network": networks}
+    if not named:
+        raise ValueError("there is no network to evaluate: give one, or a mapping from names to networks")
+    if not (isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ()):
+        raise ValueError(f"key must be a random key such as jax.random.key(0), got {key!r}")
+    subset_key, attack_key, occlusion_key, shuffle_key = jax.random.split(key, 4)
+    changes = attacks(attack_key, data, strengths, pgd_steps)
+    changes |= plan_occlusions(occlusion_key, data, occlusions, occlusion_grid, baseline)
+    changes |= plan_shuffles(shuffle_key, data, shuffles)
+    limit = len(data.test_x) if limit is None else check_positive("limit", limit)
+    subset = np.asarray(jax.random.permutation(subset_key, len(data.test_x)))[:limit]
+    rounds = [
+        _Round("training", data.train_x, data.train_y, np.arange(len(data.train_x))),
+        _Round("test", data.test_x, data.test_y, np.arange(len(data.test_x))),
+        *(_Round(name, data.test_x, data.test_y, subset, change) for name, change in changes.items()),
+    ]
+    batch_size = check_positive("batch_size", batch_size)
+    models = {str(name): _check_network(str(name), model, data) for name, model in named.items()}
+    measures, n_nonfinite, done = [], [], itertools.count(1)
+    for name, model in models.items():
+        graded = {}
+        for each in rounds:
+            graded[each.name] = each.grade(*model, batch_size)
+            if progress is not None:
+                progress(next(done), len(models) * len(rounds))
+        measures.append(_measures(graded))
+        n_nonfinite.append(_report_nonfinite(name, graded))
+    table = np.array([list(of_network.values()) for of_network in measures])
+    return Evaluation(
+        *np.moveaxis(table[..., :3], -1, 0),
+        count=table[..., 3].astype(int),
+        n_nonfinite=np.array(n_nonfinite),
+        networks=tuple(models),
+        measures=tuple(measures[0]),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Graded:
+    """What a network made of each example: whether it was right, its loss in nats, whether its logits are finite."""
+
+    correct: np.ndarray
+    loss: np.ndarray
+    finite: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class _Round:
+    """Examples, by their numbers among (x, y), in the form in which networks are tested on them."""
+
+    name: str
+    x: np.ndarray
+    y: np.ndarray
+    numbers: np.ndarray
+    change: Callable[..., Array] | None = None
+
+    def grade(self, apply: Apply, params: Any, batch_size: int) -> _Graded:
+        parts = []
+        for rows in self._batches(min(batch_size, len(self.numbers))):
+            x, y = self.x[rows], self.y[rows]
+            if self.change is not None:
+                x = self.change(apply=apply, params=params, x=x, y=y, index=rows)
+            parts.append([np.asarray(part) for part in _grade(apply, params, x, y)])
+        return _Graded(*(np.concatenate(part)[: len(self.numbers)] for part in zip(*parts, strict=True)))
+
+    def _batches(self, size: int) -> Iterator[np.ndarray]:
+        """Numbers of the examples; the last batch repeats the last one, so that all have one shape."""
+        for start in range(0, len(self.numbers), size):
+            yield self.numbers[np.minimum(np.arange(start, start + size), len(self.numbers) - 1)]
+
+
+def _check_network(name: str, model: Any, data: Dataset) -> tuple[Apply, Any]:
+    """The network as (apply, params); raises ValueError if it does not give logits for these inputs."""
+    apply, params = as_apply(model)
+    x = jax.ShapeDtypeStruct((2, *data.input_shape), np.float32)
+    try:
+        logits = jax.eval_shape(apply, params, x)
+    except Exception as error:
+        raise ValueError(
+            f"network {name!r} fails on a batch of the inputs of {data.name}, shape {x.shape}: {error}"
+        ) from error
+    found = logits.shape if isinstance(logits, jax.ShapeDtypeStruct) else type(logits).__name__
+    if found != (2, data.n_classes):
+        raise ValueError(
+            f"network {name!r} must give logits of shape (batch, {data.n_classes}) for {data.name}, got {found} for a "
+            f"batch of 2: build it with n_classes={data.n_classes}"
+        )
+    return apply, params
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _grade(apply: Apply, params: Any, x: Array, y: Array) -> tuple[Array, Array, Array]:
+    logits = apply(params, x).astype(jnp.float32)
+    finite = jnp.isfinite(logits).all(axis=-1)
+    loss = optax.softmax_cross_entropy_with_integer_labels(logits, y)
+    return (logits.argmax(axis=-1) == y) & finite, loss, finite
+
+
+def _measures(graded: dict[str, _Graded]) -> dict[str, tuple[float, float, float, int]]:
+    """(value, lower, upper, count) of every measure, from the training, test and changed examples."""
+    training, test = graded["training"], graded["test"]
+    return {
+        "test accuracy": _share(test.correct),
+        "training accuracy": _share(training.correct),
+        "training loss": _mean(training.loss),
+        "test loss": _mean(test.loss),
+        "loss gap": _mean(test.loss, training.loss),
+        **{f"accuracy, {name}": _share(each.correct) for name, each in graded.items() if name not in _UNCHANGED},
+    }
+
+
+def _share(correct: np.ndarray) -> tuple[float, float, float, int]:
+    """A share of n trials with Wilson's interval (p + z^2/2n -+ z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n)."""
+    n, share, z = len(correct), float(np.mean(correct)), _quantile()
+    middle = share + z**2 / (2 * n)
+    reach = z * np.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
+    lower, upper = ((middle + side) / (1 + z**2 / n) for side in (-reach, reach))
+    return share, max(0.0, min(float(lower), share)), min(1.0, max(float(upper), share)), n
+
+
+def _mean(loss: np.ndarray, subtracted: np.ndarray | None = None) -> tuple[float, float, float, int]:
+    """A mean, or the difference of two independent means, with its normal interval."""
+    parts = [np.asarray(each, np.float64) for each in (loss, subtracted) if each is not None]
+    with np.errstate(invalid="ignore"):  # a loss may be infinite
+        means = [float(each.mean()) for each in parts]
+        variance = sum(float(each.var(ddof=1)) / len(each) if len(each) > 1 else np.nan for each in parts)
+        value, reach = means[0] - sum(means[1:]), _quantile() * np.sqrt(variance)
+    return value, value - reach, value + reach, sum(map(len, parts))
+
+
+def _quantile() -> float:
+    return statistics.NormalDist().inv_cdf(0.5 + LEVEL / 2)
+
+
+def _report_nonfinite(name: str, graded: dict[str, _Graded]) -> int:
+    """The number of inputs whose logits are not finite; a warning says where they are."""
+    counts = {part: int(np.sum(~each.finite)) for part, each in graded.items()}
+    total = sum(counts.values())
+    if total:
+        where = ", ".join(f"{part} {count} of {len(graded[part].finite)}" for part, count in counts.items() if count)
+        warnings.warn(f"network {name!r}: logits that are not finite, counted as wrong: {where}", stacklevel=3)
+    return total
+
+
+def _find(kind: str, name: str, names: tuple[str, ...]) -> int:
+    if name not in names:
+        raise ValueError(f"there is no {kind} {name!r}: there are {', '.join(names)}")
+    return names.index(name)

@@ -1,0 +1,198 @@
+"""Games: a value v(S) for every coalition S of players, from a table, a function or a host callable."""
+
+import dataclasses
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array
+
+from interjax._engine._dispatch import Batch, dispatch, remembered_batch, shapes_of
+from interjax._engine._memory import fit_rows, power_of_two_above
+from interjax.games._masked_networks import MaskedNetwork, fold, values
+
+HOST_ROWS = 4096
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, eq=False)
+class Game:
+    """A value for every coalition: `game(masks) -> values`. Make one with the constructors below or `ij.masked_game`.
+
+    Games are pytrees: `params` are leaves, the value function is structure, so a jitted function of a game is
+    compiled once for all games that share it (other inputs, other labels, other weights).
+
+    Attributes:
+        n_players: number of players n.
+        params: what the value depends on, as a pytree of arrays.
+        value: value(params, masks (batch, n) bool) -> (batch,); equal functions share compiled code.
+        on_host: True if `value` is a NumPy callable that cannot be traced.
+        passes: forward passes that one mask costs (examples of a marginal baseline).
+        is_null: bool (n,), players known to change nothing (their part of the input equals the baseline); None = none
+            known.
+
+    Example:
+        >>> import interjax as ij, jax.numpy as jnp, numpy as np
+        >>> game = ij.Game.from_function(lambda present: jnp.prod(present.astype(float)), 3)
+        >>> game(np.array([[True, True, True], [True, False, True]])).tolist()
+        [1.0, 0.0]
+    """
+
+    params: Any
+    value: Callable[[Any, Any], Any] = dataclasses.field(metadata={"static": True})
+    n_players: int = dataclasses.field(metadata={"static": True})
+    on_host: bool = dataclasses.field(default=False, metadata={"static": True})
+    passes: int = dataclasses.field(default=1, metadata={"static": True})
+    is_null: Any = None
+
+    @classmethod
+    def from_table(cls, table: Any) -> "Game":
+        """A game given by all its values: table[index], bit i of the index = player i.
+
+        A NumPy table keeps its precision (float64 lookups on the host); a `jax.Array` gives a traceable game.
+
+        Raises:
+            ValueError: if the length is no power of two or the values are not real numbers.
+        """
+        shape = np.shape(table)
+        n_players = max(int(np.prod(shape)) - 1, 0).bit_length()
+        if len(shape) != 1 or shape[0] != 2**n_players or n_players < 1:
+            raise ValueError(
+                f"a table of n players has 2**n values in one axis (n >= 1), got shape {shape}; "
+                "order them so that bit i of the index is player i"
+            )
+        if isinstance(table, jax.Array):
+            return cls(table, _look_up, n_players)
+        table = np.asarray(table)
+        if not (np.issubdtype(table.dtype, np.integer) or np.issubdtype(table.dtype, np.floating)):
+            raise ValueError(f"a table holds real numbers, got {table.dtype}")
+        return cls(table.astype(np.float64), _look_up_on_host, n_players, on_host=True)
+
+    @classmethod
+    def from_function(cls, function: Callable[[Array], Array], n_players: int) -> "Game":
+        """A game from a JAX-traceable function of one mask: bool (n,) -> scalar. The library batches it."""
+        n_players = _check_n_players(n_players)
+        value = jax.eval_shape(function, jax.ShapeDtypeStruct((n_players,), bool))
+        if getattr(value, "shape", None) != ():
+            raise ValueError(f"the function must map one mask of shape ({n_players},) to a scalar, it gives {value}")
+        return cls((), _BatchedFunction(function), n_players)
+
+    @classmethod
+    def from_host(cls, function: Callable[[np.ndarray], Any], n_players: int) -> "Game":
+        """A game from a NumPy callable of any framework: bool (batch, n) -> (batch,) real values."""
+        return cls((), _HostFunction(function), _check_n_players(n_players), on_host=True)
+
+    def __call__(self, masks: Any, *, batch_size: int | None = None) -> Any:
+        """Values of coalitions: bool (batch, n) -> (batch,), evaluated in chunks that fit memory.
+
+        Args:
+            masks: True = present. Inside jit the whole batch is evaluated at once.
+            batch_size: rows of a batch; by default chosen from memory. It is halved where a device runs out.
+
+        Returns:
+            `jax.Array` (batch,); NumPy for a host game, in its own precision.
+
+        Raises:
+            ValueError: if the masks are not boolean of shape (batch, n), or the value has the wrong shape.
+        """
+        if masks.ndim != 2 or masks.shape[1] != self.n_players or masks.dtype != bool:
+            raise ValueError(
+                f"masks must be booleans of shape (batch, {self.n_players}), True = present; "
+                f"got {masks.dtype} of shape {masks.shape}"
+            )
+        if isinstance(masks, Tracer) or _is_traced(self.params):
+            if self.on_host:
+                raise ValueError("a host game cannot be traced by JAX; call it outside jit, vmap and grad")
+            return self.value(self.params, masks)
+        if self.on_host:
+            rows = check_batch_size(batch_size) or HOST_ROWS
+            parts = [self.value(self.params, np.asarray(masks[s : s + rows])) for s in range(0, len(masks), rows)]
+            return np.concatenate(parts) if parts else np.zeros(0)
+        if not len(masks):
+            return jnp.zeros(0)
+        folded = fold(self) if self._folds(len(masks)) else None
+        batch = _batch_of_masks(self, folded, len(masks), check_batch_size(batch_size))
+
+        def compute(start: int, limit: int, rows: int) -> tuple[Any, int]:
+            part = masks[start : min(start + rows, limit)]
+            if len(part) < rows:  # a full batch again: no further compilation
+                part = np.concatenate([part, np.zeros((rows - len(part), self.n_players), bool)])
+            return values(self, folded, part), min(start + rows, limit)
+
+        return jnp.asarray(dispatch(len(masks), batch, compute)())
+
+    def _folds(self, masks: int) -> bool:
+        """Whether so many masks pay for computing each player's contribution to the first layer."""
+        return isinstance(self.value, MaskedNetwork) and self.value.folds_masks and masks >= 4 * self.n_players
+
+
+def warn_if_nonfinite(count: int, total: int) -> None:
+    """Warn that some values of a game are NaN or infinite; they are kept, and so is everything that they enter."""
+    if count:
+        warnings.warn(
+            f"{count} of {total} values of the game are NaN or infinite; every number that they enter is NaN too. "
+            "Look for overflow in the network, or for a baseline outside its domain",
+            stacklevel=3,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class _BatchedFunction:
+    function: Callable[[Array], Array]
+
+    def __call__(self, params: Any, masks: Array) -> Array:
+        return jax.vmap(self.function)(masks)
+
+
+@dataclasses.dataclass(frozen=True)
+class _HostFunction:
+    function: Callable[[np.ndarray], Any]
+
+    def __call__(self, params: Any, masks: np.ndarray) -> np.ndarray:
+        found = np.asarray(self.function(masks))
+        if found.shape != (len(masks),) or found.dtype.kind not in "iufb":
+            raise ValueError(
+                f"the host function must map bool {masks.shape} to real values of shape ({len(masks)},), "
+                f"it gave {found.dtype} of shape {found.shape}"
+            )
+        return found
+
+
+def _look_up(table: Array, masks: Array) -> Array:
+    return table[masks.astype(jnp.int32) @ (2 ** jnp.arange(masks.shape[1]))]
+
+
+def _look_up_on_host(table: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    return table[masks @ (1 << np.arange(masks.shape[1]))]
+
+
+def _batch_of_masks(game: Game, folded: Any, count: int, batch_size: int | None) -> Batch:
+    most = power_of_two_above(count)
+    batch = remembered_batch("masks", *shapes_of((game, folded)), most, batch_size)
+
+    def program(rows: int) -> jax.stages.Traced:
+        return values.trace(game, folded, np.zeros((rows, game.n_players), bool))
+
+    if batch.rows is None:
+        batch.rows = batch_size or fit_rows(program, most=most)
+    return batch
+
+
+def _is_traced(params: Any) -> bool:
+    return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(params))
+
+
+def _check_n_players(n_players: int) -> int:
+    if not isinstance(n_players, int | np.integer) or n_players < 1:
+        raise ValueError(f"n_players must be a positive integer, got {n_players!r}")
+    return int(n_players)
+
+
+def check_batch_size(batch_size: int | None) -> int | None:
+    if batch_size is not None and (not isinstance(batch_size, int | np.integer) or batch_size < 1):
+        raise ValueError(f"batch_size must be a positive integer or None, got {batch_size!r}")
+    return batch_size

@@ -1,0 +1,161 @@
+"""Any network as (apply, params): apply(params, inputs) -> outputs of a batch. The only file that knows Flax."""
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, cast
+
+import flax.linen
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+Apply = Callable[[Any, jax.Array], jax.Array]
+
+# How networks name their switch between training and evaluation, and its value for evaluation.
+_EVALUATION = {"train": False, "training": False, "is_training": False, "deterministic": True}
+_EVALUATION |= {"use_running_average": True}
+
+
+@dataclasses.dataclass(frozen=True)
+class _ModuleApply:
+    """An nnx module's graph definition; two of one architecture compare equal, so new weights do not retrace."""
+
+    graphdef: Any
+    switches: tuple[tuple[str, bool], ...]
+
+    def __call__(self, params: Any, inputs: jax.Array) -> jax.Array:
+        return nnx.merge(self.graphdef, params)(inputs, **dict(self.switches))
+
+
+@dataclasses.dataclass(frozen=True)
+class _LinenApply:
+    """A Linen module applied to its variables, none of them mutable."""
+
+    module: flax.linen.Module
+    switches: tuple[tuple[str, bool], ...]
+
+    def __hash__(self) -> int:
+        try:
+            return hash((self.module, self.switches))
+        except TypeError:  # a module with lists among its attributes; equality still compares them
+            return hash((type(self.module), self.switches))
+
+    def __call__(self, params: Any, inputs: jax.Array) -> jax.Array:
+        return self.module.apply(params, inputs, mutable=False, **dict(self.switches))  # type: ignore[return-value]
+
+
+@dataclasses.dataclass(frozen=True)
+class _ClosedApply:
+    """A callable that holds its own parameters."""
+
+    function: Callable[[jax.Array], jax.Array]
+
+    def __call__(self, params: Any, inputs: jax.Array) -> jax.Array:
+        return self.function(inputs)
+
+
+PRECISIONS = ("float32", "bfloat16")
+
+
+@dataclasses.dataclass(frozen=True)
+class _AtPrecision:
+    """A network whose products run at a stated precision, whatever the device prefers."""
+
+    apply: Apply
+    precision: str
+
+    def __call__(self, params: Any, inputs: jax.Array) -> jax.Array:
+        if self.precision == "bfloat16":
+            return self.apply(*jax.tree.map(_as_bfloat16, (params, inputs))).astype(jnp.float32)
+        with jax.default_matmul_precision("highest"):
+            return self.apply(params, inputs)
+
+
+def at_precision(apply: Apply, precision: str | None) -> Apply:
+    """A network at a precision of its forward pass.
+
+    Args:
+        apply: (params, inputs) -> outputs.
+        precision: "float32": products and convolutions of float32 numbers in full precision, no TF32 or bfloat16
+            passes. "bfloat16": weights and inputs rounded to bfloat16, outputs float32. None: as JAX is configured.
+
+    Raises:
+        ValueError: for another precision.
+    """
+    if precision is None:
+        return apply
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be {' or '.join(PRECISIONS)}, or None; got {precision!r}")
+    return _AtPrecision(apply, precision)
+
+
+def _as_bfloat16(leaf: Any) -> Any:
+    kind = jnp.result_type(leaf)
+    return jnp.asarray(leaf, jnp.bfloat16) if jnp.issubdtype(kind, jnp.floating) else leaf
+
+
+def as_apply(model: Any) -> tuple[Apply, Any]:
+    """Turn a network into (apply, params), evaluated deterministically; the network is left as found.
+
+    Args:
+        model: an `nnx.Module`; (Linen module, variables); (callable(params, inputs), params); or a callable(inputs)
+            that holds its own parameters. Each works on a batch of inputs. Dropout is off and BatchNorm uses its
+            running averages, also where the module is in train mode; a call argument named `train`, `training`,
+            `is_training`, `deterministic` or `use_running_average` is set to evaluation.
+
+    Returns:
+        apply: hashable, equal for networks of one architecture. params: a pytree of arrays.
+
+    Raises:
+        ValueError: if `model` is none of these.
+    """
+    if isinstance(model, nnx.Module):
+        evaluating = nnx.with_attributes(model, deterministic=True, use_running_average=True, raise_if_not_found=False)
+        graphdef, params = nnx.split(evaluating)
+        return _ModuleApply(graphdef, _evaluation_switches(type(model).__call__)), params
+    if isinstance(model, tuple) and len(model) == 2:
+        function, params = model
+        if isinstance(function, flax.linen.Module):
+            return _LinenApply(function, _evaluation_switches(type(function).__call__)), params
+        if callable(function):
+            return cast(Apply, function), params
+    if isinstance(model, flax.linen.Module):
+        raise ValueError("a Linen module needs its variables: pass the tuple (module, variables)")
+    if callable(model):
+        return _ClosedApply(cast(Callable[[jax.Array], jax.Array], model)), ()
+    raise ValueError(
+        "expected a network as an nnx.Module, (Linen module, variables), (function(params, inputs), params) or "
+        f"function(inputs); got {type(model).__name__}"
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _evaluation_switches(call: Callable) -> tuple[tuple[str, bool], ...]:
+    names = inspect.signature(call).parameters
+    return tuple((name, value) for name, value in _EVALUATION.items() if name in names)
+
+
+def trained_parameters(model: nnx.Module) -> Any:
+    """The parameters of an nnx module, without batch statistics and random streams, as a pytree."""
+    return nnx.state(model, nnx.Param)
+
+
+def trained_leaves(model: Any, params: Any) -> tuple[bool, ...]:
+    """Which leaves of params are differentiated."""
+    if isinstance(params, nnx.State):
+        variables = jax.tree.leaves(params, is_leaf=lambda node: isinstance(node, nnx.Variable))
+        wanted = [isinstance(variable, nnx.Param) for variable in variables for _ in jax.tree.leaves(variable)]
+    else:
+        paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(params)]
+        is_linen = isinstance(model, tuple) and isinstance(model[0], flax.linen.Module)
+        wanted = [not is_linen or getattr(path[0], "key", None) == "params" for path in paths]
+    types = [jnp.result_type(leaf) for leaf in jax.tree.leaves(params)]
+    is_trained = tuple(a and jnp.issubdtype(b, jnp.floating) for a, b in zip(wanted, types, strict=True))
+    if not any(is_trained):
+        raise ValueError(
+            "the network has no floating parameters to differentiate: pass an nnx.Module, (Linen module, variables) or "
+            "(function(params, inputs), params)"
+        )
+    return is_trained

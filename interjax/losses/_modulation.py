@@ -1,0 +1,154 @@
+"""Losses that favour or suppress interactions of chosen orders, for training: one value an example.
+
+Both take `apply`, the network in training: inputs (batch, ...) -> logits (batch, classes); an nnx module as it is, or
+`lambda inputs: module.apply(variables, inputs)`. Everything inside is traced: use them under jit, grad and sharding.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array
+
+from interjax._core._checks import check_count
+from interjax.games._coalitions import draw_nested
+from interjax.games._players import Players
+from interjax.losses._masked_examples import check_examples, for_examples, logits_of, masked
+
+MODES = ("encourage", "penalize")
+ALIGNMENTS = ("sizes", "fractions")
+AVERAGES = ("losses", "logits")
+
+
+def order_modulation(
+    key: Array,
+    apply: Callable[[Array], Array],
+    x: Array,
+    labels: Array,
+    *,
+    low: float,
+    high: float,
+    mode: str = "encourage",
+    players: Players,
+    baseline: Any = 0.0,
+    align: str = "sizes",
+    draws: int = 1,
+    average: str = "losses",
+) -> Array:
+    """Encourage or penalize interactions of the orders between low * n and high * n.
+
+    One permutation of the n players is drawn for each example; S1 holds its first s1 = int(low * n) players, S2 its
+    first s2 = int(high * n), so that S1 lies inside S2. On the logit vector z(S) of the input without its other players
+
+        D = z(S2) - (s2 / s1) z(S1),  coefficient 1 where s1 = 0
+        encourage:  L+ = -log softmax(D)_y
+        penalize:   L- = sum_k softmax(D)_k log softmax(D)_k = -entropy
+
+    D holds no interaction of an order above s2 - 2, and those below s1 in part: the weight of I^(m) in E[D] is
+    (s2/s1 - 1)(m+1) for m <= s1 - 2, then s2 - 1 - m up to m = s2 - 2, so much of it lies below s1.
+
+    Add the loss to any other: `optax.softmax_cross_entropy_with_integer_labels(apply(x), y) + order_modulation(...)`,
+    with weights 1 and 1 in the papers. It makes one call of `apply` with 2 * draws * batch inputs, (draws + 1) * batch
+    where low is 0 or high is 1.
+
+    Where `apply` normalises by the batch's statistics (BatchNorm in training mode), masked inputs share them and change
+    the running averages; pass a view with `use_running_average=True` for z(S) as it is measured afterwards.
+
+    Args:
+        key: `jax.random.key` of this step. Example b's players depend on the key and b alone.
+        apply: the network, inputs (batch, *input shape) -> logits (batch, classes).
+        x: inputs (batch, *input shape).
+        labels: class indices (batch,).
+        low: r1, where the range of orders begins as a share of n, in [0, 1).
+        high: r2, where it ends, in (low, 1].
+        mode: "encourage" or "penalize".
+        players: which entries of an input belong together.
+        baseline: what replaces absent players: a number or an array of one input's shape.
+        align: "sizes" for the coefficient s2 / s1; "fractions" for high / low, as the papers' released code has it:
+            with sizes cut to integers it leaks a term in z of one size.
+        draws: (S1, S2) drawn for each example; more are less noisy and cost more.
+        average: what is averaged over the draws: "losses", or "logits", D itself before its softmax. A single D differs
+            from E[D] by what the drawn players do alone, the more the fewer players there are, and the loss falls on
+            that too: of 14 columns that spread was three times E[D] (benchmarks/NOTES.md).
+
+    Returns:
+        (batch,), in nats: L+ >= 0; L- in [-log classes, 0].
+
+    Raises:
+        ValueError: low and high out of range or equal in players, an unknown mode or alignment, shapes that do not
+            fit, logits that are not (batch, classes).
+
+    Example:
+        >>> import interjax as ij, jax, jax.numpy as jnp
+        >>> x, y = jnp.ones((3, 4)), jnp.array([0, 1, 1])
+        >>> apply = lambda x: x @ jnp.ones((4, 2))
+        >>> ij.losses.order_modulation(jax.random.key(0), apply, x, y, low=0.0, high=0.5, mode="penalize",
+        ...                            players=ij.Players.features(4))
+        Array([-0.6931472, -0.6931472, -0.6931472], dtype=float32)
+
+    References:
+        Deng et al., ICLR 2022 (arXiv:2111.06236), section 4, equations 9 to 12; arXiv:2512.18607.
+    """
+    absent = check_examples(key, x, labels, players, baseline)
+    small, large = modulated_sizes(low, high, players.n)
+    if mode not in MODES:
+        raise ValueError(f"mode must be {' or '.join(MODES)}; got {mode!r}")
+    if align not in ALIGNMENTS:
+        raise ValueError(f"align must be {' or '.join(ALIGNMENTS)}; got {align!r}")
+    if average not in AVERAGES:
+        raise ValueError(f"average must be {' or '.join(AVERAGES)}; got {average!r}")
+    check_count("draws", draws)
+    coalitions = nested_coalitions(key, len(x), players.n, (small, large), draws=draws)
+    # No players and all players are the same coalition in every draw.
+    without, within = coalitions[:, : draws if small else 1, 0], coalitions[:, : draws if large < players.n else 1, 1]
+    logits = logits_of(apply, masked(x, jnp.concatenate([without, within], axis=1), players, absent))
+    without, within = jnp.split(logits.reshape(len(x), -1, logits.shape[-1]), [without.shape[1]], axis=1)
+    numerator, denominator = (large, small) if align == "sizes" else (high, low)
+    change = within - (numerator / denominator if denominator else 1.0) * without
+    if average == "logits":
+        change = change.mean(axis=1, keepdims=True)
+    if mode == "encourage":
+        wanted = jnp.broadcast_to(labels[:, None], change.shape[:2])
+        losses = optax.softmax_cross_entropy_with_integer_labels(change, wanted)
+    else:
+        log_probabilities = jax.nn.log_softmax(change)
+        losses = jnp.sum(jnp.exp(log_probabilities) * log_probabilities, axis=-1)
+    return losses.mean(axis=1)
+
+
+def modulated_sizes(low: float, high: float, n_players: int) -> tuple[int, int]:
+    """Players of S1 and S2: int(low * n), int(high * n); raises ValueError unless 0 <= low < high <= 1 tell them apart.
+
+    Example:
+        >>> modulated_sizes(0.3, 0.7, 196)
+        (58, 137)
+    """
+    if not 0 <= low < high <= 1:
+        raise ValueError(f"low and high are fractions of the players, 0 <= low < high <= 1; got low={low}, high={high}")
+    small, large = (int(n_players * share + 1e-9) for share in (low, high))
+    if small == large:
+        raise ValueError(
+            f"{n_players} players are too few to tell low={low} from high={high}: both mean coalitions of {small} "
+            "players; move them apart or cut the input into more players"
+        )
+    return small, large
+
+
+def nested_coalitions(key: Array, batch: int, n_players: int, sizes: Sequence[int], *, draws: int = 1) -> Array:
+    """Coalitions of each size, the smaller inside the larger: bool (batch, draws, sizes, n).
+
+    Those of example b and draw d are the first players of a uniform permutation that depends on (key, b, d) alone.
+
+    Example:
+        >>> nested_coalitions(jax.random.key(0), 2, 6, (1, 4)).sum(axis=-1).tolist()
+        [[[1, 4]], [[1, 4]]]
+    """
+    return _nested_coalitions(key, jnp.asarray(sizes, jnp.int32), batch, n_players, draws)
+
+
+@functools.partial(jax.jit, static_argnums=(2, 3, 4))
+def _nested_coalitions(key: Array, sizes: Array, batch: int, n_players: int, draws: int) -> Array:
+    return for_examples(key, batch, draws, lambda own: draw_nested(own, n_players, sizes))

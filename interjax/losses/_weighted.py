@@ -1,0 +1,147 @@
+"""A loss of the strength of chosen orders, estimated with few passes."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from interjax._core._checks import check_count
+from interjax.games._coalitions import draw_coalition
+from interjax.games._outputs import LabelOutput, as_output, check_output, log_odds
+from interjax.games._players import Players
+from interjax.losses._masked_examples import check_examples, for_examples, logits_of, masked
+from interjax.orders._arguments import as_coalitions, as_orders
+
+STRENGTHS = ("absolute", "square")
+
+
+def order_weighted(
+    key: Array,
+    apply: Callable[[Array], Array],
+    x: Array,
+    labels: Array,
+    *,
+    orders: Sequence[int] | Sequence[float],
+    weights: Sequence[float],
+    players: Players,
+    baseline: Any = 0.0,
+    output: Any = log_odds,
+    pairs: Any = "all",
+    contexts: int = 1,
+    draws: int = 1,
+    strength: str = "absolute",
+    relative: bool = False,
+) -> Array:
+    """Penalize or reward the interactions of chosen orders themselves, each order with a weight of its own.
+
+        L = sum over m of w_m E_ij |I^(m)(i,j)|,  I^(m)(i,j) = E over |S| = m of v(S+ij) - v(S+i) - v(S+j) + v(S)
+
+    by sampling: each draw takes one order, all in turn within the batch, a uniform pair and `contexts` contexts, and
+    its term counts for all orders. A weight above 0 penalizes, one below 0 rewards. It makes one call of `apply` with
+    4 * contexts * draws * batch inputs, whatever the number of orders.
+
+    Args:
+        key, apply, x, labels, players, baseline: as for `order_modulation`.
+        orders: context sizes m, integers 0..n-2, or floats in [0, 1] as shares of n - 2.
+        weights: w_m, one for each of them.
+        output: label -> (logits -> scalar): what v reads off the logits, e.g. `ij.log_odds`.
+        pairs: "all", or the pairs to draw from, integers (pairs, 2) such as `ij.pairs_within(grid, 2)`.
+        contexts: contexts averaged over for each draw; the absolute value of few is biased upwards.
+        draws: (order, pair) drawn for each example.
+        strength: "absolute" for |I|; "square" for I^2, without bias from 2 contexts on.
+        relative: divide by the batch's mean strength over the orders, so that L = sum of w_m J^(m). A reward of
+            absolute strength has no upper bound; a reward of the relative one has.
+
+    Returns:
+        (batch,), in units of v (its square for "square", none where relative); its mean over examples and keys is L.
+
+    Raises:
+        ValueError: weights and orders that differ in number, an unknown strength, too few contexts, and as
+            `order_modulation`.
+
+    Example:
+        >>> import interjax as ij, jax, jax.numpy as jnp
+        >>> apply = lambda x: jnp.stack([0 * x[:, 0], jnp.prod(x, axis=1)], axis=1)   # v = 1 where all are present
+        >>> ij.losses.order_weighted(jax.random.key(0), apply, jnp.ones((2, 3)), jnp.array([1, 1]), orders=[0, 1],
+        ...                          weights=[0.0, 1.0], players=ij.Players.features(3)).tolist()
+        [2.0, 0.0]
+
+    References:
+        Deng et al., ICLR 2022 (arXiv:2111.06236), equation 2 for I^(m); the loss is interjax's own.
+    """
+    absent = check_examples(key, x, labels, players, baseline)
+    sizes = as_orders(orders, players.n, 2)
+    check_count("contexts", contexts)
+    check_count("draws", draws)
+    if np.shape(weights) != (len(sizes),) or len(np.shape(orders)) != 1 or len(orders) != len(sizes):
+        raise ValueError(f"each order needs its weight: got weights of shape {np.shape(weights)} for orders {orders}")
+    if strength not in STRENGTHS:
+        raise ValueError(f"strength must be {' or '.join(STRENGTHS)}; got {strength!r}")
+    if strength == "square" and contexts < 2:
+        raise ValueError('strength="square" is unbiased from 2 contexts on, got contexts=1')
+    population = as_coalitions(pairs, players.n)
+    if population.shape[1] != 2:
+        raise ValueError(f"pairs hold two players each, got {population.shape[1]}")
+
+    if isinstance(output, LabelOutput) or not callable(output):
+        raise ValueError(f"output turns a label into what is read, such as ij.log_odds without a label; got {output}")
+    batch = len(x)
+    turn = _turns(key, batch * draws, len(sizes)).reshape(batch, draws)
+    chosen = jnp.asarray(sizes)[turn]
+    coalitions = _quadruples(key, chosen, jnp.asarray(population), players.n, contexts)
+    logits = logits_of(apply, masked(x, coalitions, players, absent))
+    values = _values(output, logits.reshape(batch, -1, logits.shape[-1]), labels)
+    neither, first, second, both = jnp.moveaxis(values.reshape(batch, draws, contexts, 4), -1, 0)
+    terms = _strength(both - first - second + neither, strength)
+    if relative:
+        terms = terms / terms.mean()
+    return len(sizes) * jnp.mean(jnp.asarray(weights, terms.dtype)[turn] * terms, axis=1)
+
+
+def _turns(key: Array, count: int, n_orders: int) -> Array:
+    """The orders in turn from a random one on, so that a batch holds as many draws of each as it can: int (count,)."""
+    return (jax.random.randint(jax.random.fold_in(key, 0), (), 0, n_orders) + jnp.arange(count)) % n_orders
+
+
+@functools.partial(jax.jit, static_argnums=(3, 4))
+def _quadruples(key: Array, orders: Array, pairs: Array, n_players: int, contexts: int) -> Array:
+    """S, S+i, S+j, S+ij for each example, draw and context: bool (batch, draws, contexts * 4, n)."""
+
+    def draw(own: Array, order: Array) -> Array:
+        pair_key, context_key = jax.random.split(own)
+        pair = pairs[jax.random.randint(pair_key, (), 0, len(pairs))]
+        measured = jax.nn.one_hot(pair, n_players, dtype=bool)
+        present = jnp.stack([jnp.zeros(n_players, bool), measured[0], measured[1], measured.any(axis=0)])
+
+        def context(number: Array) -> Array:
+            return draw_coalition(jax.random.fold_in(context_key, number), order, measured.any(axis=0))
+
+        drawn = jax.vmap(context)(jnp.arange(contexts))
+        return (drawn[:, None] | present[None]).reshape(contexts * 4, n_players)
+
+    batch, draws = orders.shape
+    return for_examples(jax.random.fold_in(key, 1), batch, draws, draw, orders)
+
+
+def _strength(differences: Array, strength: str) -> Array:
+    """|mean| or the unbiased square of the mean over contexts, the last axis."""
+    if strength == "absolute":
+        return jnp.abs(differences.mean(axis=-1))
+    contexts = differences.shape[-1]
+    products = jnp.sum(differences, axis=-1) ** 2 - jnp.sum(differences**2, axis=-1)
+    return products / (contexts * (contexts - 1))
+
+
+def _values(output: Any, logits: Array, labels: Array) -> Array:
+    """The value of each of an example's rows: (batch, rows, classes) and (batch,) -> (batch, rows)."""
+
+    def of_example(logits: Array, label: Array) -> Array:
+        read = as_output(output(label))
+        check_output(read, jax.eval_shape(lambda: logits))
+        return jax.vmap(read)(logits)
+
+    return jax.vmap(of_example)(logits, labels)

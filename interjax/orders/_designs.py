@@ -1,0 +1,282 @@
+"""Designs: which forward passes to make so that each one serves many interactions. NumPy index work, no values.
+
+An observation of coalition T with context S (|S| = m, S outside T) is  sum over L in T of (-1)^(k-|L|) v(S + L).
+A plan lists contexts and rows; a row is one context with a few players flipped, and an observation is a signed sum
+of 2^k rows. `quadruple_plan` gives each observation its own context. `block_plan` shares each context among all
+wanted coalitions that it leaves free: for S uniform over all coalitions of size m, and any T chosen without looking
+at S, S given T outside S is uniform over the contexts of T, so every observation is an unbiased draw. High orders use
+the mirror image: U uniform of size m + k, coalitions inside U, players removed instead of added.
+"""
+
+import collections
+import dataclasses
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from interjax.games._coalitions import Draw, draw_coalitions, masks_of_size
+
+# Pieces of work are cut at about this many rows whatever the chunk size, so results do not depend on memory.
+PIECE_ROWS = 2**16
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """Forward passes of one piece of work at one order, and the observations made of them.
+
+    Attributes:
+        order: context size m.
+        contexts: bool (contexts, n).
+        context_index: int32 (rows,), ascending; the context of each row.
+        flips: int32 (rows, k) players flipped in that row's context, -1 = none.
+        observation_rows: int (observations, 2^k), the rows that an observation sums up.
+        signs: float (2^k,).
+        coalition: int (observations,), number of the measured coalition.
+        group: int (observations,), jackknife group of the observation's context.
+    """
+
+    order: int
+    contexts: np.ndarray
+    context_index: np.ndarray
+    flips: np.ndarray
+    observation_rows: np.ndarray
+    signs: np.ndarray
+    coalition: np.ndarray
+    group: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Closure:
+    """The distinct subsets of coalitions: `sets` (subsets, k) padded with -1, `of` (coalitions, 2^k) their numbers."""
+
+    coalitions: np.ndarray
+    sets: np.ndarray
+    of: np.ndarray
+
+
+def closure(coalitions: np.ndarray, n_players: int) -> Closure:
+    """Number the distinct subsets of all coalitions (P, k), so that each is evaluated once in a context."""
+    size = coalitions.shape[1]
+    subsets = np.stack([np.where(chosen, coalitions, -1) for chosen in _subsets(size)], axis=1)
+    codes = np.zeros(subsets.shape[:2], np.int64)
+    for place in range(size):  # members are sorted, so absent ones moved to the front give equal sets equal codes
+        codes = codes * (n_players + 1) + np.sort(subsets, axis=-1)[..., place] + 1
+    _, first, of = np.unique(codes, return_index=True, return_inverse=True)
+    sets = subsets.reshape(-1, size)[first]
+    return Closure(coalitions, sets.astype(np.int32), of.reshape(codes.shape).astype(np.int32))
+
+
+def share_of_contexts(n_players: int, size: int, order: int) -> float:
+    """Probability that a shared context of this order serves a given coalition (in the better of the two forms)."""
+    free = order + size if _mirrored(n_players, size, order) else n_players - order
+    return math.prod((free - taken) / (n_players - taken) for taken in range(size))
+
+
+def is_exact(n_players: int, size: int, order: int, contexts: int, method: str) -> bool:
+    """True where every context is evaluated once: the two end orders, which have one, and with "blocks" their
+    neighbours, where the contexts (one player present, or one absent) are at most twice as many as would be drawn."""
+    if order in (0, n_players - size):
+        return True
+    neighbour = order in (1, n_players - size - 1)
+    return method == "blocks" and neighbour and n_players <= 2 * _shared_draws(n_players, size, order, contexts)
+
+
+def plans(
+    key: jax.Array,
+    n_players: int,
+    sets: Sequence[np.ndarray],
+    orders: Sequence[int],
+    contexts: int,
+    *,
+    method: str,
+    groups: int = 1,
+) -> Iterator[tuple[int, int, Plan]]:
+    """Pieces of work that give each coalition about `contexts` contexts at each order (all of them where `is_exact`).
+
+    With "quadruples" every coalition gets exactly `contexts` contexts of its own. With "blocks" the coalitions of a
+    set share contexts and the number is random with that mean; one left with fewer than two (or than `contexts`, if
+    smaller) gets contexts of its own.
+
+    Args:
+        key: a `jax.random.key`.
+        n_players: number of players n.
+        sets: coalitions (P, k) of each set; sets are measured independently of each other.
+        orders: context sizes m.
+        contexts: contexts for each coalition and order.
+        method: "blocks" or "quadruples".
+        groups: number of jackknife groups that contexts are dealt to.
+
+    Yields:
+        (number of the set, place of the order, plan).
+    """
+    size = sets[0].shape[1]
+    cells = [(number, place) for number in range(len(sets)) for place in range(len(orders))]
+    exact = [is_exact(n_players, size, order, contexts, method) for order in orders]
+    if method == "quadruples":
+        wanted = {cell: np.full(len(sets[cell[0]]), 1 if exact[cell[1]] else contexts) for cell in cells}
+        yield from _quadruple_plans(key, n_players, sets, orders, wanted, groups)
+        return
+    counts = {cell: np.zeros(len(sets[cell[0]]), np.int64) for cell in cells}
+    for number, place, plan in _block_plans(key, n_players, sets, orders, contexts, groups):
+        counts[number, place] += np.bincount(plan.coalition, minlength=len(sets[number]))
+        yield number, place, plan
+    missing = {cell: np.maximum(0 if exact[cell[1]] else min(2, contexts) - counts[cell], 0) for cell in cells}
+    yield from _quadruple_plans(key, n_players, sets, orders, missing, groups)
+
+
+def _block_plans(
+    key: jax.Array, n_players: int, sets: Sequence[np.ndarray], orders: Sequence[int], contexts: int, groups: int
+) -> Iterator[tuple[int, int, Plan]]:
+    """Shared contexts for every set and order, in pieces of about `PIECE_ROWS` rows."""
+    size = sets[0].shape[1]
+    subsets = [closure(coalitions, n_players) for coalitions in sets]
+
+    def pieces() -> Iterator[tuple[int, int, Draw]]:
+        for number, place in itertools.product(range(len(sets)), range(len(orders))):
+            order = orders[place]
+            count = _shared_draws(n_players, size, order, contexts)
+            if is_exact(n_players, size, order, contexts, "blocks"):
+                count = math.comb(n_players, _drawn_size(n_players, size, order))
+            rows_of_context = len(subsets[number].sets) * share_of_contexts(n_players, size, order)
+            length = max(1, int(PIECE_ROWS / max(1.0, rows_of_context)))
+            stream = _stream(n_players, number, order)
+            for first in range(0, count, length):
+                draw = Draw(stream, _drawn_size(n_players, size, order), min(length, count - first), first)
+                yield number, place, draw
+
+    for (number, place, draw), shared in _drawn(key, n_players, pieces()):
+        order = orders[place]
+        part = slice(draw.first, draw.first + draw.count)
+        if is_exact(n_players, size, order, contexts, "blocks"):
+            shared = masks_of_size(n_players, draw.size)[part]
+        group = np.arange(part.start, part.stop) % groups
+        mirrored = _mirrored(n_players, size, order)
+        yield number, place, block_plan(shared, subsets[number], order, mirrored=mirrored, group=group)
+
+
+def _quadruple_plans(
+    key: jax.Array, n_players: int, sets: Sequence[np.ndarray], orders: Sequence[int], missing: dict, groups: int
+) -> Iterator[tuple[int, int, Plan]]:
+    """`missing[set, place][p]` independent contexts for each coalition p of each set, drawn outside it."""
+    length = PIECE_ROWS >> sets[0].shape[1]
+
+    def pieces() -> Iterator[tuple[int, int, np.ndarray, np.ndarray, Draw]]:
+        for (number, place), contexts in missing.items():
+            stops = np.cumsum(contexts)
+            stream = _stream(n_players, number, orders[place]) + 1
+            for first in range(0, int(stops[-1]), length):
+                draws = np.arange(first, min(first + length, int(stops[-1])))
+                coalition = np.searchsorted(stops, draws, side="right")
+                group = (draws - (stops - contexts)[coalition]) % groups
+                absent = sets[number][coalition].astype(np.int32)
+                yield number, place, coalition, group, Draw(stream, orders[place], len(absent), first, absent)
+
+    for (number, place, coalition, group, _), own in _drawn(key, n_players, pieces()):
+        yield number, place, quadruple_plan(own, sets[number], coalition, orders[place], group=group)
+
+
+def _drawn(key: jax.Array, n_players: int, pieces: Iterator[Any]) -> Iterator[tuple[Any, np.ndarray]]:
+    """Each piece with the coalitions of its wish, its last item; no more pieces are kept than are drawn together."""
+    waiting = collections.deque()
+
+    def wishes() -> Iterator[Draw]:
+        for piece in pieces:
+            waiting.append(piece)
+            yield piece[-1]
+
+    for coalitions in draw_coalitions(key, n_players, wishes()):
+        yield waiting.popleft(), coalitions
+
+
+def _stream(n_players: int, number: int, order: int) -> int:
+    """Number of a set's stream of shared contexts at an order; the next one is for contexts of single coalitions."""
+    return 2 * (number * (n_players + 1) + order)
+
+
+def block_plan(contexts: np.ndarray, subsets: Closure, order: int, *, mirrored: bool, group: np.ndarray) -> Plan:
+    """Share each context among all coalitions that lie outside it (direct) or inside it (mirrored).
+
+    Args:
+        contexts: bool (contexts, n): S of size m, or U of size m + k in the mirrored form.
+        subsets: the wanted coalitions with their subsets.
+        order: context size m.
+        mirrored: whether contexts are U, from which players are removed.
+        group: int (contexts,), jackknife group of each context.
+    """
+    free = contexts if mirrored else ~contexts
+    usable = np.logical_and.reduce([free[:, member] for member in subsets.coalitions.T])
+    # Cells number the pairs (context, subset); int32, plain `take` and few passes: the host lists millions a second.
+    context, coalition = np.divmod(np.flatnonzero(usable).astype(np.int32), np.int32(len(subsets.coalitions)))
+    width = len(subsets.sets)
+    cells = subsets.of.take(coalition, axis=0) + (context * np.int32(width))[:, None]  # (observations, 2^k)
+    needed = np.zeros(len(contexts) * width, bool)
+    needed[cells.ravel()] = True
+    row_of_cell = np.cumsum(needed, dtype=np.int32) - np.int32(1)
+    rows_of_context = np.count_nonzero(needed.reshape(-1, width), axis=1)
+    context_index = np.repeat(np.arange(len(contexts), dtype=np.int32), rows_of_context)
+    sizes = np.array([sum(chosen) for chosen in _subsets(subsets.coalitions.shape[1])])
+    exponent = sizes if mirrored else subsets.coalitions.shape[1] - sizes
+    return Plan(
+        order=order,
+        contexts=contexts,
+        context_index=context_index,
+        flips=subsets.sets.take(np.flatnonzero(needed) - context_index * width, axis=0),
+        observation_rows=row_of_cell.take(cells),
+        signs=(-1.0) ** exponent,
+        coalition=coalition,
+        group=group[context],
+    )
+
+
+def quadruple_plan(
+    contexts: np.ndarray, coalitions: np.ndarray, coalition: np.ndarray, order: int, *, group: np.ndarray
+) -> Plan:
+    """One observation for each context, of its own coalition: 2^k rows each (four for a pair)."""
+    size = coalitions.shape[1]
+    chosen = np.array(list(_subsets(size)))
+    flips = np.where(chosen, coalitions[coalition][:, None, :], -1)
+    return Plan(
+        order=order,
+        contexts=contexts,
+        context_index=np.repeat(np.arange(len(contexts), dtype=np.int32), 2**size),
+        flips=flips.reshape(-1, size).astype(np.int32),
+        observation_rows=np.arange(len(contexts) * 2**size).reshape(-1, 2**size),
+        signs=(-1.0) ** (size - chosen.sum(axis=1)),
+        coalition=coalition,
+        group=group,
+    )
+
+
+def expected_passes(n_players: int, coalitions: np.ndarray, order: int, contexts: int, method: str) -> float:
+    """Rows that `plans` will make, on average (exact for quadruples)."""
+    size = coalitions.shape[1]
+    exact = is_exact(n_players, size, order, contexts, method)
+    if method == "quadruples":
+        return float(len(coalitions) * (1 if exact else contexts) * 2**size)
+    share = share_of_contexts(n_players, size, order)
+    players = len(np.unique(coalitions))
+    draws = _shared_draws(n_players, size, order, contexts)
+    if exact:
+        draws = math.comb(n_players, _drawn_size(n_players, size, order))
+    return draws * (1 + players * share ** (1 / size) + len(coalitions) * share)
+
+
+def _shared_draws(n_players: int, size: int, order: int, contexts: int) -> int:
+    """Contexts to draw so that each coalition gets `contexts` of them on average."""
+    return math.ceil(contexts / share_of_contexts(n_players, size, order))
+
+
+def _drawn_size(n_players: int, size: int, order: int) -> int:
+    return order + size * _mirrored(n_players, size, order)
+
+
+def _mirrored(n_players: int, size: int, order: int) -> bool:
+    return 2 * order > n_players - size
+
+
+def _subsets(size: int) -> Iterator[tuple[bool, ...]]:
+    return itertools.product((False, True), repeat=size)

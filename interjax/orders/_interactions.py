@@ -1,0 +1,183 @@
+"""Multi-order interactions of sampled contexts: means, standard errors and the number of forward passes."""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from interjax._core._keys import check_key
+from interjax._core._results import Saved, result, static_field
+from interjax._engine._devices import as_mesh
+from interjax._engine._memory import check_memory
+from interjax.games._game import Game, warn_if_nonfinite
+from interjax.orders._arguments import as_coalitions, as_orders, check_sampling
+from interjax.orders._designs import is_exact, plans
+from interjax.orders._observations import ObservationSums, moments, observe
+from interjax.orders._regression import PairEstimates, regress_pairs
+from interjax.orders._row_values import RowValues
+
+
+@result
+class OrderInteractions(Saved):
+    """Sampled multi-order interactions of coalitions T: estimates of I^(m)(T).
+
+    Attributes:
+        orders: int (orders,), context sizes m.
+        pairs: int (coalitions, k), the measured coalitions, k = 1, 2 or 3 players each.
+        mean: float64 (orders, coalitions), in units of the value v.
+        stderr: float64 (orders, coalitions), standard error over contexts; 0 at the orders whose contexts were all
+            evaluated, which are exact.
+        count: int (orders, coalitions), contexts drawn; with "regression" the coalitions of a pair's rarest stratum, 0
+            for pairs with a player known to be null, which do not interact.
+        n_forwards: forward passes of the network that were made.
+        n_nonfinite: values of the game that were NaN or infinite; the means they enter are NaN.
+        method: "blocks", "quadruples" or "regression".
+        n_players: number of players n.
+    """
+
+    orders: np.ndarray
+    pairs: np.ndarray
+    mean: np.ndarray
+    stderr: np.ndarray
+    count: np.ndarray
+    n_forwards: int
+    n_nonfinite: int
+    method: str = static_field()
+    n_players: int = static_field()
+
+    def to_matrix(self) -> np.ndarray:
+        """Means of pairs as symmetric matrices (orders, n, n); NaN where a pair was not measured."""
+        if self.pairs.shape[1] != 2:
+            raise ValueError(f"a matrix shows pairs, these are coalitions of {self.pairs.shape[1]} players")
+        matrix = np.full((len(self.orders), self.n_players, self.n_players), np.nan)
+        first, second = self.pairs.T
+        matrix[:, first, second] = matrix[:, second, first] = self.mean
+        return matrix
+
+
+def order_interactions(
+    key: jax.Array,
+    game: Game,
+    *,
+    orders: Sequence[int] | Sequence[float] | None = None,
+    pairs: Any = "all",
+    contexts: int = 100,
+    method: str = "blocks",
+    size: int = 2,
+    batch_size: int | None = None,
+    memory: int | None = None,
+    mesh: Mesh | None = None,
+) -> OrderInteractions:
+    """Estimate multi-order interactions of pairs (or single players, or triples) from sampled contexts.
+
+        I^(m)(T) = E over S in N minus T, |S| = m of  sum over L in T of (-1)^(k-|L|) v(S + L)
+
+    Every estimate is unbiased. "quadruples" draws `contexts` independent contexts for each coalition and order (the
+    papers' protocol, 2^k passes each). "blocks" shares every context among all wanted coalitions that it leaves
+    free, little more than one pass for a pair and context where all pairs are wanted; contexts then number
+    `contexts` on average (at least two), and errors of coalitions that share contexts are correlated. At the end
+    orders m = 0 and m = n - k the single context is enumerated; with "blocks" the next orders m = 1 and m = n - k - 1
+    are enumerated too where that takes at most twice the passes.
+
+    "regression" evaluates uniform coalitions of the sizes m, m+1 and m+2, each of which serves all pairs at once:
+
+        I^(m)(i,j) = E[v | i, j in] - E[v | i in, j out] - E[v | j in, i out] + E[v | i, j out]
+
+    where each mean is the exact mean of a ridge quadratic g(S) = b.z + sum C_kl z_k z_l (z the centred mask, all sizes
+    pooled) plus the mean of v - g over the drawn coalitions of that kind, g fitted to other coalitions than these. It
+    takes the number of coalitions that would give the variance of `contexts` quadruples if v varied alike everywhere;
+    what g explains is noise less. Take it for all pairs, hundreds or more, at middle orders: its passes do not grow
+    with their number. Near the ends coalitions that hold (or lack) both players are rare, and blocks often need fewer
+    passes, as they do for short lists of pairs. Sizes with few coalitions are enumerated; orders at which all three
+    are, the end orders among them, are exact. Errors of different pairs are correlated. The coalitions of an order are
+    kept while it is measured, n bytes each.
+
+    Args:
+        key: a `jax.random.key`; the same key gives the same answer at any batch size.
+        game: a `Game` of n players.
+        orders: context sizes m, integers 0..n-k; or floats r in [0, 1], meaning int((n-k) r); None = every
+            order for n <= 16, else the official ratios 0, .05, .1, .2, ..., .9, .95, 1.
+        pairs: coalitions as integers (coalitions, k) with k = 1, 2 or 3, or "all" of `size` players.
+        contexts: contexts for each coalition and order; the standard error falls with its square root.
+        method: "blocks", "quadruples" or "regression" (pairs only).
+        size: players of a coalition if `pairs` is "all".
+        batch_size: rows of a batch on one device; by default chosen from memory. It is halved where a device runs out.
+        memory: bytes that the compiled forward passes may take on one device, weights included; None = 0.4 of what is
+            free there.
+        mesh: a `jax.sharding.Mesh` of the devices to spread forward passes over; None = all local accelerators.
+
+    Returns:
+        `OrderInteractions` with mean and stderr (orders, coalitions).
+
+    Raises:
+        ValueError: for orders out of range, coalitions with repeated or unknown players, fewer than one context, an
+            unknown method, one row that does not fit `memory`, or single players or triples with "regression".
+
+    Warns:
+        UserWarning: if the network gave NaN, if a device ran out of memory (the batch is halved), or if single
+            observations leave the standard error unknown (NaN).
+
+    Example:
+        >>> import interjax as ij, jax, jax.numpy as jnp
+        >>> game = ij.Game.from_function(lambda s: 3.0 * s[0] * s[1] + s[2], 6)
+        >>> found = ij.order_interactions(jax.random.key(0), game, orders=[0, 2, 4], pairs=[(0, 1), (0, 2)])
+        >>> found.mean.tolist()
+        [[3.0, 0.0], [3.0, 0.0], [3.0, 0.0]]
+
+    References:
+        Deng et al., ICLR 2022 (arXiv:2111.06236), equation 2; arXiv:2512.18607.
+    """
+    check_key(key)
+    coalitions = as_coalitions(pairs, game.n_players, size)
+    numbers = as_orders(orders, game.n_players, coalitions.shape[1])
+    check_sampling(contexts, method)
+    how: dict[str, Any] = {"batch_size": batch_size, "memory": check_memory(memory), "mesh": as_mesh(mesh)}
+    if method == "regression":
+        if coalitions.shape[1] != 2:
+            raise ValueError(f'method="regression" measures pairs, got coalitions of {coalitions.shape[1]} players')
+        evaluate = RowValues(game, shared=False, **how).of_masks
+        found = [regress_pairs(key, game, coalitions, int(order), contexts, evaluate) for order in numbers]
+        return _of_regression(found, numbers, coalitions, game.n_players)
+    sums = ObservationSums.zeros(len(numbers), 1, len(coalitions))
+    work = plans(key, game.n_players, [coalitions], numbers.tolist(), contexts, method=method)
+    for _ in observe(game, [sums], work, **how):
+        pass
+    warn_if_nonfinite(sums.n_nonfinite, sums.n_forwards)
+    total, squares, count = sums.total[:, 0], sums.squares[:, 0], sums.count[:, 0]
+    mean, variance = moments(total, squares, count)
+    variance[[is_exact(game.n_players, coalitions.shape[1], int(m), contexts, method) for m in numbers]] = 0.0
+    stderr = np.where(np.isnan(mean), np.nan, np.sqrt(variance / np.maximum(count, 1)))
+    if np.any(np.isnan(stderr) & np.isfinite(mean)):
+        warnings.warn("a single context leaves the standard error unknown (NaN): use contexts >= 2", stacklevel=2)
+    return OrderInteractions(
+        orders=numbers,
+        pairs=coalitions,
+        mean=mean,
+        stderr=stderr,
+        count=count,
+        n_forwards=sums.n_forwards,
+        n_nonfinite=sums.n_nonfinite,
+        method=method,
+        n_players=game.n_players,
+    )
+
+
+def _of_regression(
+    found: Sequence[PairEstimates], orders: np.ndarray, pairs: np.ndarray, n_players: int
+) -> OrderInteractions:
+    n_forwards, n_nonfinite = sum(one.n_forwards for one in found), sum(one.n_nonfinite for one in found)
+    warn_if_nonfinite(n_nonfinite, n_forwards)
+    return OrderInteractions(
+        orders=orders,
+        pairs=pairs,
+        mean=np.stack([one.mean for one in found]),
+        stderr=np.stack([one.stderr for one in found]),
+        count=np.stack([one.count for one in found]),
+        n_forwards=n_forwards,
+        n_nonfinite=n_nonfinite,
+        method="regression",
+        n_players=n_players,
+    )

@@ -1,0 +1,85 @@
+"""The plot that compares networks: one row a measure, one marker a network."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from interjax.evaluation._evaluate import Evaluation
+from interjax.plots._style import COLOURS, MARKERS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+_ROW_SHARE = 0.7  # of a row's height, over which its networks are spread
+
+
+def evaluation(axes: "Axes", found: Evaluation, *, measures: Sequence[str] | None = None) -> "Axes":
+    """Draw what networks can do: for each measure and network a marker at the value and a line over its interval.
+
+    Rows run from the top in the order of `measures`; within a row the networks are in their order, from the top.
+    A value that is NaN is left out.
+
+    Args:
+        axes: where to draw; about 0.15 inches of height for each network and measure are enough.
+        found: what `evaluate` returned, of one to six networks.
+        measures: names of measures to draw, either accuracies or losses; all accuracies by default.
+
+    Returns:
+        The same Axes.
+
+    Raises:
+        ValueError: more than six networks, no measures or unknown ones, or accuracies together with losses.
+
+    Example:
+        >>> import interjax as ij, jax, matplotlib.pyplot as plt
+        >>> from interjax.evaluation import evaluate
+        >>> data = ij.datasets.Dataset(np.eye(2), [0, 1], np.eye(2), [0, 1], "toy", ("no", "yes"))
+        >>> axes = evaluation(plt.figure().subplots(), evaluate(lambda x: x, data, key=jax.random.key(0)))
+        >>> [label.get_text() for label in axes.get_yticklabels()]
+        ['test', 'training', 'FGSM 0.1', 'FGSM 0.5', 'PGD 0.1', 'PGD 0.5', '50% occluded']
+    """
+    if len(found.networks) > len(COLOURS):
+        raise ValueError(f"at most {len(COLOURS)} networks fit into one plot, got {len(found.networks)}")
+    if measures is None:
+        measures = [name for name in found.measures if "accuracy" in name]
+    unknown = [name for name in measures if name not in found.measures]
+    if unknown or not measures:
+        raise ValueError(f"expected measures among {', '.join(found.measures)}; got {', '.join(unknown) or 'none'}")
+    accuracies = ["accuracy" in name for name in measures]
+    if any(accuracies) and not all(accuracies):
+        raise ValueError("accuracies and losses share no axis: draw them on two, with measures=")
+    _draw_networks(axes, found, [found.measures.index(name) for name in measures])
+    _label(axes, [_short(name) for name in measures] if all(accuracies) else list(measures))
+    axes.set_xlabel(f"{'accuracy' if all(accuracies) else 'cross entropy in nats'}, {found.level:.0%} interval")
+    if all(accuracies):
+        axes.set_xlim(-0.02, 1.02)
+    else:
+        axes.axvline(0.0, color="0.7", linewidth=0.8, zorder=1)
+    if len(found.networks) > 1:
+        axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=3, handletextpad=0.3)
+    return axes
+
+
+def _draw_networks(axes: "Axes", found: Evaluation, columns: list[int]) -> None:
+    step = _ROW_SHARE / max(len(found.networks), 3)
+    for row, (name, colour, marker) in enumerate(zip(found.networks, COLOURS, MARKERS, strict=False)):
+        height = np.arange(len(columns)) + (row - (len(found.networks) - 1) / 2) * step
+        value, lower, upper = (np.asarray(part)[row, columns] for part in (found.value, found.lower, found.upper))
+        axes.hlines(height, lower, upper, color=colour, linewidth=1.5, zorder=2)
+        axes.plot(value, height, color=colour, marker=marker, markersize=5, linestyle="none", label=name, zorder=3)
+
+
+def _label(axes: "Axes", names: list[str]) -> None:
+    """Name the rows, downwards, and shade every other one."""
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    for row in range(0, len(names), 2):
+        axes.axhspan(row - 0.5, row + 0.5, color="0.95", linewidth=0, zorder=0)
+    axes.tick_params(axis="y", length=0)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+
+
+def _short(measure: str) -> str:
+    return measure.removeprefix("accuracy, ").removesuffix(" accuracy")

@@ -1,0 +1,45 @@
+"""What the plots share: colours, markers and dashes that tell up to six things apart in grey too, axes of orders."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from interjax.dynamics._gradients import GradientStatistics
+from interjax.profiles._profile import OrderProfile
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes as Axes
+    from matplotlib.figure import Figure as Figure
+
+# Okabe and Ito's colours, ordered so that neighbours differ in lightness; markers and dashes repeat the distinction.
+COLOURS = ("#0072B2", "#E69F00", "#000000", "#CC79A7", "#009E73", "#56B4E9")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+LINES = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1)), "-")
+
+
+def new_figure(width: float, height: float, *, layout: str | None = "constrained") -> "Figure":
+    """An empty matplotlib figure of this size in inches, apart from pyplot: to draw on and to save without a screen."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout=layout)  # type: ignore[arg-type]
+
+
+def ratios(found: OrderProfile | GradientStatistics) -> np.ndarray:
+    """The orders as shares of the largest one, from 0 to 1."""
+    return np.asarray(found.orders) / max(found.n_players - 2, 1)
+
+
+def order_label(found: Iterable[OrderProfile | GradientStatistics]) -> str:
+    """The label of an axis of `ratios`."""
+    largest = {each.n_players - 2 for each in found}
+    share = f"n − 2 = {largest.pop()}" if len(largest) == 1 else "n − 2"
+    return f"order: context size m as a share of the largest, {share}"
+
+
+def edges(centres: np.ndarray) -> np.ndarray:
+    """Borders halfway between neighbours; the outer cells are as wide as their inner halves allow."""
+    if len(centres) == 1:
+        return np.array([centres[0] - 0.5, centres[0] + 0.5])
+    middle = (centres[1:] + centres[:-1]) / 2
+    return np.concatenate([[2 * centres[0] - middle[0]], middle, [2 * centres[-1] - middle[-1]]])

@@ -1,0 +1,39 @@
+"""The course of a training run."""
+
+from typing import TYPE_CHECKING
+
+from interjax.plots._style import COLOURS, LINES, MARKERS
+from interjax.training._loop import TrainingLog
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def training(axes: "Axes", log: TrainingLog) -> "Axes":
+    """Draw a training run: loss and, on a second axis, test accuracy after each epoch.
+
+    Args:
+        axes: where to draw.
+        log: what `ij.training.train` returned.
+
+    Returns:
+        The same Axes.
+
+    Example:
+        >>> import interjax as ij, matplotlib.pyplot as plt, numpy as np
+        >>> log = ij.training.TrainingLog(np.array([5, 10]), np.array([2.0, 1.0]), np.array([0.4, 0.7]))
+        >>> ij.plots.training(plt.figure().subplots(), log).get_xlabel()
+        'optimizer step'
+    """
+    lines = axes.plot(log.step, log.loss, color=COLOURS[0], marker=MARKERS[0], markersize=4, label="training loss")
+    axes.set_xlabel("optimizer step")
+    axes.set_ylabel("training loss (nats)")
+    axes.spines["top"].set_visible(False)
+    if log.test_accuracy is not None:
+        right = axes.twinx()
+        style = {"color": COLOURS[1], "marker": MARKERS[1], "linestyle": LINES[1], "markersize": 4}
+        lines += right.plot(log.step, log.test_accuracy, label="test accuracy", **style)
+        right.set_ylabel("test accuracy")
+        right.spines["top"].set_visible(False)
+    axes.legend(handles=lines, frameon=False, loc="center right")
+    return axes

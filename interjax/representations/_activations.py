@@ -1,0 +1,249 @@
+"""The activations of any layers of a network over a data set: run on the device in batches, kept on the host."""
+
+import collections
+import dataclasses
+import functools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import flax.linen
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jaxtyping import Array
+
+from interjax._core._checks import check_positive
+from interjax.games._models import as_apply
+from interjax.representations._listening import listen
+
+Layer = Callable[[Any, Array], Any]
+Functions = tuple[tuple[str, Layer], ...]
+
+_PROBE = 7919  # rows of an abstract batch: an axis of this length is the batch's
+_OUTPUT = "output"
+_BATCH_BYTES = 1 << 28  # of everything that the layers give for a batch
+_LARGEST_BATCHES = {"cpu": 512}  # a larger one gains nothing there
+_LARGEST_BATCH = 8192
+
+
+def activations(
+    model: Any,
+    x: Any,
+    *,
+    layers: str | Sequence[str] | Mapping[str, Layer] | None = None,
+    batch_size: int | None = None,
+) -> dict[str, np.ndarray]:
+    """What the layers of a network give for every input, in evaluation mode.
+
+    A layer's name is its path: "layers.0", "head.quantisers.2", "Dense_0", "Block_1.Conv_0"; "output" is the whole
+    network. A layer that is called several times has a name for each call, "dropout[0]", "dropout[1]"; one that
+    returns a tuple or dictionary has one for each entry, "block.0". A linear layer's output is what comes before the
+    activation function. What comes after it is an output of a quantiser, of dropout, or of a method `hidden` that an
+    nnx module calls, as the perceptrons of `ij.networks` do: "hidden.0" is the input, "hidden.1" the first hidden
+    layer.
+
+    Args:
+        model: an nnx module or (Linen module, variables); with functions as layers also (function, params). It is
+            left as it is, mode and random streams included.
+        x: inputs (N, ...) in the form that the network takes.
+        layers: one name, several, or None for all whose first axis is the batch. A mapping from names to
+            functions(model, x) -> (batch, ...) reaches what no layer returns; they get the model in the form given,
+            an nnx module in evaluation mode. What an nnx module calls inside a transformation, such as `nnx.scan`
+            or `jax.checkpoint`, has no name.
+        batch_size: inputs a batch; by default as many as fit 256 MB, at most 512 on a CPU and 8192 elsewhere.
+
+    Returns:
+        For each name the activations, (N, ...); floating numbers narrower than 32 bits become float32. NaN stays.
+
+    Raises:
+        ValueError: an unknown name (the message lists the known ones), no inputs, inputs that the network does not
+            take, or a function that does not return an array with one row for each input.
+
+    Example:
+        >>> from interjax import networks
+        >>> network = networks.build("quantised_mlp", (4,), 2, hidden=(5, 3))
+        >>> found = activations(network, np.ones((6, 4)), layers=["hidden.2", "output"])
+        >>> {name: values.shape for name, values in found.items()}
+        {'hidden.2': (6, 3), 'output': (6, 2)}
+    """
+    x = _check_inputs(x)
+    network, params = _network_of(model)
+    functions = _functions_of(layers)
+    known = _known_layers(network, functions, params, x)
+    names = _chosen(layers, known)
+    size = _default_batch(known, x) if batch_size is None else check_positive("batch_size", batch_size)
+    kept: dict[str, np.ndarray] = {}
+    for start, batch in _batches(x, min(size, len(x))):
+        for name, values in zip(names, _run(network, functions, names, params, batch), strict=True):
+            rows = np.asarray(values)[: len(x) - start]
+            if name not in kept:
+                kept[name] = np.empty((len(x), *rows.shape[1:]), rows.dtype)
+            kept[name][start : start + len(rows)] = rows
+    return kept
+
+
+class _Call(NamedTuple):
+    """The path of a layer and what it returned."""
+
+    path: str
+    returned: Any
+
+
+@dataclasses.dataclass(frozen=True)
+class _Network:
+    """A network apart from its parameters; two of one architecture compare equal, so new weights do not retrace.
+
+    kind: "nnx", "linen" or "function". apply: what `as_apply` makes of it.
+    """
+
+    kind: str
+    apply: Any
+
+    def calls(self, params: Any, x: Array, functions: Functions) -> list[_Call]:
+        """What the functions return for a batch, or where there are none all layers, in the order of their calls."""
+        if functions:
+            given = nnx.merge(self.apply.graphdef, params) if self.kind == "nnx" else self._pair(params)
+            return [_Call(name, function(given, x)) for name, function in functions]
+        if self.kind == "nnx":
+            model = nnx.merge(self.apply.graphdef, params)
+            with listen(model) as heard:
+                output = model(x, **dict(self.apply.switches))
+            return [*(_Call(*each) for each in heard if each[0]), _Call(_OUTPUT, output)]
+        if self.kind == "linen":
+            return self._linen_calls(params, x)
+        raise ValueError("a function has no layers by name: pass layers={'name': function((function, params), x)}")
+
+    def _pair(self, params: Any) -> tuple[Any, Any]:
+        return (self.apply.module if self.kind == "linen" else self.apply), params
+
+    def _linen_calls(self, params: Any, x: Array) -> list[_Call]:
+        module, variables = self._pair(params)
+        variables = {name: values for name, values in variables.items() if name != "intermediates"}
+        switches = dict(self.apply.switches)
+        _, found = module.apply(variables, x, capture_intermediates=True, mutable=["intermediates"], **switches)
+        calls = list(_walk(found["intermediates"], ()))
+        return [each for each in calls if each.path != _OUTPUT] + [each for each in calls if each.path == _OUTPUT]
+
+
+def _walk(found: Any, path: tuple[str, ...]) -> Iterator[_Call]:
+    """The calls and sown values in a tree of Linen's intermediates."""
+    if isinstance(found, Mapping):
+        for name, inner in found.items():
+            yield from _walk(inner, path if name == "__call__" else (*path, name))
+    else:
+        for returned in found if isinstance(found, tuple) else (found,):
+            yield _Call(".".join(path) or _OUTPUT, returned)
+
+
+def _named(calls: Sequence[_Call]) -> dict[str, Array]:
+    """Every array that was returned, by its name."""
+    counts = collections.Counter(call.path for call in calls)
+    number: collections.Counter = collections.Counter()
+    named = {}
+    for path, returned in calls:
+        name = path if counts[path] == 1 else f"{path}[{number[path]}]"
+        number[path] += 1
+        for place, value in jax.tree_util.tree_leaves_with_path(returned):
+            if isinstance(value, jax.Array):
+                entry = jax.tree_util.keystr(place, simple=True, separator=".")
+                named[f"{name}.{entry}" if place else name] = value
+    return named
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _run(network: _Network, functions: Functions, names: tuple[str, ...], params: Any, x: Array) -> list[Array]:
+    named = _named(network.calls(params, x, functions))
+    return [_at_least_float32(named[name]) for name in names]
+
+
+def _at_least_float32(values: Array) -> Array:
+    narrow = jnp.issubdtype(values.dtype, jnp.floating) and values.dtype.itemsize < 4
+    return values.astype(jnp.float32) if narrow else values
+
+
+def _network_of(model: Any) -> tuple[_Network, Any]:
+    if isinstance(model, nnx.Module):
+        kind = "nnx"
+    elif isinstance(model, tuple) and len(model) == 2:
+        kind = "linen" if isinstance(model[0], flax.linen.Module) else "function"
+    else:
+        raise ValueError(
+            "expected a network as an nnx.Module, (Linen module, variables) or (function, params); got "
+            f"{type(model).__name__}"
+        )
+    apply, params = as_apply(model)
+    return _Network(kind, apply), params
+
+
+def _functions_of(layers: Any) -> Functions:
+    if not isinstance(layers, Mapping):
+        return ()
+    if not layers or not all(isinstance(name, str) and callable(each) for name, each in layers.items()):
+        raise ValueError(f"layers as a mapping goes from names to functions(model, x) -> array, got {layers!r}")
+    return tuple(layers.items())
+
+
+def _known_layers(network: _Network, functions: Functions, params: Any, x: Any) -> dict[str, jax.ShapeDtypeStruct]:
+    """What each layer gives for a batch of `_PROBE` inputs, without computing it."""
+    shapes, tree = jax.tree.flatten(jax.eval_shape(lambda params: params, params))
+    row = jax.ShapeDtypeStruct((_PROBE, *x.shape[1:]), jnp.result_type(x))
+    try:
+        found = _probe(network, functions, tree, tuple(shapes), row)
+    except Exception as error:
+        raise ValueError(
+            f"the network or a layer's function fails on inputs of shape {('batch', *x.shape[1:])}, {x.dtype}: {error}"
+        ) from error
+    known = {name: shape for name, shape in found.items() if shape.shape[:1] == (_PROBE,)}
+    for name, _ in functions:
+        if name not in known:
+            raise ValueError(
+                f"the function of the layer {name!r} must return one array with a row for each input; its arrays for a "
+                f"batch of {_PROBE} are {', '.join(f'{each} {shape.shape}' for each, shape in found.items()) or 'none'}"
+            )
+    return known
+
+
+@functools.lru_cache(maxsize=64)
+def _probe(network: _Network, functions: Functions, tree: Any, shapes: tuple, row: jax.ShapeDtypeStruct) -> dict:
+    names: list[str] = []
+
+    def trace(params: Any, x: Array) -> list[Array]:
+        named = _named(network.calls(params, x, functions))
+        names.extend(named)
+        return list(named.values())
+
+    return dict(zip(names, jax.eval_shape(trace, tree.unflatten(shapes), row), strict=False))
+
+
+def _chosen(layers: Any, known: Mapping[str, Any]) -> tuple[str, ...]:
+    if layers is None:
+        return tuple(known)
+    names = (layers,) if isinstance(layers, str) else tuple(dict.fromkeys(layers))
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        came = f"unknown layers {', '.join(map(repr, unknown))}" if names else "no layers"
+        raise ValueError(f"{came}: this network has {', '.join(known)}")
+    return names
+
+
+def _check_inputs(x: Any) -> Any:
+    x = x if isinstance(x, jax.Array) else np.asarray(x)
+    if not (x.dtype.kind in "biuf" or jnp.issubdtype(x.dtype, np.floating)):
+        raise ValueError(f"expected inputs as an array of numbers (N, ...), got dtype {x.dtype}")
+    if x.ndim == 0 or len(x) == 0:
+        raise ValueError(f"expected inputs of shape (N, ...), at least one; got shape {x.shape}")
+    return x
+
+
+def _default_batch(known: Mapping[str, jax.ShapeDtypeStruct], x: Any) -> int:
+    a_row = sum(math.prod(each.shape[1:]) * each.dtype.itemsize for each in (*known.values(), x))
+    return max(1, min(_BATCH_BYTES // max(a_row, 1), _LARGEST_BATCHES.get(jax.default_backend(), _LARGEST_BATCH)))
+
+
+def _batches(x: Any, size: int) -> Iterator[tuple[int, Any]]:
+    """Batches of one shape, each with the number of its first input; the last one repeats the last input."""
+    for start in range(0, len(x), size):
+        rows = x[start : start + size]
+        yield start, rows if len(rows) == size else x[np.minimum(np.arange(start, start + size), len(x) - 1)]

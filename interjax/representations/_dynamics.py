@@ -1,0 +1,164 @@
+"""The complexity of the layers of a network over its training."""
+
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Array
+
+from interjax._core._keys import check_key
+from interjax._core._results import Saved, result, static_field
+from interjax._engine._folders import RunFolder, fingerprint
+from interjax.pid._complexity import Complexity, representational_complexity
+from interjax.pid._invariants import shannon_invariants
+from interjax.pid._subsets import SubsetComplexity, subset_complexity
+from interjax.representations._layers import EXACT_NEURONS, Limits, layer_symbols
+from interjax.training._over_checkpoints import measured_once, networks_of_run
+
+
+@result
+class ComplexityDynamics(Saved):
+    """How complex the representations of layers are at checkpoints of a training run.
+
+    Attributes:
+        steps: optimizer steps, (checkpoints,).
+        layers: names.
+        complexity: C of each layer, or its mean over random subsets of more than five neurons, (checkpoints, layers).
+        stderr: its standard error, (checkpoints, layers).
+        null_complexity: mean C of shuffled labels, (checkpoints, layers); NaN for subsets.
+        information: plug-in I in bits, null_information: its mean over shuffled labels, coverage: estimated probability
+            that a new sample is of a realisation seen before; of subsets the means, (checkpoints, layers).
+        by_degree: information in bits by degree of synergy 1, 2, ..., (checkpoints, layers, degrees); NaN beyond n.
+        redundancy, vulnerability: mean degrees r and v of the whole layer, (checkpoints, layers).
+        reliable: the verdict on C, of all subsets, bool (checkpoints, layers).
+    """
+
+    steps: np.ndarray
+    layers: tuple[str, ...] = static_field()
+    complexity: np.ndarray
+    stderr: np.ndarray
+    null_complexity: np.ndarray
+    information: np.ndarray
+    null_information: np.ndarray
+    coverage: np.ndarray
+    by_degree: np.ndarray
+    redundancy: np.ndarray
+    vulnerability: np.ndarray
+    reliable: np.ndarray
+
+
+def checkpoint_complexity(
+    key: Array,
+    checkpoints: str | os.PathLike | Mapping[int, Any],
+    x: Any,
+    labels: Any,
+    *,
+    layers: str | Sequence[str] | None = None,
+    steps: Sequence[int] | None = None,
+    levels: int | None = None,
+    limits: Limits = "data",
+    size: int = 5,
+    count: int = 26,
+    resamples: int = 8,
+    folder: str | os.PathLike | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> ComplexityDynamics:
+    """Representational complexity of layers at every checkpoint of a training run.
+
+    Args:
+        key: a `jax.random.key`, the same at every checkpoint: the same subsets, shuffles and halves.
+        checkpoints: what `ij.training.train(..., spec=spec, checkpoint_folder=..., keep=None)` wrote, or optimizer
+            step -> network. Space them logarithmically.
+        x, labels: inputs (N, ...) and their symbols (N,), as a rule the training data.
+        layers, levels, limits, size, count, resamples: as for `layer_complexity`.
+        steps: the checkpoints to measure; None = all of them.
+        folder: keeps each measured checkpoint; a call with the same settings goes on where an earlier one stopped.
+        progress: called with (checkpoints done, checkpoints in all).
+
+    Returns:
+        `ComplexityDynamics`.
+
+    Raises:
+        ValueError: steps that there are none of, a `folder` that holds other measurements; and as `layer_complexity`.
+
+    Example:
+        >>> import interjax as ij, jax
+        >>> data = ij.datasets.digits()
+        >>> networks = {step: ij.networks.build("quantised_mlp", (8, 8, 1), 10, hidden=(3, 2), levels=4, seed=step)
+        ...             for step in (0, 10)}
+        >>> found = ij.representations.checkpoint_complexity(
+        ...     jax.random.key(0), networks, data.train_x, data.train_y, resamples=2)
+        >>> found.complexity.shape, found.by_degree.shape
+        ((2, 2), (2, 2, 3))
+
+    References:
+        Ehrlich et al., TMLR 2023, arXiv:2209.10438, section 4.
+    """
+    check_key(key)
+    how: dict[str, Any] = {"levels": levels, "limits": limits, "size": size, "count": count, "resamples": resamples}
+    chosen = layers if layers is None or isinstance(layers, str) else tuple(layers)
+    settings = how | {"layers": chosen, "data": fingerprint((x, np.asarray(labels))), "key": fingerprint(key)}
+    run = None if folder is None else RunFolder(folder, settings)
+    wanted, networks = networks_of_run(checkpoints, steps)
+    found = []
+    for step, model in networks:
+        found.append(measured_once(run, step, model, lambda model=model: _measure(key, model, x, labels, chosen, how)))
+        if progress is not None:
+            progress(len(found), len(wanted))
+    stacked = {name: np.stack([each[name] for each in found]) for name in found[0] if name != "layers"}
+    return ComplexityDynamics(steps=np.array(wanted), layers=tuple(found[0]["layers"].tolist()), **stacked)
+
+
+def _measure(key: Array, model: Any, x: Any, labels: Any, layers: Any, how: dict[str, Any]) -> dict[str, np.ndarray]:
+    """The measures of one checkpoint by their names in `ComplexityDynamics`."""
+    symbols = layer_symbols(model, x, layers=layers, levels=how["levels"], limits=how["limits"])
+    subsets = {"size": how["size"], "count": how["count"]}
+    rows = {}
+    for name, each in symbols.items():
+        if each.shape[1] == 1:
+            continue
+        if each.shape[1] <= EXACT_NEURONS:
+            found = _row(representational_complexity(each, labels, key=key, resamples=how["resamples"]))
+        else:
+            found = _row_of_subsets(subset_complexity(key, each, labels, **subsets))
+        invariants = shannon_invariants(each, labels, key=key, resamples=0)
+        rows[name] = found | {"redundancy": invariants.redundancy, "vulnerability": invariants.vulnerability}
+    if not rows:
+        raise ValueError(f"no complexity of layers of one neuron each: {', '.join(symbols)}; name other layers")
+    degrees = max(len(row["by_degree"]) for row in rows.values())
+    for row in rows.values():
+        row["by_degree"] = np.pad(row["by_degree"], (0, degrees - len(row["by_degree"])), constant_values=np.nan)
+    columns = {name: np.stack([row[name] for row in rows.values()]) for name in next(iter(rows.values()))}
+    return {"layers": np.array(list(rows)), **columns}
+
+
+def _row(found: Complexity) -> dict[str, Any]:
+    return {
+        "complexity": found.value,
+        "stderr": np.nan if found.stderr is None else found.stderr,
+        "null_complexity": _mean(found.null_complexity),
+        "information": found.information,
+        "null_information": _mean(found.null_information),
+        "coverage": found.coverage,
+        "by_degree": found.by_degree,
+        "reliable": found.reliable,
+    }
+
+
+def _row_of_subsets(found: SubsetComplexity) -> dict[str, Any]:
+    return {
+        "complexity": found.value,
+        "stderr": found.stderr,
+        "null_complexity": np.nan,
+        "information": np.mean(found.informations),
+        "null_information": _mean(found.null_informations),
+        "coverage": _mean(found.coverages),
+        "by_degree": np.mean(found.by_degree, axis=0),
+        "reliable": found.reliable,
+    }
+
+
+def _mean(values: np.ndarray | None) -> float:
+    return math.nan if values is None else float(np.mean(values))

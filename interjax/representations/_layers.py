@@ -1,0 +1,157 @@
+"""Representations of hidden layers: their activations, and how complex they are over layers and training."""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from flax import nnx
+from jaxtyping import Array
+
+from interjax._core._keys import check_key
+from interjax.networks._quantised import Quantiser
+from interjax.pid._complexity import Complexity, representational_complexity
+from interjax.pid._quantise import quantise
+from interjax.pid._subsets import SubsetComplexity, subset_complexity
+from interjax.representations._activations import activations
+
+_MOST_SYMBOLS = 256  # distinct values of a neuron that is taken for quantised
+EXACT_NEURONS = 5  # neurons of which C is computed at once
+
+Limits = tuple[float, float] | str
+
+
+def quantised_layers(model: Any) -> list[str]:
+    """Names of the quantisers of an nnx network, in the order of its attributes; empty for other networks.
+
+    Example:
+        >>> import interjax as ij
+        >>> quantised_layers(ij.networks.build("quantised_mlp", (4,), 2, hidden=(6, 3)))
+        ['quantisers.0', 'quantisers.1']
+    """
+    if not isinstance(model, nnx.Module):
+        return []
+    found = [path for path, module in nnx.iter_modules(model) if isinstance(module, Quantiser)]
+    return [".".join(map(str, path)) for path in sorted(found, key=lambda path: [str(part).zfill(6) for part in path])]
+
+
+def layer_symbols(
+    model: Any,
+    x: Any,
+    *,
+    layers: str | Sequence[str] | None = None,
+    levels: int | None = None,
+    limits: Limits = "data",
+    batch_size: int | None = None,
+) -> dict[str, np.ndarray]:
+    """The quantised activations of layers over a data set, as integers that can be counted.
+
+    Args:
+        model: an nnx module or (Linen module, variables), evaluated: quantisers round to the nearest level.
+        x: inputs (N, ...).
+        layers: names as `activations` gives them; by default all quantisers of the network.
+        levels: None where the layers are quantised: their distinct values are the symbols. A number quantises the
+            layers of a network that was trained without; this is warned of, since it changes the question.
+        limits: of the levels, (low, high) or "data" for the least and greatest value of each neuron.
+        batch_size: inputs that go through the network at once.
+
+    Returns:
+        For each layer integers (N, neurons); activations of more axes are flattened.
+
+    Raises:
+        ValueError: a network without quantisers and no `layers`; unknown layers; activations that are not finite; more
+            than 256 distinct values of a neuron without `levels`.
+
+    Example:
+        >>> import interjax as ij, numpy as np
+        >>> network = ij.networks.build("quantised_mlp", (4,), 2, hidden=(6, 3), levels=4)
+        >>> found = layer_symbols(network, np.ones((5, 4)))
+        >>> {name: symbols.shape for name, symbols in found.items()}
+        {'quantisers.0': (5, 6), 'quantisers.1': (5, 3)}
+    """
+    names = quantised_layers(model) if layers is None else [layers] if isinstance(layers, str) else list(layers)
+    if not names:
+        raise ValueError(
+            "this network has no quantisers: name the layers and give levels= to quantise them after training, or "
+            'train a quantised one such as ij.networks.build("quantised_mlp", ...)'
+        )
+    found = activations(model, x, layers=names, batch_size=batch_size)
+    return {name: _symbols(name, values.reshape(len(values), -1), levels, limits) for name, values in found.items()}
+
+
+def _symbols(name: str, values: np.ndarray, levels: int | None, limits: Limits) -> np.ndarray:
+    is_finite = np.isfinite(values)
+    if not is_finite.all():
+        raise ValueError(
+            f"layer {name} has {np.sum(~is_finite):,} of {values.size:,} activations that are not finite: no "
+            "complexity is defined for them; check the network"
+        )
+    if levels is None:
+        columns = [np.unique(column, return_inverse=True) for column in values.T]
+        if max(len(distinct) for distinct, _ in columns) > _MOST_SYMBOLS:
+            raise ValueError(
+                f"layer {name} is not quantised: a neuron has more than {_MOST_SYMBOLS} distinct values; give levels= "
+                "(and limits=) to quantise it after training"
+            )
+        return np.stack([codes for _, codes in columns], axis=1).astype(np.int32)
+    codes = quantise(values, levels, limits)
+    warnings.warn(
+        f"layer {name} is quantised to {levels} levels after training: what is measured is the information of the "
+        "rounded activations, not of those that the network computes with",
+        stacklevel=4,
+    )
+    return codes
+
+
+def layer_complexity(
+    key: Array,
+    model: Any,
+    x: Any,
+    labels: Any,
+    *,
+    layers: str | Sequence[str] | None = None,
+    levels: int | None = None,
+    limits: Limits = "data",
+    size: int = 5,
+    count: int = 26,
+    resamples: int = 8,
+    batch_size: int | None = None,
+) -> dict[str, Complexity | SubsetComplexity]:
+    """Representational complexity of layers about the labels: exact for up to five neurons, else by random subsets.
+
+    Args:
+        key: a `jax.random.key`, of shuffles, halves and subsets.
+        model, x, layers, levels, limits, batch_size: as for `layer_symbols`.
+        labels: (N,) class numbers, or any symbols that the layers shall be informative about.
+        size, count: neurons of a random subset, and how many subsets, of layers with more than five neurons.
+        resamples: of `ij.pid.representational_complexity`, for layers of up to five.
+
+    Returns:
+        Layer -> `Complexity` or `SubsetComplexity`. Layers of a single neuron are left out with a warning.
+
+    Raises:
+        ValueError: as `layer_symbols`, `ij.pid.representational_complexity` and `ij.pid.subset_complexity`.
+
+    Example:
+        >>> import interjax as ij, jax
+        >>> data = ij.datasets.digits()
+        >>> network = ij.networks.build("quantised_mlp", (8, 8, 1), 10, hidden=(10, 3), levels=4)
+        >>> found = ij.representations.layer_complexity(
+        ...     jax.random.key(0), network, data.train_x, data.train_y, layers="quantisers.1")
+        >>> found["quantisers.1"].n_sources
+        3
+
+    References:
+        Ehrlich et al., TMLR 2023, arXiv:2209.10438.
+    """
+    check_key(key)
+    symbols = layer_symbols(model, x, layers=layers, levels=levels, limits=limits, batch_size=batch_size)
+    found = {}
+    for name, each in symbols.items():
+        if each.shape[1] == 1:
+            warnings.warn(f"layer {name} has one neuron, of which there is no complexity: left out", stacklevel=2)
+        elif each.shape[1] <= EXACT_NEURONS:
+            found[name] = representational_complexity(each, labels, key=key, resamples=resamples)
+        else:
+            found[name] = subset_complexity(key, each, labels, size=size, count=count)
+    return found

@@ -1,0 +1,274 @@
+"""Transforms of tables of 2**n values: Moebius, OR and Walsh-Hadamard, each with its inverse.
+
+A table holds v(S) for every coalition S of n players: bit i of the index is player i, so index 5 is {0, 2}.
+
+Precision: NumPy arrays and Python lists are computed in float64 and come back as NumPy float64 arrays, whatever the
+global JAX settings are. A `jax.Array` (traced ones too, so jit, vmap and grad work) comes back as a `jax.Array` of its
+own dtype; integers become JAX's default float. NaN spreads to every output that depends on it.
+
+Every transform adds and subtracts n 2**n / 2 pairs, player by player: integers that fit the mantissa stay exact, and a
+player that changes nothing has effects of exactly 0.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+
+from interjax.tables._sweeps import sweep
+
+_LEAST_BYTES_FOR_NUMPY = 1 << 23  # of a `jax.Array` in the memory of the CPU
+
+
+def real_table(table: Any) -> Any:
+    """A table as a floating array: float64 NumPy, or for a `jax.Array` a `jax.Array`; ValueError if it is not real."""
+    if isinstance(table, jax.Array):
+        array = table
+    else:
+        try:
+            array = np.asarray(table)
+        except ValueError as error:
+            raise ValueError(f"expected a table of 2**n real numbers; what came is no array: {error}") from None
+    if not (array.dtype.kind in "biuf" or jnp.issubdtype(array.dtype, np.floating)):
+        raise ValueError(
+            f"expected a table of real numbers, came dtype {array.dtype}: pass one real number for each coalition "
+            "(for a complex or vector-valued output, choose a component first)"
+        )
+    if isinstance(array, np.ndarray):
+        return array.astype(np.float64, copy=False)
+    return array if jnp.issubdtype(array.dtype, np.floating) else array.astype(jnp.result_type(float))
+
+
+def n_players_of(table: Any) -> int:
+    """The number n of players of a table whose last axis has 2**n values; ValueError if that is no power of two."""
+    shape = np.shape(table)
+    length = shape[-1] if shape else 0
+    if length == 0 or length & (length - 1):
+        below = 1 << max(length.bit_length() - 1, 0)
+        came = f"{length} along the last axis of shape {shape}" if shape else "a scalar"
+        raise ValueError(
+            f"expected a table of 2**n values on its last axis ({below} or {2 * below}, say), came {came}: give one "
+            "value for every coalition, the empty one first, bit i of the index being player i"
+        )
+    return length.bit_length() - 1
+
+
+def moebius(table: Any) -> Any:
+    """Harsanyi dividends (AND interactions, Moebius transform) of a game.
+
+    a(S) = sum over L in S of (-1)^(|S|-|L|) v(L), so that v(S) = sum over L in S of a(L).
+
+    Args:
+        table: real values v(S), shape (..., 2**n), bit i of the index = player i; leading axes are independent games.
+
+    Returns:
+        a(S) in the same shape and order; float64 NumPy, or a `jax.Array` of the table's dtype if that is what came.
+
+    Raises:
+        ValueError: the last axis is no power of two long, or the values are not real numbers.
+
+    Example:
+        >>> import interjax as ij
+        >>> ij.moebius([0, 1, 2, 5])  # v({0, 1}) = 5 is 2 more than the players' own 1 and 2
+        array([0., 1., 2., 2.])
+
+    References:
+        Harsanyi 1963; Zhou et al., AAAI 2024, arXiv:2302.13091 (AND interaction).
+    """
+    return _moebius(table)
+
+
+def inverse_moebius(dividends: Any) -> Any:
+    """The game with these Harsanyi dividends (zeta transform), the inverse of `moebius`.
+
+    v(S) = sum over L in S of a(L).
+
+    Args:
+        dividends: real values a(S), shape (..., 2**n), bit i of the index = player i.
+
+    Returns:
+        v(S) in the same shape and order; float64 NumPy, or a `jax.Array` of the same dtype if that is what came.
+
+    Raises:
+        ValueError: the last axis is no power of two long, or the values are not real numbers.
+
+    Example:
+        >>> import interjax as ij
+        >>> ij.inverse_moebius([0, 1, 2, 2])
+        array([0., 1., 2., 5.])
+
+    References:
+        Harsanyi 1963; Zhou et al., AAAI 2024, arXiv:2302.13091 (faithfulness of AND interactions).
+    """
+    return _inverse_moebius(dividends)
+
+
+def or_interactions(table: Any) -> Any:
+    """OR interactions of a game: effects that any one player of S brings about alone.
+
+    I_or(S) = -sum over L in S of (-1)^(|S|-|L|) v(N minus L) for S not empty, and I_or(empty) = v(empty).
+
+    Args:
+        table: real values v(S), shape (..., 2**n), bit i of the index = player i; leading axes are independent games.
+
+    Returns:
+        I_or(S) in the same shape and order; float64 NumPy, or a `jax.Array` of the table's dtype if that is what came.
+
+    Raises:
+        ValueError: the last axis is no power of two long, or the values are not real numbers.
+
+    Example:
+        >>> import interjax as ij
+        >>> ij.or_interactions([0, 3, 3, 3])  # 3 as soon as either player is there
+        array([0., 0., 0., 3.])
+
+    References:
+        Li and Zhang 2023, arXiv:2304.13312 (OR interaction).
+    """
+    return _or_interactions(table)
+
+
+def inverse_or_interactions(effects: Any) -> Any:
+    """The game with these OR interactions, the inverse of `or_interactions`.
+
+    v(S) = I_or(empty) + sum over L that meet S of I_or(L).
+
+    Args:
+        effects: real values I_or(S), shape (..., 2**n), bit i of the index = player i.
+
+    Returns:
+        v(S) in the same shape and order; float64 NumPy, or a `jax.Array` of the same dtype if that is what came.
+
+    Raises:
+        ValueError: the last axis is no power of two long, or the values are not real numbers.
+
+    Example:
+        >>> import interjax as ij
+        >>> ij.inverse_or_interactions([0, 0, 0, 3])
+        array([0., 3., 3., 3.])
+
+    References:
+        Li and Zhang 2023, arXiv:2304.13312 (faithfulness of OR interactions).
+    """
+    return _inverse_or_interactions(effects)
+
+
+def walsh_hadamard(table: Any) -> Any:
+    """Walsh-Hadamard (Fourier) coefficients of a game.
+
+    w(S) = 2^-n * sum over L of (-1)^|L and S| v(L), so that v(L) = sum over S of (-1)^|L and S| w(S);
+    w(empty) is the mean of v, and sum w^2 is the mean of v^2.
+
+    Args:
+        table: real values v(S), shape (..., 2**n), bit i of the index = player i; leading axes are independent games.
+
+    Returns:
+        w(S) in the same shape and order; float64 NumPy, or a `jax.Array` of the table's dtype if that is what came.
+
+    Raises:
+        ValueError: the last axis is no power of two long, or the values are not real numbers.
+
+    Example:
+        >>> import interjax as ij
+        >>> ij.walsh_hadamard([1, -1, -1, 1])  # the parity of two players
+        array([0., 0., 0., 1.])
+
+    References:
+        O'Donnell, Analysis of Boolean Functions, 2014, section 1.2.
+    """
+    return _walsh_hadamard(table)
+
+
+def inverse_walsh_hadamard(coefficients: Any) -> Any:
+    """The game with these Walsh-Hadamard coefficients, the inverse of `walsh_hadamard`.
+
+    v(L) = sum over S of (-1)^|L and S| w(S).
+
+    Args:
+        coefficients: real values w(S), shape (..., 2**n), bit i of the index = player i.
+
+    Returns:
+        v(L) in the same shape and order; float64 NumPy, or a `jax.Array` of the same dtype if that is what came.
+
+    Raises:
+        ValueError: the last axis is no power of two long, or the values are not real numbers.
+
+    Example:
+        >>> import interjax as ij
+        >>> ij.inverse_walsh_hadamard([0, 0, 0, 1])
+        array([ 1., -1., -1.,  1.])
+
+    References:
+        O'Donnell, Analysis of Boolean Functions, 2014, section 1.2.
+    """
+    return _inverse_walsh_hadamard(coefficients)
+
+
+def _of_any_array(transform: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The transform of a table after checks: NumPy as it is, a `jax.Array` compiled or by NumPy."""
+    compiled = jax.jit(transform)
+
+    def transformed(table: Any) -> Any:
+        values = real_table(table)
+        n_players_of(values)
+        if isinstance(values, np.ndarray):
+            return transform(values)
+        if _numpy_is_faster(values):
+            return jax.device_put(transform(np.asarray(values)), values.sharding)
+        return compiled(values)
+
+    return transformed
+
+
+def _numpy_is_faster(values: jax.Array) -> bool:
+    """Whether the values lie where NumPy can take them, fill more than a cache, and keep their precision outside JAX.
+
+    XLA writes a whole table for every two players and compiles for each shape; NumPy's blocks stay within the cache.
+    """
+    if isinstance(values, Tracer) or values.nbytes < _LEAST_BYTES_FOR_NUMPY or len(values.devices()) > 1:
+        return False
+    precise = values.dtype == np.float32 or (values.dtype == np.float64 and jax.config.read("jax_enable_x64"))
+    return precise and next(iter(values.devices())).platform == "cpu"
+
+
+@_of_any_array
+def _moebius(values: Any) -> Any:
+    return sweep(values, "subtract")
+
+
+@_of_any_array
+def _inverse_moebius(dividends: Any) -> Any:
+    return sweep(dividends, "add")
+
+
+@_of_any_array
+def _or_interactions(values: Any) -> Any:
+    effects = sweep(values, "subtract", complement=True, negative=True)
+    if isinstance(effects, np.ndarray):
+        effects[..., :1] = values[..., :1]
+        return effects
+    return jnp.concatenate([values[..., :1], effects[..., 1:]], axis=-1)
+
+
+@_of_any_array
+def _inverse_or_interactions(effects: Any) -> Any:
+    inside = sweep(effects, "add")  # sum over the L inside S
+    # The L that meet S are all L except those inside the complement of S, the last coalition less S.
+    values = inside[..., -1:] - inside[..., ::-1]
+    values += effects[..., :1]
+    return values
+
+
+@_of_any_array
+def _walsh_hadamard(values: Any) -> Any:
+    coefficients = sweep(values, "butterfly")
+    coefficients *= 0.5 ** n_players_of(values)
+    return coefficients
+
+
+@_of_any_array
+def _inverse_walsh_hadamard(coefficients: Any) -> Any:
+    return sweep(coefficients, "butterfly")

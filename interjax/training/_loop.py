@@ -1,0 +1,311 @@
+"""Training of Flax nnx networks, resumed bit for bit after a kill, and networks on disk."""
+
+import contextlib
+import functools
+import hashlib
+import json
+import math
+import os
+import warnings
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+from jaxtyping import Array
+
+from interjax._core._checks import check_positive
+from interjax._core._results import Saved, result
+from interjax.datasets._dataset import Dataset
+from interjax.networks._spec import NetworkSpec
+from interjax.training import _checkpoints
+from interjax.training._checkpoints import Model, PathLike
+from interjax.training._losses import SteeredCrossEntropy, cross_entropy
+from interjax.training._plans import Augment
+from interjax.training._predictions import accuracy, check_examples
+from interjax.training._schedule import Schedule, schedule_of
+
+Loss = Callable[[Model, Array, Array, Array], Array]
+
+
+@result
+class TrainingLog(Saved):
+    """What a training run did, one entry for each epoch.
+
+    step: optimizer steps done at the end of the epoch, int (epochs,).
+    loss: mean training loss over the epoch's batches, in nats for cross entropy, (epochs,).
+    test_accuracy: fraction of test inputs classified correctly after the epoch, in [0, 1], (epochs,); None
+        without test data.
+    """
+
+    step: np.ndarray
+    loss: np.ndarray
+    test_accuracy: np.ndarray | None = None
+
+
+def train(
+    model: Model,
+    data: Dataset | tuple[Any, Any],
+    *,
+    key: Array,
+    optimizer: optax.GradientTransformation,
+    epochs: int | None = None,
+    steps: int | None = None,
+    batch_size: int = 128,
+    loss: Loss | None = None,
+    augment: Augment | None = None,
+    checkpoint_folder: PathLike | None = None,
+    save_every: int | None = None,
+    save_at: Iterable[int] | None = None,
+    keep: int | None = 1,
+    spec: NetworkSpec | None = None,
+    extra: dict[str, Any] | None = None,
+    metrics: PathLike | None = None,
+    on_epoch: Callable[[int, Model, TrainingLog], Any] | None = None,
+    on_checkpoint: Callable[[int, Model], Any] | None = None,
+    progress: Callable[[int, int], Any] | None = None,
+) -> TrainingLog:
+    """Train a network in place by minibatches; an interrupted run continues as if it had not been.
+
+    At step t of epoch e, rows = the next `batch_size` of a permutation drawn from (key, e), and the gradient
+    of mean(loss(model, augment(x[rows]), y[rows])) goes through `optimizer`. What an epoch has left after its
+    last full batch is skipped. A loss that is not finite stops the run with a warning.
+
+    Args:
+        model: nnx module, inputs (batch, ...) -> logits (batch, classes); its parameters are changed, its mode
+            (train or eval) is not.
+        data: a `Dataset`, or inputs (N, ...) and class indices (N,).
+        key: `jax.random.key` for the order, the augmentation and the loss.
+        optimizer: an optax transformation, e.g. `optax.adam(1e-3)`.
+        epochs: passes over the data; give either this or `steps`.
+        steps: optimizer steps.
+        batch_size: examples a step; more make a step costlier and its gradient less noisy.
+        loss: (model, x, y, key) -> (batch,), the loss of each example; `cross_entropy` by default,
+            `ModulatedCrossEntropy(...)` or `OrderWeightedCrossEntropy(...)` to steer orders.
+        augment: (key, x) -> x of the same shape, applied to each batch, e.g. `flip_and_crop`.
+        checkpoint_folder: where to save; if it holds a checkpoint of this run, the run continues from there.
+        save_every: steps between checkpoints; by default an epoch, or none but `save_at` and the last.
+        save_at: steps to save at besides, 0 for the untrained network, such as `log_spaced_steps(steps, 12)`.
+        keep: the number of checkpoints to keep, None for all.
+        spec: what the network is, so that `load_network(checkpoint_folder)` can rebuild it.
+        extra: anything of JSON types to keep beside the network.
+        metrics: a file for the log as JSON lines, one an epoch, written as the epochs end.
+        on_epoch: called with (epochs done, model, log so far) after each epoch and before its checkpoint, so
+            that a resumed run may call it again for the epoch in which it was stopped.
+        on_checkpoint: called with (steps done, model) before each checkpoint is written; also without a folder.
+        progress: called with (steps done, steps in all) after each step.
+
+    Returns:
+        Loss and test accuracy of every epoch, also of those before an interruption.
+
+    Raises:
+        ValueError: lengths that do not match, a loss of the wrong shape, or a folder with another run.
+
+    Example:
+        >>> from interjax import networks
+        >>> x = jax.random.normal(jax.random.key(0), (64, 4))
+        >>> y, model = (x[:, 0] > 0).astype(int), networks.build("mlp", (4,), 2, hidden=(8,))
+        >>> log = train(model, (x, y), key=jax.random.key(1), optimizer=optax.adam(0.1), epochs=5, batch_size=16)
+        >>> bool(log.loss[-1] < log.loss[0])
+        True
+    """
+    if isinstance(data, Dataset):
+        (x, y), test = (data.train_x, data.train_y), (data.test_x, data.test_y)
+    else:
+        (x, y), test = check_examples(*data), None
+    batch_size = min(check_positive("batch_size", batch_size), len(x))
+    per_epoch = len(x) // batch_size
+    if (epochs is None) == (steps is None):
+        raise ValueError(f"give either epochs or steps, got epochs={epochs} and steps={steps}")
+    n_steps = check_positive("steps", steps) if epochs is None else check_positive("epochs", epochs) * per_epoch
+    schedule = schedule_of(jax.random.split(key)[0], len(x), batch_size, n_steps, save_every, save_at)
+    # A view that shares the model's variables: they train, and the caller's mode stays as it is.
+    learner = nnx.with_attributes(model, deterministic=False, use_running_average=False, raise_if_not_found=False)
+    run = _Run(learner, nnx.Optimizer(learner, optimizer, wrt=nnx.Param))
+    # Bound once: otherwise most of a small network's step goes into taking the two apart and together again.
+    update = nnx.cached_partial(_make_update(loss or cross_entropy, augment), run.model, run.optimizer)
+    batch_key = jax.random.split(key)[1]
+
+    with contextlib.ExitStack() as stack:
+        write = _do_nothing
+        if checkpoint_folder is not None:
+            about = _about_run(spec, extra, x, y, key, batch_size, loss)
+            write = _open_checkpoints(stack, run, checkpoint_folder, keep, about)
+        if run.step > n_steps:
+            raise ValueError(f"{checkpoint_folder} holds {run.step} steps of this run, more than the {n_steps} asked")
+        x, y = jnp.asarray(x), jnp.asarray(y)
+
+        def step(rows: np.ndarray) -> None:
+            run.add(update(batch_key, x, y, rows))
+            if progress is not None:
+                progress(run.step, n_steps)
+
+        def end_epoch(epoch: int, log: TrainingLog) -> None:
+            if metrics is not None:
+                _write_lines(Path(metrics), log)
+            if on_epoch is not None:
+                on_epoch(epoch, model, log)
+
+        def save() -> None:
+            if on_checkpoint is not None and math.isfinite(float(run.loss_sum)):
+                on_checkpoint(run.step, model)
+            write()
+
+        log = _train_epochs(run, schedule, step, save, test, end_epoch)
+    if metrics is not None:  # also of an epoch that ended in NaN, and of a run that was finished before
+        _write_lines(Path(metrics), log)
+    return log
+
+
+class _Run:
+    """The state of a training run: network, optimizer, and what the epochs so far have shown."""
+
+    def __init__(self, model: Model, optimizer: nnx.Optimizer):
+        self.model, self.optimizer = model, optimizer
+        self.step = 0
+        self.loss_sum = jnp.zeros(())
+        self.epochs: list[dict[str, float]] = []
+
+    def add(self, loss: Array) -> None:
+        self.loss_sum = self.loss_sum + loss
+        self.step += 1
+
+    def end_epoch(self, test: Any, per_epoch: int) -> TrainingLog:
+        """The log including the epoch just trained; a last epoch cut short by `steps` stays open."""
+        n_batches = self.step - len(self.epochs) * per_epoch
+        entry: dict[str, float] = {"step": self.step, "loss": float(self.loss_sum) / n_batches}
+        if test is not None:
+            entry["test_accuracy"] = accuracy(self.model, *test)
+        log = self.log(entry)
+        if n_batches == per_epoch:
+            self.epochs.append(entry)
+            self.loss_sum = jnp.zeros(())
+        return log
+
+    def log(self, *unfinished: dict[str, float]) -> TrainingLog:
+        entries = [*self.epochs, *unfinished]
+        return TrainingLog(**{name: np.array([entry[name] for entry in entries]) for name in entries[0]})
+
+
+def _train_epochs(
+    run: _Run,
+    schedule: Schedule,
+    step: Callable[[np.ndarray], None],
+    save: Callable[[], None],
+    test: Any,
+    end_epoch: Callable[[int, TrainingLog], None],
+) -> TrainingLog:
+    """Train from where the run stands to its last step, or until the loss is not finite."""
+    per_epoch, n_steps = schedule.per_epoch, schedule.n_steps
+    log = None
+    if run.step == 0 and schedule.saves(0):
+        save()
+    for epoch in range(run.step // per_epoch, -(-n_steps // per_epoch)):
+        end = min((epoch + 1) * per_epoch, n_steps)
+        for rows in schedule.batches(epoch, run.step):
+            step(rows)
+            if run.step < end and schedule.saves(run.step):
+                save()
+        log = run.end_epoch(test, per_epoch)
+        if not math.isfinite(log.loss[-1]):
+            warnings.warn(
+                f"training stopped at step {run.step}: the loss is {log.loss[-1]}; lower the learning rate",
+                stacklevel=3,
+            )
+            break
+        end_epoch(epoch + 1, log)
+        if schedule.saves(run.step):
+            save()
+    return log or run.log()
+
+
+@functools.lru_cache(maxsize=8)
+def _make_update(loss: Loss, augment: Augment | None) -> Callable[..., Array]:
+    """One optimizer step, compiled once for each loss and augmentation."""
+
+    @nnx.jit
+    def update(model, optimizer, key, x, y, rows):
+        augment_key, loss_key = jax.random.split(jax.random.fold_in(key, optimizer.step[...]))
+        batch_x, batch_y = x[rows], y[rows]
+        if augment is not None:
+            batch_x = augment(augment_key, batch_x)
+
+        def mean_loss(model):
+            losses = loss(model, batch_x, batch_y, loss_key)
+            if losses.shape != batch_y.shape:
+                raise ValueError(f"loss must return one value an example, {batch_y.shape}, got {losses.shape}")
+            return losses.mean()
+
+        value, gradient = nnx.value_and_grad(mean_loss)(model)
+        optimizer.update(model, gradient)
+        return value
+
+    return update
+
+
+def _open_checkpoints(
+    stack: contextlib.ExitStack, run: _Run, folder: PathLike, keep: int | None, about: dict[str, Any]
+) -> Callable[[], None]:
+    """Continue the run that the folder holds, if any; return the function that saves it there."""
+    folder = Path(folder).absolute()
+    manager = stack.enter_context(_checkpoints.opened(folder, keep=keep))
+    step = manager.latest_step()
+    if step is not None:
+        found = _checkpoints.read_about(folder, manager, step)
+        _check_same_run(folder, found, about)
+        _checkpoints.restore(folder, manager, step, found, model=run.model, optimizer=run.optimizer)
+        run.step, run.epochs = step, found["epochs"]
+        run.loss_sum = jnp.asarray(found["loss_sum"], jnp.float32)
+
+    def save() -> None:
+        loss_sum = float(run.loss_sum)
+        if manager.latest_step() == run.step or not math.isfinite(loss_sum):
+            return
+        progress = {"epochs": run.epochs, "loss_sum": loss_sum}
+        _checkpoints.write(manager, run.step, about | progress, model=run.model, optimizer=run.optimizer)
+
+    return save
+
+
+def _check_same_run(folder: Path, found: dict[str, Any], about: dict[str, Any]) -> None:
+    if found["kind"] != "training":
+        raise ValueError(f"{folder} holds a saved network, no training run: train in another folder")
+    for name in ("spec", "run"):
+        if found[name] != about[name]:
+            raise ValueError(
+                f"{folder} holds another training run: its {name} is {found[name]}, this one's {about[name]}; "
+                "use another folder, or delete that one to start anew"
+            )
+
+
+def _about_run(
+    spec: NetworkSpec | None, extra: Any, x: Any, y: Any, key: Array, batch_size: int, loss: Loss | None
+) -> dict[str, Any]:
+    """What makes two runs the same: data, key, batch size and, where known, the network's spec and the loss."""
+    digest = hashlib.sha256(np.ascontiguousarray(x).data)
+    digest.update(np.ascontiguousarray(y).data)
+    key_data = np.asarray(jax.random.key_data(key)).tolist()
+    run = {"data": digest.hexdigest()[:16], "shape": list(x.shape), "key": key_data, "batch_size": batch_size}
+    if isinstance(loss, SteeredCrossEntropy):
+        run["loss"] = loss.settings
+    return {"kind": "training", "spec": spec and spec.to_json(), "extra": extra or {}, "run": run}
+
+
+def _write_lines(path: Path, log: TrainingLog) -> None:
+    """The log as JSON lines, one an epoch, through a temporary file."""
+    columns = {"step": log.step, "loss": log.loss, "test_accuracy": log.test_accuracy}
+    named = {name: column.tolist() for name, column in columns.items() if column is not None}
+    rows = [dict(zip(named, row, strict=True)) for row in zip(*named.values(), strict=True)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    finite = [{name: value if math.isfinite(value) else None for name, value in row.items()} for row in rows]
+    partial.write_text("".join(json.dumps({"epoch": epoch} | row) + "\n" for epoch, row in enumerate(finite, 1)))
+    os.replace(partial, path)
+
+
+def _do_nothing() -> None:
+    pass

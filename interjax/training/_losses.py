@@ -1,0 +1,153 @@
+"""The losses that `train` takes: cross entropy, alone or with a term that modulates the orders that are learned."""
+
+import abc
+import dataclasses
+import functools
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import optax
+from flax import nnx
+from jaxtyping import Array
+
+from interjax._engine._folders import fingerprint
+from interjax.games._players import Players
+from interjax.losses._modulation import modulated_sizes, order_modulation
+from interjax.losses._weighted import order_weighted
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "normal": {},
+    "low-order": {"mode": "penalize", "low": 0.7, "high": 1.0},
+    "mid-order": {"mode": "encourage", "low": 0.3, "high": 0.7},
+    "high-order": {"mode": "penalize", "low": 0.0, "high": 0.5},
+}
+"""The papers' networks (arXiv:2111.06236, section 4) as options of `ModulatedCrossEntropy`; "normal" has none."""
+
+
+def cross_entropy(model: Any, x: Array, y: Array, key: Array) -> Array:
+    """Softmax cross entropy of each example, -log softmax(model(x))_y, in nats: (batch,)."""
+    return optax.softmax_cross_entropy_with_integer_labels(model(x), y)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SteeredCrossEntropy(abc.ABC):
+    """Cross entropy plus weight * a term that steers orders; abstract, see the two classes below.
+
+    The masked inputs see BatchNorm's running averages, as they do when interactions are measured, and leave them
+    unchanged; dropout is as in the rest of the step. Losses of equal settings are equal and share compiled steps.
+    """
+
+    players: Players
+    baseline: Any = dataclasses.field(default=0.0, kw_only=True)
+    weight: float = dataclasses.field(default=1.0, kw_only=True)
+
+    def __post_init__(self):
+        if not self.weight >= 0:
+            raise ValueError(f"weight must be at least 0, got {self.weight}")
+
+    @abc.abstractmethod
+    def steering(self, apply: Any, x: Array, y: Array, key: Array) -> Array:
+        """The term of each example, (batch,)."""
+
+    def __call__(self, model: Any, x: Array, y: Array, key: Array) -> Array:
+        measured = nnx.with_attributes(model, use_running_average=True, raise_if_not_found=False)
+        return cross_entropy(model, x, y, key) + self.weight * self.steering(measured, x, y, key)
+
+    @functools.cached_property
+    def settings(self) -> dict[str, Any]:
+        """What tells this loss from another, in JSON types."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        baseline = np.asarray(self.baseline)
+        same = fingerprint([baseline]) if baseline.ndim else float(baseline)
+        return {"loss": type(self).__name__} | fields | {"players": self.players.digest, "baseline": same}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SteeredCrossEntropy) and self.settings == other.settings
+
+    def __hash__(self) -> int:
+        return hash(json.dumps(self.settings, sort_keys=True))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ModulatedCrossEntropy(SteeredCrossEntropy):
+    """Cross entropy plus weight * `ij.losses.order_modulation`: the papers' loss, for `ij.training.train`.
+
+        L(x, y) = -log softmax(z(x))_y + weight * L+ or L-
+
+    Args:
+        players, low, high, mode, baseline, align, draws, average: as for `ij.losses.order_modulation`.
+        weight: of the modulation beside the cross entropy; the papers use 1.
+
+    Raises:
+        ValueError: low and high out of range or too close for these players, a negative weight.
+
+    Example:
+        >>> import interjax as ij, jax, jax.numpy as jnp
+        >>> loss = ij.training.ModulatedCrossEntropy(ij.Players.features(4), **ij.training.PRESETS["high-order"])
+        >>> x, y = jnp.ones((3, 4)), jnp.array([0, 1, 1])
+        >>> loss(ij.networks.build("mlp", (4,), 2, hidden=(5,)), x, y, jax.random.key(0)).shape
+        (3,)
+
+    References:
+        Deng et al., ICLR 2022 (arXiv:2111.06236), equation 12.
+    """
+
+    mode: str
+    low: float
+    high: float
+    align: str = "sizes"
+    draws: int = 1
+    average: str = "losses"
+
+    def __post_init__(self):
+        super().__post_init__()
+        modulated_sizes(self.low, self.high, self.players.n)
+
+    def steering(self, apply: Any, x: Array, y: Array, key: Array) -> Array:
+        options = {name: getattr(self, name) for name in ("low", "high", "mode", "align", "draws", "average")}
+        return order_modulation(key, apply, x, y, players=self.players, baseline=self.baseline, **options)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class OrderWeightedCrossEntropy(SteeredCrossEntropy):
+    """Cross entropy plus weight * `ij.losses.order_weighted`, orders steered one by one, for `ij.training.train`.
+
+        L(x, y) = -log softmax(z(x))_y + weight * sum over m of w_m J^(m)
+
+    Args:
+        players, orders, weights, baseline, contexts, draws, strength, relative: as for `ij.losses.order_weighted`.
+        weight: of the sum beside the cross entropy.
+
+    Raises:
+        ValueError: orders and weights that differ in number, a negative weight.
+
+    Example:
+        >>> import interjax as ij, jax, jax.numpy as jnp
+        >>> loss = ij.training.OrderWeightedCrossEntropy(ij.Players.features(4), orders=(0, 2), weights=(0.0, 1.0))
+        >>> x, y = jnp.ones((3, 4)), jnp.array([0, 1, 1])
+        >>> loss(ij.networks.build("mlp", (4,), 2, hidden=(5,)), x, y, jax.random.key(0)).shape
+        (3,)
+    """
+
+    orders: Sequence[int] | Sequence[float]
+    weights: Sequence[float]
+    contexts: int = 1
+    draws: int = 1
+    strength: str = "absolute"
+    relative: bool = True
+
+    def __post_init__(self):
+        super().__post_init__()
+        if len(self.orders) != len(self.weights):
+            raise ValueError(
+                f"each order needs its weight: got {len(self.weights)} weights for {len(self.orders)} orders"
+            )
+        object.__setattr__(self, "orders", tuple(self.orders))
+        object.__setattr__(self, "weights", tuple(map(float, self.weights)))
+
+    def steering(self, apply: Any, x: Array, y: Array, key: Array) -> Array:
+        names = ("orders", "weights", "contexts", "draws", "strength", "relative")
+        options = {name: getattr(self, name) for name in names}
+        return order_weighted(key, apply, x, y, players=self.players, baseline=self.baseline, **options)

@@ -1,0 +1,70 @@
+"""When a training run takes which examples, and when it is saved."""
+
+import dataclasses
+import functools
+from collections.abc import Iterable, Iterator
+
+import jax
+import numpy as np
+from jaxtyping import Array
+
+from interjax._core._checks import check_positive
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """Which examples each step takes, how many steps there are, and after which the run is saved."""
+
+    key: Array
+    n_examples: int
+    batch_size: int
+    n_steps: int
+    save_every: int
+    save_at: frozenset[int]
+
+    @property
+    def per_epoch(self) -> int:
+        return self.n_examples // self.batch_size
+
+    def batches(self, epoch: int, step: int) -> Iterator[np.ndarray]:
+        """Rows of each step of an epoch, from the step where the run stands."""
+        order = np.asarray(_epoch_order(self.key, self.n_examples, epoch))
+        first = epoch * self.per_epoch
+        for batch in range(step - first, min(self.per_epoch, self.n_steps - first)):
+            yield order[batch * self.batch_size : (batch + 1) * self.batch_size]
+
+    def saves(self, step: int) -> bool:
+        """Whether the run is saved after this step."""
+        return step in self.save_at or step == self.n_steps or (step > 0 and step % self.save_every == 0)
+
+
+def schedule_of(
+    key: Array, n_examples: int, batch_size: int, n_steps: int, every: int | None, at: Iterable[int] | None
+) -> Schedule:
+    """The schedule of `train`'s arguments, checked."""
+    chosen = frozenset(at or ())
+    if any(int(step) != step or not 0 <= step <= n_steps for step in chosen):
+        raise ValueError(f"save_at holds steps from 0 to the {n_steps} of this run, got {sorted(chosen)}")
+    if every is None:
+        every = n_examples // batch_size if at is None else n_steps
+    return Schedule(key, n_examples, batch_size, n_steps, check_positive("save_every", every), chosen)
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _epoch_order(key: Array, n_examples: int, epoch: int) -> Array:
+    return jax.random.permutation(jax.random.fold_in(key, epoch), n_examples)
+
+
+def log_spaced_steps(steps: int, count: int) -> tuple[int, ...]:
+    """At most `count` optimizer steps from 0 to `steps`, the later ones evenly spaced in their logarithm.
+
+    Example:
+        >>> log_spaced_steps(1000, 5)
+        (0, 1, 10, 100, 1000)
+    """
+    check_positive("steps", steps)
+    if count < 2:
+        raise ValueError(f"count must be at least 2, the first and the last step; got {count}")
+    if count == 2:
+        return 0, steps
+    return (0, *np.unique(np.geomspace(1, steps, count - 1).round().astype(int)).tolist())

@@ -1,5 +1,6 @@
-"""The devices that share a computation: a mesh, slices of work, a value put on each of them."""
+"""The devices that share a computation: a mesh, slices of work, a function of rows spread over them."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -38,3 +39,24 @@ def on_every_device(tree: Any, mesh: Mesh) -> Any:
         return leaf if is_key else jax.device_put(leaf, everywhere)
 
     return jax.tree.map(put, tree)
+
+
+def spread(function: Callable, mesh: Mesh | None, *, by_row: tuple[bool, ...], summed: bool = False) -> Callable:
+    """A function of arrays, computed on each device of a mesh from its share of the rows; None = as it is.
+
+    Args:
+        function: (arguments...) -> pytree of arrays.
+        mesh: the devices.
+        by_row: for each argument whether the first axis of its arrays is the rows; else every device has all of it.
+        summed: whether the results of the devices are added up; else they are rows, too.
+    """
+    if mesh is None:
+        return function
+    rows, whole = PartitionSpec(mesh.axis_names), PartitionSpec()
+
+    def share(*arguments: Any) -> Any:
+        found = function(*arguments)
+        return jax.lax.psum(found, mesh.axis_names) if summed else found
+
+    specs = tuple(rows if each else whole for each in by_row)
+    return jax.shard_map(share, mesh=mesh, in_specs=specs, out_specs=whole if summed else rows, check_vma=False)

@@ -1,5 +1,6 @@
-"""How many rows to evaluate at once: sized by the compiled program's own memory, halved where a device runs out."""
+"""Batches of rows that are started ahead of those waited for, and halved where a device runs out of memory."""
 
+import collections
 import dataclasses
 import functools
 import warnings
@@ -10,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+_Piece = tuple[int, int, int, Any]  # start, stop, rows of the batch, values
 Compute = Callable[[int, int, int], tuple[Any, int]]  # (start, limit, rows) -> (values from start on, stop)
 
 
@@ -37,27 +39,35 @@ def _is_out_of_memory(error: Exception) -> bool:
     return "RESOURCE_EXHAUSTED" in str(error) or "out of memory" in str(error).lower()
 
 
-def dispatch(total: int, batch: Batch, compute: Compute) -> Callable[[], np.ndarray]:
-    """Start computing `total` rows batch by batch without waiting; the returned function waits for all values.
+def dispatch(total: int, batch: Batch, compute: Compute, *, ahead: int = 8) -> Callable[[], Any]:
+    """Start computing rows batch by batch; the returned function waits for all values, a pytree of NumPy arrays.
 
-    A batch that runs out of memory, at its start or when its values are awaited, is done again in halves.
+    A few batches are under way at a time. One that runs out of memory, at its start or when its values are awaited, is
+    done again in halves.
 
     Args:
-        total: number of rows.
+        total: number of rows, at least 1.
         batch: rows of a batch.
         compute: (start, limit, rows) -> (values, stop) evaluates the rows start..stop, at most `rows` of them and none
             from `limit` on; values may be longer than that.
+        ahead: batches under way beyond the one that is waited for.
     """
-    pieces = list(_started(0, total, batch, compute))
+    found: list[Any] = []
+    waiting: collections.deque[_Piece] = collections.deque()
+    for piece in _started(0, total, batch, compute):
+        waiting.append(piece)
+        if len(waiting) > ahead:
+            found += _awaited(waiting.popleft(), batch, compute)
 
-    def collect() -> np.ndarray:
-        found = [_awaited(piece, batch, compute) for piece in pieces]
-        return np.concatenate(found) if found else np.zeros(0, np.float32)
+    def collect() -> Any:
+        while waiting:
+            found.extend(_awaited(waiting.popleft(), batch, compute))
+        return jax.tree.map(lambda *parts: np.concatenate(parts), *found)
 
     return collect
 
 
-def _started(start: int, limit: int, batch: Batch, compute: Compute) -> Iterator[tuple[int, int, int, Any]]:
+def _started(start: int, limit: int, batch: Batch, compute: Compute) -> Iterator[_Piece]:
     while start < limit:
         rows = batch.rows
         assert rows is not None
@@ -70,14 +80,14 @@ def _started(start: int, limit: int, batch: Batch, compute: Compute) -> Iterator
         start = stop
 
 
-def _awaited(piece: tuple[int, int, int, Any], batch: Batch, compute: Compute) -> np.ndarray:
+def _awaited(piece: _Piece, batch: Batch, compute: Compute) -> list[Any]:
     start, stop, rows, values = piece
     try:
-        return np.asarray(values)[: stop - start]
+        return [jax.tree.map(lambda leaf: np.asarray(leaf)[: stop - start], values)]
     except jax.errors.JaxRuntimeError as error:
         batch.halve(rows, error)
     again = _started(start, stop, batch, compute)
-    return np.concatenate([_awaited(part, batch, compute) for part in again])
+    return [found for part in again for found in _awaited(part, batch, compute)]
 
 
 @functools.lru_cache(maxsize=256)

@@ -1,7 +1,5 @@
 """The tables of many inputs' games at once: all coalitions of all inputs in a few calls of one compiled program."""
 
-import dataclasses
-import functools
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,19 +7,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jaxtyping import Array
 
-from interjax._engine._dispatch import Batch, dispatch, remembered_batch, shapes_of
-from interjax._engine._memory import fit_rows
+from interjax._engine._dispatch import shapes_of
 from interjax.concepts._players import MOST_PLAYERS
-from interjax.games._coalitions import coalitions_from_index
 from interjax.games._game import Game
 from interjax.games._masked_games import masked_game
-from interjax.games._masked_networks import fold, values
 from interjax.games._models import as_apply
 from interjax.games._outputs import log_odds
 from interjax.games._players import Players
+from interjax.games._tabulate import tabulate_inputs
 
 _INPUTS_AT_ONCE = 32
 
@@ -99,53 +94,16 @@ def _same_program(
     groups: dict[Any, dict[int, Game]] = {}
     for row in np.sort(np.unique(labels, return_index=True)[1]):
         game = masked_game(model, x[row], output=output(int(labels[row])), **how)
-        groups.setdefault(shapes_of(game.params[3]), {})[int(labels[row])] = game
+        groups.setdefault(shapes_of(game.params.output), {})[int(labels[row])] = game
     return list(groups.values())
 
 
 def _tabulate(games: dict[int, Game], x: Array, labels: np.ndarray) -> np.ndarray:
     """The tables of some inputs, whose labels' games share compiled code."""
     game = next(iter(games.values()))
-    outputs = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(games[int(label)].params[3] for label in labels))
-    x = x.astype(game.params[1].dtype)
-    parts = fold(game) if game._folds(2**game.n_players) else None
-
-    def compute(start: int, limit: int, rows: int) -> tuple[Any, int]:
-        some = jax.tree.map(lambda leaf: leaf[start:limit], (x, outputs))
-        return _tables(game, *some, folds=parts is not None, rows=rows), limit
-
-    return dispatch(len(labels), _rows_of(game, parts), compute)()
-
-
-def _rows_of(game: Game, parts: Any) -> Batch:
-    """Coalitions that are evaluated at once: a power of two, as the table is; above its length, of several inputs."""
-    batch = remembered_batch("tables", *shapes_of((game, parts)))
-
-    def program(rows: int) -> jax.stages.Traced:
-        return values.trace(game, parts, np.zeros((rows, game.n_players), bool))
-
-    if batch.rows is None:
-        on_cpu = jax.default_backend() == "cpu"
-        batch.rows = fit_rows(program, most=2**game.n_players * (1 if on_cpu else _INPUTS_AT_ONCE))
-    return batch
-
-
-@functools.partial(jax.jit, static_argnames=("folds", "rows"))
-def _tables(game: Game, x: Array, outputs: Any, *, folds: bool, rows: int) -> Array:
-    """The tables (inputs, 2**n) of inputs whose games have the network and the baseline of one game."""
-    weights, _, absent, _ = game.params
-    total, chunk = 2**game.n_players, min(rows, 2**game.n_players)
-
-    def table(one: tuple[Array, Any]) -> Array:
-        own = dataclasses.replace(game, params=(weights, one[0], absent, one[1]))
-        parts = own.value.contributions(own.params, own.n_players) if folds else None  # type: ignore[attr-defined]
-
-        def of_chunk(first: Array) -> Array:
-            return values(own, parts, coalitions_from_index(first + jnp.arange(chunk), own.n_players))
-
-        return lax.map(of_chunk, jnp.arange(0, total, chunk)).reshape(total)
-
-    return lax.map(table, (x, outputs), batch_size=max(1, rows // total))
+    outputs = [games[int(label)].params.output for label in labels]
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *outputs)
+    return tabulate_inputs(game, x.astype(game.params.x.dtype), stacked)
 
 
 def _warn_of_nonfinite(tables: np.ndarray) -> None:

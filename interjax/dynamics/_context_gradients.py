@@ -49,8 +49,7 @@ def moments_of_pair(
         is_trained: which leaves of the weights are differentiated.
         batch: contexts whose gradients are computed at once.
     """
-    weights, *rest = game.params
-    leaves, structure = jax.tree.flatten(weights)
+    leaves, structure = jax.tree.flatten(game.params.weights)
     trained = [leaf for leaf, takes in zip(leaves, is_trained, strict=True) if takes]
     measured = jax.nn.one_hot(pair, game.n_players, dtype=bool)
     added = jnp.stack([jnp.zeros(game.n_players, bool), measured[0], measured[1], measured.any(axis=0)])
@@ -58,7 +57,8 @@ def moments_of_pair(
     def second_difference(trained: list[Array], context: Array) -> Array:
         given = iter(trained)
         joined = [next(given) if takes else leaf for leaf, takes in zip(leaves, is_trained, strict=True)]
-        values = game.value((jax.tree.unflatten(structure, joined), *rest), added | context[None])
+        masked = game.params._replace(weights=jax.tree.unflatten(structure, joined))
+        values = game.value(masked, added | context[None])
         return values[3] - values[1] - values[2] + values[0]
 
     gradients = jax.vmap(jax.grad(second_difference), in_axes=(None, 0))

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int
 from interjax._core._checks import check_positive
 from interjax._core._keys import example_keys
 from interjax.datasets._dataset import Dataset
-from interjax.games._models import Apply
+from interjax.games._apply import Apply
 
 Bounds = tuple[Any, Any]
 

@@ -20,7 +20,8 @@ from interjax.datasets._dataset import Dataset
 from interjax.evaluation._attacks import attacks
 from interjax.evaluation._corruptions import occlusions as plan_occlusions
 from interjax.evaluation._corruptions import shuffles as plan_shuffles
-from interjax.games._models import Apply, as_apply
+from interjax.games._apply import Apply
+from interjax.games._models import as_apply
 
 LEVEL = 0.95
 _UNCHANGED = ("training", "test")

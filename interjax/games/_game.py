@@ -11,11 +11,10 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array
 
-from interjax._engine._dispatch import Batch, dispatch, remembered_batch, shapes_of
-from interjax._engine._memory import fit_rows, power_of_two_above
-from interjax.games._masked_networks import MaskedNetwork, fold, values
-
-HOST_ROWS = 4096
+from interjax._engine._memory import power_of_two_above
+from interjax._engine._rows import Resources, check_batch_size
+from interjax.games._folded import fold
+from interjax.games._values import masks_program
 
 
 @jax.tree_util.register_dataclass
@@ -108,26 +107,13 @@ class Game:
             if self.on_host:
                 raise ValueError("a host game cannot be traced by JAX; call it outside jit, vmap and grad")
             return self.value(self.params, masks)
-        if self.on_host:
-            rows = check_batch_size(batch_size) or HOST_ROWS
-            parts = [self.value(self.params, np.asarray(masks[s : s + rows])) for s in range(0, len(masks), rows)]
-            return np.concatenate(parts) if parts else np.zeros(0)
+        resources = Resources(batch_size=check_batch_size(batch_size))
         if not len(masks):
-            return jnp.zeros(0)
-        folded = fold(self) if self._folds(len(masks)) else None
-        batch = _batch_of_masks(self, folded, len(masks), check_batch_size(batch_size))
-
-        def compute(start: int, limit: int, rows: int) -> tuple[Any, int]:
-            part = masks[start : min(start + rows, limit)]
-            if len(part) < rows:  # a full batch again: no further compilation
-                part = np.concatenate([part, np.zeros((rows - len(part), self.n_players), bool)])
-            return values(self, folded, part), min(start + rows, limit)
-
-        return jnp.asarray(dispatch(len(masks), batch, compute)())
-
-    def _folds(self, masks: int) -> bool:
-        """Whether so many masks pay for computing each player's contribution to the first layer."""
-        return isinstance(self.value, MaskedNetwork) and self.value.folds_masks and masks >= 4 * self.n_players
+            return np.zeros(0) if self.on_host else jnp.zeros(0)
+        parts = None if self.on_host else fold(self, masks=len(masks))
+        program = masks_program(self, parts, resources, most=power_of_two_above(len(masks)))
+        found = program.dispatch(len(masks), lambda start, stop, _: (None, np.asarray(masks[start:stop])))()
+        return found if self.on_host else jnp.asarray(found)
 
 
 def warn_if_nonfinite(count: int, total: int) -> None:
@@ -170,18 +156,6 @@ def _look_up_on_host(table: np.ndarray, masks: np.ndarray) -> np.ndarray:
     return table[masks @ (1 << np.arange(masks.shape[1]))]
 
 
-def _batch_of_masks(game: Game, folded: Any, count: int, batch_size: int | None) -> Batch:
-    most = power_of_two_above(count)
-    batch = remembered_batch("masks", *shapes_of((game, folded)), most, batch_size)
-
-    def program(rows: int) -> jax.stages.Traced:
-        return values.trace(game, folded, np.zeros((rows, game.n_players), bool))
-
-    if batch.rows is None:
-        batch.rows = batch_size or fit_rows(program, most=most)
-    return batch
-
-
 def _is_traced(params: Any) -> bool:
     return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(params))
 
@@ -190,9 +164,3 @@ def _check_n_players(n_players: int) -> int:
     if not isinstance(n_players, int | np.integer) or n_players < 1:
         raise ValueError(f"n_players must be a positive integer, got {n_players!r}")
     return int(n_players)
-
-
-def check_batch_size(batch_size: int | None) -> int | None:
-    if batch_size is not None and (not isinstance(batch_size, int | np.integer) or batch_size < 1):
-        raise ValueError(f"batch_size must be a positive integer or None, got {batch_size!r}")
-    return batch_size

@@ -10,11 +10,13 @@ import numpy as np
 from jaxtyping import Array
 
 from interjax._engine._dispatch import shapes_of
+from interjax.games._apply import Apply, at_precision
 from interjax.games._game import Game
-from interjax.games._masked_networks import Fold, MaskedNetwork, split_of
-from interjax.games._models import Apply, as_apply, at_precision
+from interjax.games._masked_networks import MaskedGame, MaskedNetwork
+from interjax.games._models import as_apply
 from interjax.games._outputs import as_output, check_output, log_odds
 from interjax.games._players import Marginal, Players, as_baseline
+from interjax.games._split import Fold, split_of
 
 
 def masked_game(
@@ -89,7 +91,7 @@ def masked_game(
     split, folds_masks = (None, False) if passes > 1 else split_of(apply, params, x, players.n, fold, precision)
     value = MaskedNetwork(network, players, split, folds_masks, precision, isinstance(fold, tuple))
     is_null = None if isinstance(absent, Marginal) else players.without_entries(np.asarray(x != absent))
-    return Game((params, x, absent, output), value, players.n, passes=passes, is_null=is_null)
+    return Game(MaskedGame(params, x, absent, output), value, players.n, passes=passes, is_null=is_null)
 
 
 def masked_games(

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-Apply = Callable[[Any, jax.Array], jax.Array]
+from interjax.games._apply import Apply
 
 # How networks name their switch between training and evaluation, and its value for evaluation.
 _EVALUATION = {"train": False, "training": False, "is_training": False, "deterministic": True}
@@ -54,46 +54,6 @@ class _ClosedApply:
 
     def __call__(self, params: Any, inputs: jax.Array) -> jax.Array:
         return self.function(inputs)
-
-
-PRECISIONS = ("float32", "bfloat16")
-
-
-@dataclasses.dataclass(frozen=True)
-class _AtPrecision:
-    """A network whose products run at a stated precision, whatever the device prefers."""
-
-    apply: Apply
-    precision: str
-
-    def __call__(self, params: Any, inputs: jax.Array) -> jax.Array:
-        if self.precision == "bfloat16":
-            return self.apply(*jax.tree.map(_as_bfloat16, (params, inputs))).astype(jnp.float32)
-        with jax.default_matmul_precision("highest"):
-            return self.apply(params, inputs)
-
-
-def at_precision(apply: Apply, precision: str | None) -> Apply:
-    """A network at a precision of its forward pass.
-
-    Args:
-        apply: (params, inputs) -> outputs.
-        precision: "float32": products and convolutions of float32 numbers in full precision, no TF32 or bfloat16
-            passes. "bfloat16": weights and inputs rounded to bfloat16, outputs float32. None: as JAX is configured.
-
-    Raises:
-        ValueError: for another precision.
-    """
-    if precision is None:
-        return apply
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision must be {' or '.join(PRECISIONS)}, or None; got {precision!r}")
-    return _AtPrecision(apply, precision)
-
-
-def _as_bfloat16(leaf: Any) -> Any:
-    kind = jnp.result_type(leaf)
-    return jnp.asarray(leaf, jnp.bfloat16) if jnp.issubdtype(kind, jnp.floating) else leaf
 
 
 def as_apply(model: Any) -> tuple[Apply, Any]:

@@ -1,20 +1,18 @@
 """The value of every coalition of a game."""
 
-import functools
+import dataclasses
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, PartitionSpec
+from jax import lax
+from jax.sharding import Mesh
 from jaxtyping import Array
 
-from interjax._engine._devices import as_mesh
-from interjax._engine._dispatch import Batch, dispatch, remembered_batch, shapes_of
-from interjax._engine._memory import fit_rows
-from interjax.games._coalitions import coalitions_from_index
-from interjax.games._game import HOST_ROWS, Game, check_batch_size, warn_if_nonfinite
-from interjax.games._masked_networks import fold, values
+from interjax._engine._rows import Resources, RowProgram
+from interjax.games._folded import fold
+from interjax.games._game import Game, warn_if_nonfinite
+from interjax.games._values import values_of_numbers
 
 MAX_TABLE_PLAYERS = 26
 
@@ -47,51 +45,60 @@ def tabulate(game: Game, *, batch_size: int | None = None, mesh: Mesh | None = N
             f"a table of {n_players} players has 2**{n_players} values; at most {MAX_TABLE_PLAYERS} players fit. "
             "Use ij.order_interactions, which samples coalitions, or fewer players"
         )
-    total = 2**n_players
-    devices = as_mesh(mesh)
-    if game.on_host:
-        rows = min(check_batch_size(batch_size) or HOST_ROWS, total)
-        starts = range(0, total, rows)
-        bits = np.arange(n_players)
-        parts = [np.asarray(game((np.arange(s, min(s + rows, total))[:, None] >> bits) & 1 == 1)) for s in starts]
-        table = np.concatenate(parts)
-    else:
-        folded = fold(game) if game._folds(total) else None
-        batch = _batch_of_table(game, folded, check_batch_size(batch_size), devices)
-
-        def compute(start: int, limit: int, rows: int) -> tuple[Any, int]:
-            rows *= devices.size if devices is not None else 1
-            return _table_values(game, folded, start, length=rows, mesh=devices), min(start + rows, limit)
-
-        table = dispatch(total, batch, compute)()
-    warn_if_nonfinite(int(np.count_nonzero(~np.isfinite(table))), total)
+    resources = Resources.of(batch_size=batch_size, mesh=mesh)
+    parts = None if game.on_host else fold(game, masks=2**n_players)
+    table = _in_batches(values_of_numbers, (game, parts), n_players, resources, on_host=game.on_host)
+    warn_if_nonfinite(int(np.count_nonzero(~np.isfinite(table))), len(table))
     return table
 
 
-def _batch_of_table(game: Game, folded: Any, batch_size: int | None, mesh: Mesh | None) -> Batch:
-    devices = mesh.size if mesh is not None else 1
-    most = -(-(2**game.n_players) // devices)
-    batch = remembered_batch("table", *shapes_of((game, folded)), batch_size, mesh)
+def tabulate_inputs(game: Game, x: Array, outputs: Any) -> np.ndarray:
+    """Tables of several inputs whose games have the network, the players and the baseline of one masked game.
 
-    def program(rows: int) -> jax.stages.Traced:
-        return _table_values.trace(game, folded, 0, length=rows * devices, mesh=mesh)
+    Args:
+        game: a masked game, which says whether its first layer is folded.
+        x: inputs (inputs, *input shape).
+        outputs: their outputs, a pytree whose arrays have the inputs as first axis.
 
-    if batch.rows is None:
-        batch.rows = min(batch_size, most) if batch_size else fit_rows(program, most=most, mesh=mesh)
-    return batch
+    Returns:
+        (inputs, 2**n).
+    """
+    is_folded = fold(game, masks=2**game.n_players) is not None
+    at_once = 1 if jax.default_backend() == "cpu" else len(x)
+    function = _ValuesOfInputs(is_folded, at_once)
+    return _in_batches(function, (game, x, outputs), game.n_players, Resources()).T
 
 
-@functools.partial(jax.jit, static_argnames=("length", "mesh"))
-def _table_values(game: Game, parts: Any, first: Array, *, length: int, mesh: Mesh | None) -> Array:
-    index = first + jnp.arange(length)
-    if mesh is None:
-        return values(game, parts, coalitions_from_index(index, game.n_players))
-    everywhere, by_row = PartitionSpec(), PartitionSpec(mesh.axis_names)
-    sharded = jax.shard_map(
-        lambda game, parts, index: values(game, parts, coalitions_from_index(index, game.n_players)),
-        mesh=mesh,
-        in_specs=(everywhere, everywhere, by_row),
-        out_specs=by_row,
-        check_vma=False,
-    )
-    return sharded(game, parts, index)
+def _in_batches(
+    function: Any, fixed: Any, n_players: int, resources: Resources, *, on_host: bool = False
+) -> np.ndarray:
+    """A function of all coalitions, given to it by number: (2**n, ...)."""
+    total = 2**n_players
+    most = -(-total // resources.n_devices)
+    example = lambda rows: (None, np.zeros(rows, np.int32))  # noqa: E731
+    program = RowProgram(function, fixed, example, resources, most=most, on_host=on_host)
+    return program.dispatch(total, lambda start, stop, _: (None, np.arange(start, stop, dtype=np.int32)))()
+
+
+@dataclasses.dataclass(frozen=True)
+class _ValuesOfInputs:
+    """Values of coalitions given by number for each of several inputs: (rows, inputs).
+
+    Attributes:
+        is_folded: whether they come from the contributions of the players.
+        at_once: inputs whose rows are computed together.
+    """
+
+    is_folded: bool
+    at_once: int
+
+    def __call__(self, fixed: tuple[Game, Array, Any], whole: Any, numbers: Array) -> Array:
+        game, x, outputs = fixed
+        network: Any = game.value
+
+        def of_input(one: tuple[Array, Any]) -> Array:
+            own = dataclasses.replace(game, params=game.params._replace(x=one[0], output=one[1]))
+            parts = network.contributions(own.params, game.n_players) if self.is_folded else None
+            return values_of_numbers((own, parts), whole, numbers)
+
+        return lax.map(of_input, (x, outputs), batch_size=self.at_once).T

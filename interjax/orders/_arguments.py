@@ -1,4 +1,4 @@
-"""The arguments that functions of orders share: orders, coalitions, methods."""
+"""The arguments that functions of orders share: orders, coalitions, contexts."""
 
 from typing import Any
 
@@ -6,16 +6,14 @@ import numpy as np
 
 from interjax.games._coalitions import all_of_size
 
-METHODS = ("blocks", "quadruples", "regression")
 OFFICIAL_RATIOS = (0.0, 0.05, *(tenth / 10 for tenth in range(1, 10)), 0.95, 1.0)
 
 
-def check_sampling(contexts: Any, method: Any) -> None:
-    """Raise ValueError unless `contexts` is a positive integer and `method` is known."""
-    if not isinstance(contexts, int | np.integer) or contexts < 1:
+def check_contexts(contexts: Any) -> int:
+    """Raise ValueError unless `contexts` is a positive integer."""
+    if not isinstance(contexts, int | np.integer) or isinstance(contexts, bool) or contexts < 1:
         raise ValueError(f"contexts must be an integer of at least 1, got {contexts!r}")
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}; got {method!r}")
+    return int(contexts)
 
 
 def as_orders(orders: Any, n_players: int, size: int) -> np.ndarray:

@@ -76,59 +76,54 @@ def share_of_contexts(n_players: int, size: int, order: int) -> float:
     return math.prod((free - taken) / (n_players - taken) for taken in range(size))
 
 
-def is_exact(n_players: int, size: int, order: int, contexts: int, method: str) -> bool:
-    """True where every context is evaluated once: the two end orders, which have one, and with "blocks" their
-    neighbours, where the contexts (one player present, or one absent) are at most twice as many as would be drawn."""
-    if order in (0, n_players - size):
+def has_one_context(n_players: int, size: int, order: int) -> bool:
+    """True at the two end orders, whose single context is evaluated once."""
+    return order in (0, n_players - size)
+
+
+def enumerates_shared(n_players: int, size: int, order: int, contexts: int) -> bool:
+    """True where every shared context is evaluated once: the two end orders, which have one, and their neighbours,
+    where the contexts (one player present, or one absent) are at most twice as many as would be drawn."""
+    if has_one_context(n_players, size, order):
         return True
-    neighbour = order in (1, n_players - size - 1)
-    return method == "blocks" and neighbour and n_players <= 2 * _shared_draws(n_players, size, order, contexts)
+    is_neighbour = order in (1, n_players - size - 1)
+    return is_neighbour and n_players <= 2 * _shared_draws(n_players, size, order, contexts)
 
 
-def plans(
-    key: jax.Array,
-    n_players: int,
-    sets: Sequence[np.ndarray],
-    orders: Sequence[int],
-    contexts: int,
-    *,
-    method: str,
-    groups: int = 1,
+def block_plans(
+    key: jax.Array, n_players: int, sets: Sequence[np.ndarray], orders: Sequence[int], contexts: int, groups: int
 ) -> Iterator[tuple[int, int, Plan]]:
-    """Pieces of work that give each coalition about `contexts` contexts at each order (all of them where `is_exact`).
+    """Contexts shared by the coalitions of a set, `contexts` for each on average.
 
-    With "quadruples" every coalition gets exactly `contexts` contexts of its own. With "blocks" the coalitions of a
-    set share contexts and the number is random with that mean; one left with fewer than two (or than `contexts`, if
-    smaller) gets contexts of its own.
-
-    Args:
-        key: a `jax.random.key`.
-        n_players: number of players n.
-        sets: coalitions (P, k) of each set; sets are measured independently of each other.
-        orders: context sizes m.
-        contexts: contexts for each coalition and order.
-        method: "blocks" or "quadruples".
-        groups: number of jackknife groups that contexts are dealt to.
-
-    Yields:
-        (number of the set, place of the order, plan).
+    A coalition left with fewer than two (or than `contexts`, if smaller) gets contexts of its own.
     """
     size = sets[0].shape[1]
-    cells = [(number, place) for number in range(len(sets)) for place in range(len(orders))]
-    exact = [is_exact(n_players, size, order, contexts, method) for order in orders]
-    if method == "quadruples":
-        wanted = {cell: np.full(len(sets[cell[0]]), 1 if exact[cell[1]] else contexts) for cell in cells}
-        yield from _quadruple_plans(key, n_players, sets, orders, wanted, groups)
-        return
+    cells = _cells(sets, orders)
     counts = {cell: np.zeros(len(sets[cell[0]]), np.int64) for cell in cells}
-    for number, place, plan in _block_plans(key, n_players, sets, orders, contexts, groups):
+    for number, place, plan in _shared_plans(key, n_players, sets, orders, contexts, groups):
         counts[number, place] += np.bincount(plan.coalition, minlength=len(sets[number]))
         yield number, place, plan
-    missing = {cell: np.maximum(0 if exact[cell[1]] else min(2, contexts) - counts[cell], 0) for cell in cells}
-    yield from _quadruple_plans(key, n_players, sets, orders, missing, groups)
+    least = [0 if enumerates_shared(n_players, size, order, contexts) else min(2, contexts) for order in orders]
+    missing = {cell: np.maximum(least[cell[1]] - counts[cell], 0) for cell in cells}
+    yield from _own_plans(key, n_players, sets, orders, missing, groups)
 
 
-def _block_plans(
+def quadruple_plans(
+    key: jax.Array, n_players: int, sets: Sequence[np.ndarray], orders: Sequence[int], contexts: int, groups: int
+) -> Iterator[tuple[int, int, Plan]]:
+    """Exactly `contexts` contexts of its own for every coalition, one at the end orders."""
+    size = sets[0].shape[1]
+    counts = [1 if has_one_context(n_players, size, order) else contexts for order in orders]
+    wanted = {cell: np.full(len(sets[cell[0]]), counts[cell[1]]) for cell in _cells(sets, orders)}
+    yield from _own_plans(key, n_players, sets, orders, wanted, groups)
+
+
+def _cells(sets: Sequence[np.ndarray], orders: Sequence[int]) -> list[tuple[int, int]]:
+    """(number of the set, place of the order) for each."""
+    return list(itertools.product(range(len(sets)), range(len(orders))))
+
+
+def _shared_plans(
     key: jax.Array, n_players: int, sets: Sequence[np.ndarray], orders: Sequence[int], contexts: int, groups: int
 ) -> Iterator[tuple[int, int, Plan]]:
     """Shared contexts for every set and order, in pieces of about `PIECE_ROWS` rows."""
@@ -136,10 +131,10 @@ def _block_plans(
     subsets = [closure(coalitions, n_players) for coalitions in sets]
 
     def pieces() -> Iterator[tuple[int, int, Draw]]:
-        for number, place in itertools.product(range(len(sets)), range(len(orders))):
+        for number, place in _cells(sets, orders):
             order = orders[place]
             count = _shared_draws(n_players, size, order, contexts)
-            if is_exact(n_players, size, order, contexts, "blocks"):
+            if enumerates_shared(n_players, size, order, contexts):
                 count = math.comb(n_players, _drawn_size(n_players, size, order))
             rows_of_context = len(subsets[number].sets) * share_of_contexts(n_players, size, order)
             length = max(1, int(PIECE_ROWS / max(1.0, rows_of_context)))
@@ -151,14 +146,14 @@ def _block_plans(
     for (number, place, draw), shared in _drawn(key, n_players, pieces()):
         order = orders[place]
         part = slice(draw.first, draw.first + draw.count)
-        if is_exact(n_players, size, order, contexts, "blocks"):
+        if enumerates_shared(n_players, size, order, contexts):
             shared = masks_of_size(n_players, draw.size)[part]
         group = np.arange(part.start, part.stop) % groups
         mirrored = _mirrored(n_players, size, order)
         yield number, place, block_plan(shared, subsets[number], order, mirrored=mirrored, group=group)
 
 
-def _quadruple_plans(
+def _own_plans(
     key: jax.Array, n_players: int, sets: Sequence[np.ndarray], orders: Sequence[int], missing: dict, groups: int
 ) -> Iterator[tuple[int, int, Plan]]:
     """`missing[set, place][p]` independent contexts for each coalition p of each set, drawn outside it."""
@@ -251,16 +246,13 @@ def quadruple_plan(
     )
 
 
-def expected_passes(n_players: int, coalitions: np.ndarray, order: int, contexts: int, method: str) -> float:
-    """Rows that `plans` will make, on average (exact for quadruples)."""
+def expected_block_rows(n_players: int, coalitions: np.ndarray, order: int, contexts: int) -> float:
+    """Rows that `block_plans` will make at one order, on average."""
     size = coalitions.shape[1]
-    exact = is_exact(n_players, size, order, contexts, method)
-    if method == "quadruples":
-        return float(len(coalitions) * (1 if exact else contexts) * 2**size)
     share = share_of_contexts(n_players, size, order)
     players = len(np.unique(coalitions))
     draws = _shared_draws(n_players, size, order, contexts)
-    if exact:
+    if enumerates_shared(n_players, size, order, contexts):
         draws = math.comb(n_players, _drawn_size(n_players, size, order))
     return draws * (1 + players * share ** (1 / size) + len(coalitions) * share)
 

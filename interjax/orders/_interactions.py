@@ -10,14 +10,10 @@ from jax.sharding import Mesh
 
 from interjax._core._keys import check_key
 from interjax._core._results import Saved, result, static_field
-from interjax._engine._devices import as_mesh
-from interjax._engine._memory import check_memory
+from interjax._engine._rows import Resources
 from interjax.games._game import Game, warn_if_nonfinite
-from interjax.orders._arguments import as_coalitions, as_orders, check_sampling
-from interjax.orders._designs import is_exact, plans
-from interjax.orders._observations import ObservationSums, moments, observe
-from interjax.orders._regression import PairEstimates, regress_pairs
-from interjax.orders._row_values import RowValues
+from interjax.orders._arguments import as_coalitions, as_orders, check_contexts
+from interjax.orders._estimators import estimator_of
 
 
 @result
@@ -133,51 +129,12 @@ def order_interactions(
     check_key(key)
     coalitions = as_coalitions(pairs, game.n_players, size)
     numbers = as_orders(orders, game.n_players, coalitions.shape[1])
-    check_sampling(contexts, method)
-    how: dict[str, Any] = {"batch_size": batch_size, "memory": check_memory(memory), "mesh": as_mesh(mesh)}
-    if method == "regression":
-        if coalitions.shape[1] != 2:
-            raise ValueError(f'method="regression" measures pairs, got coalitions of {coalitions.shape[1]} players')
-        evaluate = RowValues(game, shared=False, **how).of_masks
-        found = [regress_pairs(key, game, coalitions, int(order), contexts, evaluate) for order in numbers]
-        return _of_regression(found, numbers, coalitions, game.n_players)
-    sums = ObservationSums.zeros(len(numbers), 1, len(coalitions))
-    work = plans(key, game.n_players, [coalitions], numbers.tolist(), contexts, method=method)
-    for _ in observe(game, [sums], work, **how):
-        pass
-    warn_if_nonfinite(sums.n_nonfinite, sums.n_forwards)
-    total, squares, count = sums.total[:, 0], sums.squares[:, 0], sums.count[:, 0]
-    mean, variance = moments(total, squares, count)
-    variance[[is_exact(game.n_players, coalitions.shape[1], int(m), contexts, method) for m in numbers]] = 0.0
-    stderr = np.where(np.isnan(mean), np.nan, np.sqrt(variance / np.maximum(count, 1)))
-    if np.any(np.isnan(stderr) & np.isfinite(mean)):
+    estimator = estimator_of(method, coalitions.shape[1])
+    resources = Resources.of(batch_size=batch_size, memory=memory, mesh=mesh)
+    found = estimator.estimate(key, game, coalitions, numbers.tolist(), check_contexts(contexts), resources)
+    warn_if_nonfinite(found.n_nonfinite, found.n_forwards)
+    if np.any(np.isnan(found.stderr) & np.isfinite(found.mean)):
         warnings.warn("a single context leaves the standard error unknown (NaN): use contexts >= 2", stacklevel=2)
     return OrderInteractions(
-        orders=numbers,
-        pairs=coalitions,
-        mean=mean,
-        stderr=stderr,
-        count=count,
-        n_forwards=sums.n_forwards,
-        n_nonfinite=sums.n_nonfinite,
-        method=method,
-        n_players=game.n_players,
-    )
-
-
-def _of_regression(
-    found: Sequence[PairEstimates], orders: np.ndarray, pairs: np.ndarray, n_players: int
-) -> OrderInteractions:
-    n_forwards, n_nonfinite = sum(one.n_forwards for one in found), sum(one.n_nonfinite for one in found)
-    warn_if_nonfinite(n_nonfinite, n_forwards)
-    return OrderInteractions(
-        orders=orders,
-        pairs=pairs,
-        mean=np.stack([one.mean for one in found]),
-        stderr=np.stack([one.stderr for one in found]),
-        count=np.stack([one.count for one in found]),
-        n_forwards=n_forwards,
-        n_nonfinite=n_nonfinite,
-        method="regression",
-        n_players=n_players,
+        orders=numbers, pairs=coalitions, **found._asdict(), method=method, n_players=game.n_players
     )

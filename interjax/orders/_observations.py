@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
-from jax.sharding import Mesh
 
+from interjax._engine._rows import Resources
 from interjax.games._game import Game
 from interjax.orders._designs import PIECE_ROWS, Plan
 from interjax.orders._row_values import RowValues
@@ -56,10 +56,8 @@ def observe(
     game: Game,
     sums: Sequence[ObservationSums],
     work: Iterable[tuple[int, int, Plan]],
+    resources: Resources,
     *,
-    batch_size: int | None = None,
-    memory: int | None = None,
-    mesh: Mesh | None = None,
     done: Done | None = None,
 ) -> Iterator[int]:
     """Evaluate plans and add each to the sums of its set at its place; yields the forward passes of each few rows.
@@ -68,7 +66,7 @@ def observe(
     up to date at each yield; with it and the sums of that moment a later call goes on as if there had been no pause.
     """
     done = done if done is not None else Done()
-    row_values = RowValues(game, batch_size=batch_size, memory=memory, mesh=mesh)
+    row_values = RowValues(game, resources)
     waiting: deque[tuple[list[tuple[int, int, Plan]], bool, Callable[[], np.ndarray]]] = deque()
 
     def finish() -> int:

@@ -63,13 +63,21 @@ def draws(n_players: int, order: int, contexts: int) -> list[int]:
     ]
 
 
+def expected_coalitions(n_players: int, order: int, contexts: int) -> list[tuple[int, bool]]:
+    """Coalitions of the sizes m, m+1, m+2 that serve all pairs, and whether they are all that there are.
+
+    A pair whose rarest stratum holds fewer than two of them needs a few more.
+    """
+    counts = draws(n_players, order, contexts)
+    return [(count, count >= math.comb(n_players, order + present)) for present, count in enumerate(counts)]
+
+
 def draw_samples(
     key: jax.Array, n_players: int, order: int, contexts: int, evaluate: Evaluate, live: np.ndarray
 ) -> list[Sample]:
     """Coalitions of the sizes m, m+1, m+2 with their values; of their players, those that are not known to be null."""
     sizes = range(order, order + 3)
-    counts = draws(n_players, order, contexts)
-    enumerated = [count >= math.comb(n_players, size) for count, size in zip(counts, sizes, strict=True)]
+    counts, enumerated = zip(*expected_coalitions(n_players, order, contexts), strict=True)
     wishes = [
         Draw(stream_of(order, present), size, 0 if whole else count)
         for present, (size, count, whole) in enumerate(zip(sizes, counts, enumerated, strict=True))

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array
 
 from interjax._core._precision import float64
-from interjax._engine._row_programs import padded
+from interjax._engine._blocks import padded
 from interjax.pid._realisations import Realisations
 
 _FEWEST_CELLS = 2**14

@@ -16,8 +16,8 @@ from jax.sharding import Mesh
 from jaxtyping import Array
 
 from interjax._core._precision import float64
+from interjax._engine._blocks import pieces_of, program_of_rows
 from interjax._engine._devices import as_mesh
-from interjax._engine._row_programs import pieces_of, program_of_rows
 from interjax.pid._redundancy import product_of
 
 _MOST_LOW_BITS = 11

@@ -11,8 +11,8 @@ from jax.sharding import Mesh
 from jaxtyping import Array
 
 from interjax._core._precision import float64
+from interjax._engine._blocks import pieces_of, program_of_rows
 from interjax._engine._devices import as_mesh
-from interjax._engine._row_programs import pieces_of, program_of_rows
 
 _EXACT = 2**24  # integers up to here are float32 numbers
 

@@ -6,11 +6,12 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Mesh
 
 from interjax._engine._folders import Partial
+from interjax._engine._rows import Resources
 from interjax.games._game import Game
-from interjax.orders._designs import Plan, expected_passes, is_exact, plans
+from interjax.orders._designs import Plan
+from interjax.orders._estimators import PLANNED, Planned
 from interjax.orders._observations import Done, ObservationSums, observe
 from interjax.profiles._clusters import Cluster, PairPopulation
 
@@ -33,6 +34,10 @@ class Design:
     cluster_players: int
 
     @property
+    def estimator(self) -> Planned:
+        return PLANNED[self.method]
+
+    @property
     def takes_all(self) -> bool:
         return self.n_pairs >= len(self.population.pairs)
 
@@ -40,7 +45,7 @@ class Design:
     def exact(self) -> np.ndarray:
         """(orders,) True where all contexts are evaluated, so that a measured interaction is exact."""
         n_players = self.population.n_players
-        return np.array([is_exact(n_players, 2, int(order), self.contexts, self.method) for order in self.orders])
+        return np.array([self.estimator.is_exact(n_players, 2, int(order), self.contexts) for order in self.orders])
 
     @property
     def groups(self) -> int:
@@ -48,8 +53,8 @@ class Design:
         return max(1, min(self.contexts, _GROUPS)) if self.takes_all else 1
 
     def of_input(self, game: Game) -> "Design":
-        """The design for one input: with "blocks" only pairs of players that may change something are measured."""
-        if self.method != "blocks" or game.is_null is None or not np.any(game.is_null):
+        """The design for one input: some estimators measure only pairs of players that may change something."""
+        if not self.estimator.skips_null or game.is_null is None or not np.any(game.is_null):
             return self
         live = ~np.asarray(game.is_null)[self.population.pairs].any(axis=1)
         population = PairPopulation.of(self.population.pairs[live], self.population.n_players)
@@ -58,19 +63,17 @@ class Design:
     def draw(self, key: jax.Array) -> list[Cluster]:
         if self.takes_all:
             return [self.population.whole()]
-        if self.method == "quadruples":
-            return self.population.separate(key, self.n_pairs)
-        return self.population.clusters(key, self.n_pairs, self.cluster_players)
+        if self.estimator.shares_contexts:
+            return self.population.clusters(key, self.n_pairs, self.cluster_players)
+        return self.population.separate(key, self.n_pairs)
 
     def expected_passes(self) -> float:
         if not len(self.population.pairs):
             return 0.0
         clusters = self.draw(jax.random.key(0))
         pairs = clusters[0].pairs
-        each = [
-            expected_passes(self.population.n_players, pairs, int(order), self.contexts, self.method)
-            for order in self.orders
-        ]
+        n_players, passes = self.population.n_players, self.estimator.expected_passes
+        each = [passes(n_players, pairs, int(order), self.contexts) for order in self.orders]
         return sum(each) * len(clusters)
 
 
@@ -105,10 +108,8 @@ def measure_input(
     key: jax.Array,
     game: Game,
     design: Design,
+    resources: Resources,
     *,
-    batch_size: int | None = None,
-    memory: int | None = None,
-    mesh: Mesh | None = None,
     partial: Partial | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Measured:
@@ -119,7 +120,7 @@ def measure_input(
     draw_key, context_key = jax.random.split(key)
     everyone, design = design, design.of_input(game)
     clusters = design.draw(draw_key)
-    if design.method == "quadruples" and not design.takes_all:  # single pairs: measured in one list
+    if not design.estimator.shares_contexts and not design.takes_all:  # single pairs: measured in one list
         sets = [np.concatenate([cluster.pairs for cluster in clusters])]
     else:
         sets = [cluster.pairs for cluster in clusters]
@@ -129,7 +130,7 @@ def measure_input(
     if kept is not None:
         started.restore(kept)
     work = _work(context_key, game, design, sets)
-    for passes in observe(game, sums, work, batch_size=batch_size, memory=memory, mesh=mesh, done=started.done):
+    for passes in observe(game, sums, work, resources, done=started.done):
         started.made += passes
         if partial:
             partial.write(started.to_arrays)
@@ -157,7 +158,7 @@ def _work(key: jax.Array, game: Game, design: Design, sets: list[np.ndarray]) ->
     if not len(design.population.pairs):
         return ()
     orders, groups = design.orders.tolist(), design.groups
-    return plans(key, game.n_players, sets, orders, design.contexts, method=design.method, groups=groups)
+    return design.estimator.plans(key, game.n_players, sets, orders, design.contexts, groups=groups)
 
 
 @dataclasses.dataclass

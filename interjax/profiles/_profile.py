@@ -10,12 +10,12 @@ from jax.sharding import Mesh
 
 from interjax._core._keys import check_key
 from interjax._core._results import Saved, result, static_field
-from interjax._engine._devices import as_mesh
 from interjax._engine._folders import RunFolder, fingerprint
-from interjax._engine._memory import check_memory
 from interjax._engine._processes import joined
+from interjax._engine._rows import Resources
 from interjax.games._game import Game, warn_if_nonfinite
-from interjax.orders._arguments import as_coalitions, as_orders, check_sampling
+from interjax.orders._arguments import as_coalitions, as_orders, check_contexts
+from interjax.orders._estimators import PLANNED, estimator_of
 from interjax.profiles._clusters import PairPopulation
 from interjax.profiles._one_input import Design, Measured, cluster_players_of
 from interjax.profiles._rounds import Rounds
@@ -157,7 +157,7 @@ def order_profile(
         Deng et al., ICLR 2022 (arXiv:2111.06236), equation 3; arXiv:2512.18607.
     """
     check_key(key)
-    devices, memory = as_mesh(mesh), check_memory(memory)
+    resources = Resources.of(batch_size=batch_size, memory=memory, mesh=mesh)
     games = [games] if isinstance(games, Game) else list(games)
     _check_choices(games, correction, kind, target_stderr, n_pairs, method)
     design = _design(games, orders, contexts, pairs, n_pairs, method)
@@ -166,7 +166,7 @@ def order_profile(
         group.folder = group.folder or folder
         group.agree(settings | {"rounds": [target_stderr, max_forwards, correction, kind]})
         run = RunFolder(folder, settings) if folder is not None else None
-        rounds = Rounds(key, games, design, batch_size, memory, devices, run, group, progress)
+        rounds = Rounds(key, games, design, resources, run, group, progress)
         while True:
             rounds.measure()
             profile = _summarise(rounds.measured, design, kind, correction)
@@ -300,10 +300,10 @@ def _check_choices(
         raise ValueError("games must be a Game or a non-empty sequence of games (ij.masked_games makes one)")
     if len({game.n_players for game in games}) > 1:
         raise ValueError(f"all games need the same players, got {sorted({game.n_players for game in games})} players")
-    if method == "regression":
-        raise ValueError(
-            'a profile is measured with method "blocks" or "quadruples"; "regression" is for ij.order_interactions'
-        )
+    estimator_of(method, size=2)
+    if method not in PLANNED:
+        names = " or ".join(f'"{name}"' for name in PLANNED)
+        raise ValueError(f'a profile is measured with method {names}; "{method}" is for ij.order_interactions')
     if correction not in CORRECTIONS:
         raise ValueError(f"correction must be one of {', '.join(CORRECTIONS)}; got {correction!r}")
     if kind not in KINDS:
@@ -324,7 +324,7 @@ def _design(
     n_pairs = n_pairs or _default_n_pairs(len(population.pairs), len(games))
     n_pairs = min(n_pairs, len(population.pairs))
     contexts = contexts if contexts is not None else 20 if n_pairs == len(population.pairs) else 10
-    check_sampling(contexts, method)
+    check_contexts(contexts)
     return Design(population, numbers, contexts, n_pairs, method, cluster_players_of(n_pairs, len(games)))
 
 

@@ -1,20 +1,20 @@
 """Rounds of measuring every input: what an earlier start kept, what other processes do, and the slices of a mesh."""
 
+import dataclasses
 import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Mesh
 
 from interjax._core._files import read_arrays
 from interjax._engine._devices import slices_of
 from interjax._engine._folders import RunFolder
 from interjax._engine._processes import Group
+from interjax._engine._rows import Resources
 from interjax.games._game import Game
 from interjax.profiles._one_input import Design, Measured, measure_input
 
@@ -31,16 +31,13 @@ class Rounds:
         key: jax.Array,
         games: list[Game],
         design: Design,
-        batch_size: int | None,
-        memory: int | None,
-        mesh: Mesh | None,
+        resources: Resources,
         run: RunFolder | None,
         group: Group,
         progress: Callable[[int, int], None] | None,
     ):
         self.key, self.games, self.design, self.run, self.group = key, games, design, run, group
-        self.how: dict[str, Any] = {"batch_size": batch_size, "memory": memory}
-        self.slices = slices_of(mesh)
+        self.slices = [dataclasses.replace(resources, mesh=part) for part in slices_of(resources.mesh)]
         self.progress = progress
         self.expected = int(design.expected_passes() * len(games) * games[0].passes)
         self.measured: list[list[Measured]] = [[] for _ in games]
@@ -76,13 +73,13 @@ class Rounds:
     def _measure_all(self, places: list[int], made_before: int) -> dict[int, Measured]:
         """Measure these inputs; every slice of the mesh takes the next one that is left."""
         made = dict.fromkeys(places, 0)
-        free: queue.SimpleQueue[Mesh | None] = queue.SimpleQueue()
-        for devices in self.slices:
-            free.put(devices)
+        free: queue.SimpleQueue[Resources] = queue.SimpleQueue()
+        for resources in self.slices:
+            free.put(resources)
         one_reports, stopping = threading.Lock(), threading.Event()
 
         def measure(place: int) -> Measured:
-            devices = free.get()
+            resources = free.get()
 
             def report(passes: int) -> None:
                 with one_reports:
@@ -92,9 +89,9 @@ class Rounds:
                     self._report(made_before + sum(made.values()))
 
             try:
-                return self._measure(place, devices, report)
+                return self._measure(place, resources, report)
             finally:
-                free.put(devices)
+                free.put(resources)
 
         if len(self.slices) == 1:
             return {place: measure(place) for place in places}
@@ -107,11 +104,10 @@ class Rounds:
                 pool.shutdown(cancel_futures=True)
                 raise
 
-    def _measure(self, place: int, devices: Mesh | None, report: Callable[[int], None]) -> Measured:
+    def _measure(self, place: int, resources: Resources, report: Callable[[int], None]) -> Measured:
         key = jax.random.fold_in(jax.random.fold_in(self.key, place), self.number)
         partial = self.run.partial(self._name(place)) if self.run else None
-        how = self.how | {"mesh": devices, "partial": partial, "progress": report}
-        found = measure_input(key, self.games[place], self.design, **how)
+        found = measure_input(key, self.games[place], self.design, resources, partial=partial, progress=report)
         if self.run:
             self.run.write(self._name(place), found.to_arrays())
         report(found.n_forwards)

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 import interjax as ij
+from interjax._engine import _rows
 from interjax._engine._memory import fit_rows
-from interjax.orders import _designs, _row_values
-from interjax.orders._designs import plans
+from interjax.orders import _designs
+from interjax.orders._estimators import PLANNED
+from interjax.orders._row_values import values_of_flips
 
 RANDOM = np.random.default_rng(0)
 WEIGHTS = {
@@ -38,21 +40,26 @@ def measured(game, **settings):
     return ij.order_interactions(jax.random.key(1), game, **(SETTINGS | settings))
 
 
+def n_rows(by_row):
+    return len(jax.tree.leaves(by_row)[0])
+
+
 def spied(monkeypatch, fails=lambda rows: False):
     """Rows of the batches that are started; those for which `fails` holds raise what a device without memory raises."""
     rows = []
-    real = _row_values._row_values
+    real = _rows.compute_rows
 
     class Spy:
         trace = real.trace
 
-        def __call__(self, game, parts, contexts, used, index, flips, **options):
-            rows.append(len(index))
-            if fails(len(index)):
-                raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 7 bytes.")
-            return real(game, parts, contexts, used, index, flips, **options)
+        def __call__(self, function, fixed, whole, by_row, **options):
+            if function is values_of_flips:
+                rows.append(n_rows(by_row))
+                if fails(rows[-1]):
+                    raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 7 bytes.")
+            return real(function, fixed, whole, by_row, **options)
 
-    monkeypatch.setattr(_row_values, "_row_values", Spy())
+    monkeypatch.setattr(_rows, "compute_rows", Spy())
     return rows
 
 
@@ -66,8 +73,9 @@ def test_the_compiled_batch_fits_the_memory_given(monkeypatch, fold, memory):
     parts = game.value.contributions(game.params, 16) if fold else None
     masks = np.zeros((rows[0] // 4 + 2, 16), bool)
     flips = np.zeros((rows[0], 2), np.int32)
-    arguments = game, parts, masks, np.int32(0), np.zeros(rows[0], np.int32), flips
-    analysis = _row_values._row_values.trace(*arguments, mesh=None).lower().compile().memory_analysis()
+    arguments = (game, parts), (masks, np.int32(0)), (np.zeros(rows[0], np.int32), flips)
+    traced = _rows.compute_rows.trace(values_of_flips, *arguments, mesh=None)
+    analysis = traced.lower().compile().memory_analysis()
     needed = analysis.argument_size_in_bytes + analysis.output_size_in_bytes + analysis.temp_size_in_bytes
     assert needed <= memory
     assert rows[0] == {4_000_000: 4, 20_000_000: 32}[memory]
@@ -148,16 +156,16 @@ class Lost:
 
 
 def test_memory_that_runs_out_while_a_batch_runs_is_noticed(monkeypatch):
-    game, real = game_of(True), _row_values._row_values
+    game, real = game_of(True), _rows.compute_rows
     expected = measured(game, batch_size=48)
 
     class Failing:
         trace = real.trace
 
         def __call__(self, *arguments, **options):
-            return Lost() if len(arguments[4]) > 20 else real(*arguments, **options)
+            return Lost() if n_rows(arguments[3]) > 20 else real(*arguments, **options)
 
-    monkeypatch.setattr(_row_values, "_row_values", Failing())
+    monkeypatch.setattr(_rows, "compute_rows", Failing())
     with pytest.warns(UserWarning, match="ran out of memory") as warned:
         found = measured(game, batch_size=49)
     assert len(warned) == 2
@@ -172,28 +180,19 @@ def test_one_row_too_many_and_other_failures_are_raised(monkeypatch):
     def broken(*_, **__):
         raise jax.errors.JaxRuntimeError("INTERNAL: no such instruction")
 
-    monkeypatch.setattr(_row_values, "_row_values", broken)
+    monkeypatch.setattr(_rows, "compute_rows", broken)
     with pytest.raises(jax.errors.JaxRuntimeError, match="no such instruction"):
         measured(game_of(), batch_size=6)
 
 
 @pytest.mark.parametrize("tabulating", [True, False])
 def test_tables_and_calls_survive_memory_running_out(monkeypatch, tabulating):
-    module = sys.modules["interjax.games._tabulate" if tabulating else "interjax.games._game"]
     game = ij.Game.from_function(lambda s: jnp.sum(s * jnp.arange(6.0)) ** 2, 6)
     masks = RANDOM.random((50, 6)) < 0.5
     expected = ij.tabulate(game) if tabulating else np.asarray(game(masks))
-    name = "_table_values" if tabulating else "values"
-    real = getattr(module, name)
-
-    def failing(*arguments, **options):
-        return (
-            Lost()
-            if options.get("length", len(arguments[2]) if not tabulating else 0) > 10
-            else real(*arguments, **options)
-        )
-
-    monkeypatch.setattr(module, name, failing)
+    real = _rows.compute_rows
+    failing = lambda *arguments, **options: Lost() if n_rows(arguments[3]) > 10 else real(*arguments, **options)  # noqa: E731
+    monkeypatch.setattr(_rows, "compute_rows", failing)
     with pytest.warns(UserWarning, match="going on with 8"):
         found = ij.tabulate(game, batch_size=16) if tabulating else np.asarray(game(masks, batch_size=16))
     np.testing.assert_allclose(found, expected)
@@ -222,7 +221,7 @@ def test_lists_of_work_do_not_grow_with_contexts(monkeypatch, method):
 
     def peak(contexts):
         tracemalloc.start()
-        for _ in plans(jax.random.key(0), 20, [ij.pairs_within((5, 4), 1)], [5], contexts, method=method):
+        for _ in PLANNED[method].plans(jax.random.key(0), 20, [ij.pairs_within((5, 4), 1)], [5], contexts):
             pass
         found = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()

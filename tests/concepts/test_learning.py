@@ -12,13 +12,15 @@ import pytest
 from support.running import Killed, kill_at
 
 import interjax as ij
-from interjax.concepts import _tables as _concept_tables
+from interjax._engine import _rows
+from interjax._engine._rows import Resources
 from interjax.concepts._learning._learning import checkpoint_concepts
 from interjax.concepts._learning._paths import concept_paths, detour
 from interjax.concepts._learning._phases import phases
 from interjax.concepts._players import choose_players
 from interjax.concepts._tables import concept_tables
 from interjax.datasets._dataset import Dataset
+from interjax.games import _tabulate
 
 
 def images(side=8, channels=1, examples=40):
@@ -233,20 +235,21 @@ def test_more_inputs_than_fit_one_call_of_an_image_network():
 
 
 @pytest.mark.parametrize("folds", [False, True])
-@pytest.mark.parametrize("rows", [16, 64, 256])  # parts of a table, one table, four tables at once
-def test_coalitions_at_once_do_not_change_the_tables(rows, folds):
+@pytest.mark.parametrize(("rows", "at_once"), [(16, 1), (64, 1), (16, 4), (64, 4)])  # coalitions, inputs at once
+def test_coalitions_at_once_do_not_change_the_tables(rows, at_once, folds):
     network = ij.networks.build("mlp", (6,), 3, hidden=(8,), activation="tanh")
     games = ij.masked_games(network, X, Y, players=SIX, fold=folds)
-    outputs = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(game.params[3] for game in games))
-    found = _concept_tables._tables(games[0], jnp.asarray(X), outputs, folds=folds, rows=rows)
+    outputs = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(game.params.output for game in games))
+    function, fixed = _tabulate._ValuesOfInputs(folds, at_once), (games[0], jnp.asarray(X), outputs)
+    found = _tabulate._in_batches(function, fixed, 6, Resources(batch_size=rows)).T
     np.testing.assert_allclose(found, np.stack([ij.tabulate(game) for game in games]), rtol=1e-5, atol=1e-6)
 
 
 def test_no_new_weights_or_inputs_compile_again():
     tables()
-    before = _concept_tables._tables._cache_size()
+    before = _rows.compute_rows._cache_size()
     tables(model=(small, 2 * WEIGHTS), x=X[::-1])
-    assert _concept_tables._tables._cache_size() == before
+    assert _rows.compute_rows._cache_size() == before
 
 
 def test_tables_keep_nan_and_name_the_inputs():

@@ -9,7 +9,8 @@ import pytest
 
 import interjax as ij
 from interjax.orders import _row_values
-from interjax.orders._designs import closure, expected_passes, is_exact, plans
+from interjax.orders._designs import closure
+from interjax.orders._estimators import ESTIMATORS
 
 N = 10
 TABLE = np.random.default_rng(0).normal(size=2**N) + 3.0
@@ -49,7 +50,7 @@ def test_estimates_are_unbiased_at_every_order(method, size_and_exact):
         ij.order_interactions(jax.random.key(seed), GAME, contexts=20, method=method, size=size) for seed in range(48)
     ]
     error = np.stack([found.mean for found in repeats]) - truth
-    exact = np.array([is_exact(N, size, order, 20, method) for order in range(N - size + 1)])
+    exact = np.array([ESTIMATORS[method].is_exact(N, size, order, 20) for order in range(N - size + 1)])
     np.testing.assert_allclose(error[:, exact], 0.0, atol=1e-12)
     middle = error[:, ~exact]
     of_coalitions = middle.mean(0) / (middle.std(0, ddof=1) / np.sqrt(len(repeats)))
@@ -109,7 +110,7 @@ def test_quadruples_follow_the_official_protocol():
     """Four passes for each pair, order and context; one context at the ends; contexts outside the pair, of size m."""
     coalitions = np.array([[0, 3], [2, 5]], np.int32)
     for order, contexts in [(0, 1), (4, 7), (8, 1)]:
-        ((_, _, plan),) = plans(jax.random.key(0), N, [coalitions], [order], 7, method="quadruples")
+        ((_, _, plan),) = ESTIMATORS["quadruples"].plans(jax.random.key(0), N, [coalitions], [order], 7)
         assert len(plan.context_index) == 4 * contexts * 2
         np.testing.assert_array_equal(plan.contexts.sum(axis=1), order)
         own = coalitions[plan.coalition]
@@ -121,7 +122,7 @@ def test_quadruples_follow_the_official_protocol():
 def test_blocks_need_far_fewer_passes_than_quadruples():
     found = ij.order_interactions(jax.random.key(0), GAME, contexts=50)
     assert found.n_forwards / found.count.sum() < 1.6
-    estimated = sum(expected_passes(N, found.pairs, int(order), 50, "blocks") for order in found.orders)
+    estimated = sum(ESTIMATORS["blocks"].expected_passes(N, found.pairs, int(order), 50) for order in found.orders)
     np.testing.assert_allclose(found.n_forwards, estimated, rtol=0.15)
 
 

@@ -249,6 +249,16 @@ def test_networks_folded_or_not_give_the_same_and_null_players_are_zero():
     assert (folded.stderr[:, ~of_null] > 0).all()
 
 
+def test_a_wide_folded_layer_is_computed_in_blocks():
+    x = np.random.default_rng(0).normal(size=(8,)).astype(np.float32)
+    network = ij.networks.build("mlp", (8,), 3, hidden=(1024,))  # so wide that a batch does not fit a core's cache
+    folded, plain = (
+        regress(0, ij.masked_game(network, x, players=ij.Players.features(8), fold=fold), orders=[3], contexts=5)
+        for fold in (True, False)
+    )
+    np.testing.assert_allclose(folded.mean, plain.mean, atol=1e-4)
+
+
 def test_nan_from_the_game_is_reported_and_stays_where_it_belongs():
     bad = MASKS[:, 0] & MASKS[:, 1] & (MASKS.sum(axis=1) == 7)  # of the pairs' strata of order 5, only "both in"
     table = np.where(bad, np.nan, TABLES["saturated"])

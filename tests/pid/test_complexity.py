@@ -10,7 +10,7 @@ import pytest
 from support import pid_reference as reference
 
 import interjax as ij
-from interjax._engine import _row_programs as _blocks
+from interjax._engine import _blocks
 
 EXACT = {"rtol": 0, "atol": 1e-12}
 N_SAMPLES, LEVELS = 40, 3

@@ -11,7 +11,7 @@ import pytest
 from support import pid_reference as reference
 
 import interjax as ij
-from interjax._engine import _row_programs as _blocks
+from interjax._engine import _blocks
 from interjax.pid import _agreement, _redundancy
 
 EXACT = {"rtol": 0, "atol": 1e-12}

@@ -137,14 +137,13 @@ def _pull(game: Game, baseline: Array, slope: np.ndarray) -> Array:
 @jax.jit
 def _gradient(game: Game, baseline: Array, slope: Array) -> Array:
     count = min(_MASKS_AT_ONCE, len(slope))
-    params, x, _, output = game.params
 
     def add(total: Array, part: tuple[Array, Array]) -> tuple[Array, None]:
         index, weights = part
 
         def weighted(absent: Array) -> Array:
             masks = coalitions_from_index(index, game.n_players)
-            return weights @ game.value((params, x, absent, output), masks)
+            return weights @ game.value(game.params._replace(baseline=absent), masks)
 
         return total + jax.grad(weighted)(baseline), None
 

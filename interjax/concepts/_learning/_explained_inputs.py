@@ -12,7 +12,8 @@ from jaxtyping import Array
 
 from interjax._core._checks import check_positive
 from interjax.datasets._dataset import Dataset
-from interjax.games._models import Apply, as_apply
+from interjax.games._apply import Apply
+from interjax.games._models import as_apply
 
 Examples = tuple[np.ndarray, np.ndarray]  # inputs, class numbers
 _FEWEST = {"training": 2, "test": 1}  # inputs of a class, of which similarities can be measured

@@ -7,8 +7,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh
 from jaxtyping import Array
+
+from interjax._engine._devices import spread
 
 _CPU_VALUES, _ACCELERATOR_VALUES = 2**18, 2**25  # computed at once
 _CPU_ROWS, _ACCELERATOR_ROWS = 2**12, 2**16  # of one call
@@ -67,15 +69,4 @@ def program_of_rows(
         by_row: for each array whether its first axis is the rows; else every device has all of it.
         summed: whether the results of the devices are added up; else they are rows, too.
     """
-    one_device = functools.partial(function, **keywords)
-    if devices is None:
-        return jax.jit(one_device)
-    rows, whole = PartitionSpec(devices.axis_names), PartitionSpec()
-
-    def share(*arrays: Array) -> Array:
-        found = one_device(*arrays)
-        return jax.lax.psum(found, devices.axis_names) if summed else found
-
-    specs: tuple = tuple(rows if each else whole for each in by_row)
-    spread = jax.shard_map(share, mesh=devices, in_specs=specs, out_specs=whole if summed else rows, check_vma=False)
-    return jax.jit(spread)
+    return jax.jit(spread(functools.partial(function, **keywords), devices, by_row=by_row, summed=summed))

@@ -1,0 +1,166 @@
+"""Rows of values: one compiled function of a batch of rows, sized to memory and spread over devices."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from interjax._engine._devices import as_mesh, spread
+from interjax._engine._dispatch import Batch, dispatch, remembered_batch, shapes_of
+from interjax._engine._memory import check_memory, fit_rows, power_of_two_above
+
+_HOST_ROWS = 4096
+
+Function = Callable[[Any, Any, Any], Any]  # (fixed, whole, by_row) -> values (rows, ...)
+Example = Callable[[int], tuple[Any, Any]]  # rows -> (whole, by_row) of a batch of so many rows
+Take = Callable[[int, int, int], tuple[Any, Any]]  # (start, limit, rows) -> (whole, by_row) of the rows from start on
+
+
+@dataclasses.dataclass(frozen=True)
+class Resources:
+    """Where rows are computed.
+
+    Attributes:
+        batch_size: rows of a batch on one device; None = as many as fit the memory.
+        memory: bytes that a batch may take on one device, fixed arguments included; None = 0.4 of what is free.
+        mesh: devices over which a batch is spread; None = the first one.
+    """
+
+    batch_size: int | None = None
+    memory: int | None = None
+    mesh: Mesh | None = None
+
+    @classmethod
+    def of(cls, *, batch_size: Any = None, memory: Any = None, mesh: Any = None) -> "Resources":
+        """What the user's arguments ask for, checked; by default all local accelerators."""
+        return cls(check_batch_size(batch_size), check_memory(memory), as_mesh(mesh))
+
+    @property
+    def n_devices(self) -> int:
+        return self.mesh.size if self.mesh is not None else 1
+
+
+def check_batch_size(batch_size: Any) -> int | None:
+    """Raise ValueError unless `batch_size` is a positive number of rows or None."""
+    is_integer = isinstance(batch_size, int | np.integer) and not isinstance(batch_size, bool)
+    if batch_size is not None and (not is_integer or batch_size < 1):
+        raise ValueError(f"batch_size must be a positive integer of rows, or None; got {batch_size!r}")
+    return None if batch_size is None else int(batch_size)
+
+
+class RowProgram:
+    """A function of rows, evaluated batch by batch.
+
+        values = function(fixed, whole, by_row)
+
+    All batches have one shape, so that one compiled program serves them; a batch that runs out of memory is done again
+    in halves, and so are all that follow.
+
+    Args:
+        function: hashable; equal functions share compiled code. `by_row` is a pytree of arrays (rows, ...), `whole`
+            what every row of the batch may read, the values a pytree of arrays (rows, ...).
+        fixed: what is the same for all batches.
+        example: arguments of a batch of so many rows, from which its rows are chosen.
+        resources: where rows are computed.
+        most: no more rows than this on one device are of use.
+        on_host: whether the function takes NumPy arrays and cannot be compiled.
+    """
+
+    def __init__(
+        self,
+        function: Function,
+        fixed: Any,
+        example: Example,
+        resources: Resources = Resources(),
+        *,
+        most: int | None = None,
+        on_host: bool = False,
+    ):
+        self._function, self._fixed, self._example = function, fixed, example
+        self._resources, self._most, self._on_host = resources, most, on_host
+        self._batch = Batch(resources.batch_size or _HOST_ROWS) if on_host else self._remembered()
+
+    @property
+    def rows(self) -> int:
+        """Rows of a batch on all devices together."""
+        assert self._batch.rows is not None
+        return self._batch.rows * self._resources.n_devices
+
+    def dispatch(self, total: int, take: Take, *, ahead: int = 8) -> Callable[[], Any]:
+        """Start computing rows; the returned function waits for their values, a pytree of NumPy arrays (total, ...).
+
+        Args:
+            total: number of rows, at least 1.
+            ahead: batches under way beyond the one that is waited for; each keeps its arguments and its values.
+            take: gives the arguments of the rows from `start` on: as many as it likes, at most `rows`, none from
+                `limit` on. They are padded with zeros to a batch.
+        """
+
+        def compute(start: int, limit: int, rows: int) -> tuple[Any, int]:
+            rows *= self._resources.n_devices
+            whole, by_row = take(start, min(start + rows, limit), rows)
+            stop = start + len(jax.tree.leaves(by_row)[0])
+            if self._on_host:
+                return self._function(self._fixed, whole, by_row), stop
+            return self._computed(whole, jax.tree.map(functools.partial(_padded, rows=rows), by_row)), stop
+
+        return dispatch(total, self._batch, compute, ahead=ahead)
+
+    def _computed(self, whole: Any, by_row: Any) -> Any:
+        return compute_rows(self._function, self._fixed, whole, by_row, mesh=self._resources.mesh)
+
+    def _remembered(self) -> Batch:
+        """The batch of all programs of this function and these shapes, its rows chosen once."""
+        shapes = shapes_of((self._fixed, self._example(1)))
+        batch = remembered_batch(self._function, *shapes, self._resources, self._most)
+        if batch.rows is None:
+            limits = [each for each in (self._most, self._resources.batch_size) if each is not None]
+            most = min(limits, default=None)
+            is_given = self._resources.batch_size is not None and self._resources.memory is None
+            batch.rows = most if is_given else self._fitting(most)
+        return batch
+
+    def _fitting(self, most: int | None) -> int:
+        def program(rows: int) -> jax.stages.Traced:
+            whole, by_row = self._example(rows * self._resources.n_devices)
+            return compute_rows.trace(self._function, self._fixed, whole, by_row, mesh=self._resources.mesh)
+
+        return fit_rows(program, memory=self._resources.memory, most=most, mesh=self._resources.mesh)
+
+
+def values_of_rows(function: Function, fixed: Any, rows: Any, resources: Resources) -> Any:
+    """A function of each row of a pytree of arrays (N, ...), a batch or two at a time: a pytree of NumPy arrays.
+
+    Args:
+        function: (fixed, None, rows) -> values, as for `RowProgram`.
+        fixed: what is the same for all rows.
+        rows: pytree of arrays (N, ...), at least one row.
+        resources: where they are computed.
+    """
+    total = len(jax.tree.leaves(rows)[0])
+
+    def example(count: int) -> tuple[None, Any]:
+        return None, jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((count, *leaf.shape[1:]), leaf.dtype), rows)
+
+    program = RowProgram(function, fixed, example, resources, most=power_of_two_above(total))
+    take = lambda start, stop, _: (None, jax.tree.map(lambda leaf: leaf[start:stop], rows))  # noqa: E731
+    return program.dispatch(total, take, ahead=1)()
+
+
+@functools.partial(jax.jit, static_argnames=("function", "mesh"))
+def compute_rows(function: Function, fixed: Any, whole: Any, by_row: Any, *, mesh: Mesh | None) -> Any:
+    """The values of a batch of rows, each device's share from its own rows."""
+    return spread(function, mesh, by_row=(False, False, True))(fixed, whole, by_row)
+
+
+def _padded(leaf: Any, rows: int) -> Any:
+    if len(leaf) == rows:
+        return leaf
+    leaf = np.asarray(leaf)
+    full = np.zeros((rows, *leaf.shape[1:]), leaf.dtype)
+    full[: len(leaf)] = leaf
+    return full

@@ -1,0 +1,49 @@
+"""A network as a function apply(params, inputs) -> outputs of a batch, and the precision at which it runs."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+Apply = Callable[[Any, jax.Array], jax.Array]
+
+PRECISIONS = ("float32", "bfloat16")
+
+
+@dataclasses.dataclass(frozen=True)
+class _AtPrecision:
+    """A network whose products run at a stated precision, whatever the device prefers."""
+
+    apply: Apply
+    precision: str
+
+    def __call__(self, params: Any, inputs: jax.Array) -> jax.Array:
+        if self.precision == "bfloat16":
+            return self.apply(*jax.tree.map(_as_bfloat16, (params, inputs))).astype(jnp.float32)
+        with jax.default_matmul_precision("highest"):
+            return self.apply(params, inputs)
+
+
+def at_precision(apply: Apply, precision: str | None) -> Apply:
+    """A network at a precision of its forward pass.
+
+    Args:
+        apply: (params, inputs) -> outputs.
+        precision: "float32": products and convolutions of float32 numbers in full precision, no TF32 or bfloat16
+            passes. "bfloat16": weights and inputs rounded to bfloat16, outputs float32. None: as JAX is configured.
+
+    Raises:
+        ValueError: for another precision.
+    """
+    if precision is None:
+        return apply
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be {' or '.join(PRECISIONS)}, or None; got {precision!r}")
+    return _AtPrecision(apply, precision)
+
+
+def _as_bfloat16(leaf: Any) -> Any:
+    kind = jnp.result_type(leaf)
+    return jnp.asarray(leaf, jnp.bfloat16) if jnp.issubdtype(kind, jnp.floating) else leaf

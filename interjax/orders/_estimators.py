@@ -1,0 +1,212 @@
+"""Estimators of I^(m): one protocol, and the registry that arguments, commands, tests and laws read."""
+
+import abc
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import numpy as np
+
+from interjax._engine._rows import Resources
+from interjax.games._game import Game
+from interjax.orders import _designs as designs
+from interjax.orders._observations import ObservationSums, moments, observe
+from interjax.orders._regression import regress_pairs
+from interjax.orders._row_values import RowValues
+from interjax.orders._samples import expected_coalitions
+
+
+class Estimates(NamedTuple):
+    """Estimates of I^(m)(T) for coalitions at several orders.
+
+    Attributes:
+        mean: float64 (orders, coalitions), in units of the value v.
+        stderr: float64 (orders, coalitions); 0 where exact, NaN where unknown.
+        count: int (orders, coalitions), contexts drawn.
+        n_forwards: forward passes made.
+        n_nonfinite: values that were NaN or infinite.
+    """
+
+    mean: np.ndarray
+    stderr: np.ndarray
+    count: np.ndarray
+    n_forwards: int
+    n_nonfinite: int
+
+
+class Estimator(Protocol):
+    """An unbiased estimator of I^(m)(T) from sampled contexts.
+
+    Attributes:
+        sizes: numbers of players of the coalitions T that it measures.
+    """
+
+    @property
+    def sizes(self) -> tuple[int, ...]: ...
+
+    def is_exact(self, n_players: int, size: int, order: int, contexts: int) -> bool:
+        """Whether all contexts of coalitions of this size are evaluated at this order, so that there is no error."""
+        ...
+
+    def expected_passes(self, n_players: int, coalitions: np.ndarray, order: int, contexts: int) -> float:
+        """Values of the game that `estimate` needs for coalitions (P, k) at one order, on average."""
+        ...
+
+    def estimate(
+        self,
+        key: jax.Array,
+        game: Game,
+        coalitions: np.ndarray,
+        orders: Sequence[int],
+        contexts: int,
+        resources: Resources,
+    ) -> Estimates:
+        """Estimates for coalitions (P, k) at each order; the same for a key whatever the resources, to rounding."""
+        ...
+
+
+class Planned(abc.ABC):
+    """An estimator whose observations are signed sums of rows that a plan lists; a profile can be made of its sums.
+
+    Attributes:
+        shares_contexts: whether a context serves several coalitions, so that pairs are drawn in clusters of players.
+        skips_null: whether pairs that are known not to interact are left out of a profile's passes.
+    """
+
+    sizes = (1, 2, 3)
+    shares_contexts: bool
+    skips_null: bool
+
+    @abc.abstractmethod
+    def plans(
+        self,
+        key: jax.Array,
+        n_players: int,
+        sets: Sequence[np.ndarray],
+        orders: Sequence[int],
+        contexts: int,
+        *,
+        groups: int = 1,
+    ) -> Iterator[tuple[int, int, designs.Plan]]:
+        """Pieces of work that give each coalition about `contexts` contexts at each order, all where `is_exact`.
+
+        Args:
+            key: a `jax.random.key`.
+            n_players: number of players n.
+            sets: coalitions (P, k) of each set; sets are measured independently of each other.
+            orders: context sizes m.
+            contexts: contexts for each coalition and order.
+            groups: number of jackknife groups that contexts are dealt to.
+
+        Yields:
+            (number of the set, place of the order, plan).
+        """
+
+    @abc.abstractmethod
+    def is_exact(self, n_players: int, size: int, order: int, contexts: int) -> bool: ...
+
+    @abc.abstractmethod
+    def expected_passes(self, n_players: int, coalitions: np.ndarray, order: int, contexts: int) -> float: ...
+
+    def estimate(
+        self,
+        key: jax.Array,
+        game: Game,
+        coalitions: np.ndarray,
+        orders: Sequence[int],
+        contexts: int,
+        resources: Resources,
+    ) -> Estimates:
+        sums = ObservationSums.zeros(len(orders), 1, len(coalitions))
+        for _ in observe(game, [sums], self.plans(key, game.n_players, [coalitions], orders, contexts), resources):
+            pass
+        total, squares, count = sums.total[:, 0], sums.squares[:, 0], sums.count[:, 0]
+        mean, variance = moments(total, squares, count)
+        size = coalitions.shape[1]
+        variance[[self.is_exact(game.n_players, size, order, contexts) for order in orders]] = 0.0
+        stderr = np.where(np.isnan(mean), np.nan, np.sqrt(variance / np.maximum(count, 1)))
+        return Estimates(mean, stderr, count, sums.n_forwards, sums.n_nonfinite)
+
+
+class Blocks(Planned):
+    """Contexts shared among all wanted coalitions that they leave free."""
+
+    shares_contexts = True
+    skips_null = True
+
+    def plans(
+        self, key: jax.Array, n_players: int, sets: Any, orders: Any, contexts: int, *, groups: int = 1
+    ) -> Iterator[tuple[int, int, designs.Plan]]:
+        return designs.block_plans(key, n_players, sets, orders, contexts, groups)
+
+    def is_exact(self, n_players: int, size: int, order: int, contexts: int) -> bool:
+        return designs.enumerates_shared(n_players, size, order, contexts)
+
+    def expected_passes(self, n_players: int, coalitions: np.ndarray, order: int, contexts: int) -> float:
+        return designs.expected_block_rows(n_players, coalitions, order, contexts)
+
+
+class Quadruples(Planned):
+    """Contexts of each coalition's own: the papers' protocol."""
+
+    shares_contexts = False
+    skips_null = False
+
+    def plans(
+        self, key: jax.Array, n_players: int, sets: Any, orders: Any, contexts: int, *, groups: int = 1
+    ) -> Iterator[tuple[int, int, designs.Plan]]:
+        return designs.quadruple_plans(key, n_players, sets, orders, contexts, groups)
+
+    def is_exact(self, n_players: int, size: int, order: int, contexts: int) -> bool:
+        return designs.has_one_context(n_players, size, order)
+
+    def expected_passes(self, n_players: int, coalitions: np.ndarray, order: int, contexts: int) -> float:
+        size = coalitions.shape[1]
+        return float(len(coalitions) * (1 if self.is_exact(n_players, size, order, contexts) else contexts) * 2**size)
+
+
+class Regression:
+    """Uniform coalitions that serve all pairs, and a fitted quadratic that takes what it explains out of the noise."""
+
+    sizes = (2,)
+
+    def is_exact(self, n_players: int, size: int, order: int, contexts: int) -> bool:
+        return all(enumerated for _, enumerated in expected_coalitions(n_players, order, contexts))
+
+    def expected_passes(self, n_players: int, coalitions: np.ndarray, order: int, contexts: int) -> float:
+        return float(sum(count for count, _ in expected_coalitions(n_players, order, contexts)))
+
+    def estimate(
+        self,
+        key: jax.Array,
+        game: Game,
+        coalitions: np.ndarray,
+        orders: Sequence[int],
+        contexts: int,
+        resources: Resources,
+    ) -> Estimates:
+        evaluate = RowValues(game, resources, shared=False).of_masks
+        found = [regress_pairs(key, game, coalitions, order, contexts, evaluate) for order in orders]
+        mean, stderr, count = (np.stack([getattr(one, name) for one in found]) for name in ("mean", "stderr", "count"))
+        n_forwards, n_nonfinite = (sum(getattr(one, name) for one in found) for name in ("n_forwards", "n_nonfinite"))
+        return Estimates(mean, stderr, count, n_forwards, n_nonfinite)
+
+
+ESTIMATORS: dict[str, Estimator] = {"blocks": Blocks(), "quadruples": Quadruples(), "regression": Regression()}
+"""The estimators of I^(m), by the name that `method` takes."""
+METHODS = tuple(ESTIMATORS)
+PLANNED: dict[str, Planned] = {name: each for name, each in ESTIMATORS.items() if isinstance(each, Planned)}
+"""Those of which a profile can be made."""
+
+
+def estimator_of(method: Any, size: int) -> Estimator:
+    """The estimator of this name for coalitions of so many players; raises ValueError if there is none."""
+    if not isinstance(method, str) or method not in ESTIMATORS:
+        raise ValueError(f"method must be one of {', '.join(ESTIMATORS)}; got {method!r}")
+    estimator = ESTIMATORS[method]
+    if size not in estimator.sizes:
+        measured = (
+            "pairs" if estimator.sizes == (2,) else f"coalitions of {', '.join(map(str, estimator.sizes))} players"
+        )
+        raise ValueError(f'method="{method}" measures {measured}, got coalitions of {size} players')
+    return estimator

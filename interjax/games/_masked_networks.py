@@ -54,6 +54,7 @@ class MaskedNetwork:
     split_is_given: bool = False
 
     def __call__(self, game: MaskedGame, masks: Array) -> Array:
+        game = MaskedGame(*game)  # a plain tuple will do
         if isinstance(game.baseline, Marginal):
             of_example = lambda example: self._values(game._replace(baseline=example), masks)  # noqa: E731
             return jnp.mean(lax.map(of_example, game.baseline.background), axis=0)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import interjax as ij
+from interjax.games import _folded
 
 MASKS = np.random.default_rng(0).random((37, 5)) < 0.5
 TABLE = np.random.default_rng(1).normal(size=32)
@@ -111,7 +112,7 @@ def test_folded_values_are_the_networks(baseline):
         ij.masked_game(network, x, players=players, baseline=baseline, output=ij.log_odds(1), fold=fold)
         for fold in (False, True)
     )
-    assert folded._folds(len(masks))
+    assert _folded.fold(folded, masks=len(masks)) is not None
     np.testing.assert_allclose(folded(masks), plain(masks), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(ij.tabulate(folded), ij.tabulate(plain), rtol=1e-4, atol=1e-5)
 

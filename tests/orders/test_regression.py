@@ -210,8 +210,9 @@ def test_the_same_key_gives_the_same_answer_at_any_batch_size_and_mesh(settings)
         settings = {"mesh": jax.sharding.Mesh(np.array(jax.devices()), ("rows",))}
     usual = regress(5, game, orders=ORDERS, contexts=10)
     other = regress(5, game, orders=ORDERS, contexts=10, **settings)
-    np.testing.assert_allclose(other.mean, usual.mean, atol=1e-4)
-    np.testing.assert_allclose(other.stderr, usual.stderr, atol=1e-4)
+    # Values round to 1e-7; the quadratic is solved in float32 and passes that on a thousandfold.
+    assert (np.abs(other.mean - usual.mean) <= 0.005 * usual.stderr).all()
+    np.testing.assert_allclose(other.stderr, usual.stderr, rtol=2e-3)
     assert not np.allclose(regress(6, game, orders=ORDERS, contexts=10).mean, usual.mean, atol=1e-3)
 
 

@@ -5,7 +5,6 @@ import functools
 import hashlib
 import json
 import math
-import os
 import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -19,7 +18,9 @@ from flax import nnx
 from jaxtyping import Array
 
 from interjax._core._checks import check_positive
+from interjax._core._files import replaced
 from interjax._core._results import Saved, result
+from interjax._engine._folders import check_same_run
 from interjax.datasets._dataset import Dataset
 from interjax.networks._spec import NetworkSpec
 from interjax.training import _checkpoints
@@ -274,12 +275,8 @@ def _open_checkpoints(
 def _check_same_run(folder: Path, found: dict[str, Any], about: dict[str, Any]) -> None:
     if found["kind"] != "training":
         raise ValueError(f"{folder} holds a saved network, no training run: train in another folder")
-    for name in ("spec", "run"):
-        if found[name] != about[name]:
-            raise ValueError(
-                f"{folder} holds another training run: its {name} is {found[name]}, this one's {about[name]}; "
-                "use another folder, or delete that one to start anew"
-            )
+    same = {name: found[name] for name in ("spec", "run")}
+    check_same_run(folder, same, {name: about[name] for name in same}, holds="another training run")
 
 
 def _about_run(
@@ -296,15 +293,13 @@ def _about_run(
 
 
 def _write_lines(path: Path, log: TrainingLog) -> None:
-    """The log as JSON lines, one an epoch, through a temporary file."""
+    """The log as JSON lines, one an epoch."""
     columns = {"step": log.step, "loss": log.loss, "test_accuracy": log.test_accuracy}
     named = {name: column.tolist() for name, column in columns.items() if column is not None}
     rows = [dict(zip(named, row, strict=True)) for row in zip(*named.values(), strict=True)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     finite = [{name: value if math.isfinite(value) else None for name, value in row.items()} for row in rows]
-    partial.write_text("".join(json.dumps({"epoch": epoch} | row) + "\n" for epoch, row in enumerate(finite, 1)))
-    os.replace(partial, path)
+    with replaced(path) as partial:
+        partial.write_text("".join(json.dumps({"epoch": epoch} | row) + "\n" for epoch, row in enumerate(finite, 1)))
 
 
 def _do_nothing() -> None:

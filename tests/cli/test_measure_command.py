@@ -166,7 +166,8 @@ def test_other_settings_are_refused_in_the_same_folder(measured, checkpoint, mon
     before = numbers(measured[0])
     message = main(monkeypatch, "measure", "--checkpoint", checkpoint, *QUICK, "--contexts", 5, "--out", measured[0])
     assert message == (
-        f"interjax: {measured[0]} holds a run with other settings: choose another --out, or delete it to start anew"
+        f"interjax: {measured[0]} holds a run with other settings (contexts: 4 there, 5 here): choose another "
+        "--out, or delete it to start anew"
     )
     assert numbers(measured[0]) == before
 
@@ -181,7 +182,7 @@ def test_another_network_at_the_same_path_is_refused(checkpoint, tmp_path, monke
     kernel[...] = kernel[...] + 0.1
     ij.training.save_network(tmp_path / "network", spec, network)
     message = main(monkeypatch, *arguments)
-    assert "holds a run with other settings (games differ)" in message
+    assert "holds a run with other settings (games: " in message
 
 
 def test_a_checkpoint_for_other_inputs_is_refused(checkpoint, table_file, tmp_path, monkeypatch):

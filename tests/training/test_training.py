@@ -292,10 +292,10 @@ def test_kept_checkpoints_can_be_read_one_by_one(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"key": jax.random.key(9)}, "another training run: its run is .*'key'"),
-        ({"batch_size": 10}, "another training run"),
-        ({"data": (X, Y)}, "another training run"),
-        ({"spec": networks.NetworkSpec("mlp", (4,), 2)}, "another training run: its spec"),
+        ({"key": jax.random.key(9)}, r"another training run \(run\.key: \[0, 3\] there, \[0, 9\] here\)"),
+        ({"batch_size": 10}, r"another training run \(run\.batch_size: .* there, 10 here\)"),
+        ({"data": (X, Y)}, r"another training run \(run\.data: "),
+        ({"spec": networks.NetworkSpec("mlp", (4,), 2)}, r"another training run \(spec\."),
         ({"optimizer": optax.sgd(0.1)}, "checkpoint of another optimizer: .* absent here"),
     ],
 )

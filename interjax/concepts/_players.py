@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from interjax._core._checks import check_positive
+from interjax._core._checks import check_choice, check_count
 from interjax._core._files import read_arrays
 from interjax.datasets._dataset import Dataset
 from interjax.games._players import Players
@@ -67,9 +67,8 @@ def choose_players(
     """
     if players_file is not None:
         return _players_of_file(Path(players_file), data)
-    if rule not in RULES:
-        raise ValueError(f"rule must be one of {', '.join(RULES)}; got {rule!r}")
-    if count is not None and check_positive("count", count) > MOST_PLAYERS:
+    check_choice("rule", rule, RULES)
+    if count is not None and check_count("count", count) > MOST_PLAYERS:
         _refuse(count)
     if data.player_labels is not None or len(data.input_shape) == 1:
         if cells is not None or rule == "centre":

@@ -12,6 +12,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array
 
+from interjax._core._progress import Progress
 from interjax._engine._dispatch import Batch, dispatch, remembered_batch, shapes_of
 from interjax._engine._memory import fit_rows
 from interjax.concepts._players import MOST_PLAYERS
@@ -35,7 +36,7 @@ def concept_tables(
     baseline: Any = 0.0,
     output: Callable[[int], Any] = log_odds,
     precision: str | None = "float32",
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> np.ndarray:
     """Tabulate the masked games of a batch of inputs: v(S|x) for every coalition S.
 

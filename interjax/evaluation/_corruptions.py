@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from interjax._core._checks import check_positive
+from interjax._core._checks import check_count, check_number
 from interjax._core._keys import example_keys
 from interjax.datasets._dataset import Dataset
 from interjax.games._players import Marginal, Players, as_baseline
@@ -100,7 +100,7 @@ def occlusions(
             grid = next((usual for usual in OCCLUSION_GRIDS if math.gcd(*shape[:2]) % usual == 0), None)
         if grid is None and shares:
             raise ValueError(f"no grid of {OCCLUSION_GRIDS} divides images of shape {shape}: give occlusion_grid")
-        players = Players.grid(shape, 1 if grid is None else check_positive("occlusion_grid", grid))
+        players = Players.grid(shape, 1 if grid is None else check_count("occlusion_grid", grid))
     elif grid is not None:
         raise ValueError(f"{data.name} holds no images: its columns are occluded, leave occlusion_grid away")
     else:
@@ -137,8 +137,7 @@ def shuffles(key: Array, data: Dataset, grids: Sequence[int] | None) -> dict[str
 
 def _occluded_count(players: Players, share: float) -> int:
     """round(share * n); raises ValueError if the share is out of range or leaves nothing to occlude or to see."""
-    if not 0 < share < 1:
-        raise ValueError(f"a share to occlude lies between 0 and 1, got {share}")
+    check_number("each of occlusions", share, "(0, 1)", about="a share of cells or columns")
     count = round(share * players.n)
     if not 0 < count < players.n:
         raise ValueError(

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int
 
+from interjax._core._checks import check_count
+
 # Contexts are drawn in batches of one of these lengths, so that a run compiles the sampler at most twice.
 _DRAW_LENGTHS = (128, 2048)
 _DRAWS_IN_CACHE = 64
@@ -189,8 +191,7 @@ def pairs_within(grid: tuple[int, ...], radius: int) -> np.ndarray:
     grid = tuple(int(cells) for cells in grid)
     if not grid or min(grid) < 1:
         raise ValueError(f"grid must hold at least one positive number of cells, got {grid}")
-    if radius < 1:
-        raise ValueError(f"radius must be at least 1, got {radius}")
+    radius = check_count("radius", radius)
     cells = np.stack(np.unravel_index(np.arange(math.prod(grid)), grid), axis=1)
     offsets = np.stack(np.meshgrid(*[np.arange(-radius, radius + 1)] * len(grid), indexing="ij"), -1)
     offsets = offsets.reshape(-1, len(grid))

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from interjax._core._checks import check_count
+from interjax._core._checks import check_choice, check_count
 from interjax.games._coalitions import draw_nested
 from interjax.games._players import Players
 from interjax.losses._masked_examples import check_examples, for_examples, logits_of, masked
@@ -94,13 +94,10 @@ def order_modulation(
     """
     absent = check_examples(key, x, labels, players, baseline)
     small, large = modulated_sizes(low, high, players.n)
-    if mode not in MODES:
-        raise ValueError(f"mode must be {' or '.join(MODES)}; got {mode!r}")
-    if align not in ALIGNMENTS:
-        raise ValueError(f"align must be {' or '.join(ALIGNMENTS)}; got {align!r}")
-    if average not in AVERAGES:
-        raise ValueError(f"average must be {' or '.join(AVERAGES)}; got {average!r}")
-    check_count("draws", draws)
+    check_choice("mode", mode, MODES)
+    check_choice("align", align, ALIGNMENTS)
+    check_choice("average", average, AVERAGES)
+    draws = check_count("draws", draws)
     coalitions = nested_coalitions(key, len(x), players.n, (small, large), draws=draws)
     # No players and all players are the same coalition in every draw.
     without, within = coalitions[:, : draws if small else 1, 0], coalitions[:, : draws if large < players.n else 1, 1]

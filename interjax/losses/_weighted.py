@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from interjax._core._checks import check_count
+from interjax._core._checks import check_choice, check_count
 from interjax.games._coalitions import draw_coalition
 from interjax.games._outputs import LabelOutput, as_output, check_output, log_odds
 from interjax.games._players import Players
@@ -75,12 +75,10 @@ def order_weighted(
     """
     absent = check_examples(key, x, labels, players, baseline)
     sizes = as_orders(orders, players.n, 2)
-    check_count("contexts", contexts)
-    check_count("draws", draws)
+    contexts, draws = check_count("contexts", contexts), check_count("draws", draws)
     if np.shape(weights) != (len(sizes),) or len(np.shape(orders)) != 1 or len(orders) != len(sizes):
         raise ValueError(f"each order needs its weight: got weights of shape {np.shape(weights)} for orders {orders}")
-    if strength not in STRENGTHS:
-        raise ValueError(f"strength must be {' or '.join(STRENGTHS)}; got {strength!r}")
+    check_choice("strength", strength, STRENGTHS)
     if strength == "square" and contexts < 2:
         raise ValueError('strength="square" is unbiased from 2 contexts on, got contexts=1')
     population = as_coalitions(pairs, players.n)

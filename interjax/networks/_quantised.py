@@ -12,6 +12,7 @@ from flax import nnx
 from jax.core import Tracer
 from jaxtyping import Array
 
+from interjax._core._checks import check_count
 from interjax.networks._layers import Activation, Convolution, check_batch, find_activation, halve, image_shape
 
 Limits = tuple[float, float]
@@ -61,9 +62,7 @@ class Quantiser(nnx.Module):
         deterministic: bool | None = False,
         rngs: nnx.Rngs | None = None,
     ):
-        if not isinstance(levels, int) or levels < 2:
-            raise ValueError(f"levels of a quantiser is an integer of at least 2, its limits included; got {levels!r}")
-        self.levels = levels
+        self.levels = check_count("levels", levels, least=2, about="the two limits included")
         self.limits = _check_limits(limits)
         self.deterministic = deterministic
         self.rounding = nnx.data(None) if rngs is None else rngs["rounding"].fork()

@@ -10,6 +10,7 @@ from typing import Any
 from flax import nnx
 from jaxtyping import Array
 
+from interjax._core._checks import check_count
 from interjax.networks._architectures import MLP, AlexNetCIFAR, LeNet, ResidualMLP
 from interjax.networks._quantised import QuantisedLeNet, QuantisedMLP
 from interjax.networks._residual import ResNet, ResNet18
@@ -132,10 +133,8 @@ def _build_tabular_mlp(
     rngs: nnx.Rngs,
 ) -> MLP:
     """A deep narrow MLP for tables: so many linear layers, the hidden ones of one width; MLP-5 at the defaults."""
-    if not isinstance(depth, int) or depth < 2:
-        raise ValueError(f"depth of tabular_mlp is its number of linear layers, an integer of at least 2; got {depth}")
-    if not isinstance(width, int) or width < 1:
-        raise ValueError(f"width of tabular_mlp is that of its hidden layers, a positive integer; got {width}")
+    depth = check_count("depth", depth, least=2, about="the number of linear layers of tabular_mlp")
+    width = check_count("width", width, about="that of the hidden layers of tabular_mlp")
     return MLP((math.prod(input_shape), *[width] * (depth - 1), n_classes), activation, dropout=dropout, rngs=rngs)
 
 

@@ -4,18 +4,17 @@ from typing import Any
 
 import numpy as np
 
+from interjax._core._checks import check_choice, check_count
 from interjax.games._coalitions import all_of_size
 
 METHODS = ("blocks", "quadruples", "regression")
 OFFICIAL_RATIOS = (0.0, 0.05, *(tenth / 10 for tenth in range(1, 10)), 0.95, 1.0)
 
 
-def check_sampling(contexts: Any, method: Any) -> None:
-    """Raise ValueError unless `contexts` is a positive integer and `method` is known."""
-    if not isinstance(contexts, int | np.integer) or contexts < 1:
-        raise ValueError(f"contexts must be an integer of at least 1, got {contexts!r}")
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}; got {method!r}")
+def check_sampling(contexts: Any, method: Any) -> int:
+    """The number of contexts; ValueError unless it is a positive integer and the method is known."""
+    check_choice("method", method, METHODS)
+    return check_count("contexts", contexts)
 
 
 def as_orders(orders: Any, n_players: int, size: int) -> np.ndarray:

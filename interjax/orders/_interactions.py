@@ -8,10 +8,10 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from interjax._core._checks import check_memory
 from interjax._core._keys import check_key
 from interjax._core._results import Saved, result, static_field
 from interjax._engine._devices import as_mesh
-from interjax._engine._memory import check_memory
 from interjax.games._game import Game, warn_if_nonfinite
 from interjax.orders._arguments import as_coalitions, as_orders, check_sampling
 from interjax.orders._designs import is_exact, plans
@@ -133,7 +133,7 @@ def order_interactions(
     check_key(key)
     coalitions = as_coalitions(pairs, game.n_players, size)
     numbers = as_orders(orders, game.n_players, coalitions.shape[1])
-    check_sampling(contexts, method)
+    contexts = check_sampling(contexts, method)
     how: dict[str, Any] = {"batch_size": batch_size, "memory": check_memory(memory), "mesh": as_mesh(mesh)}
     if method == "regression":
         if coalitions.shape[1] != 2:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interjax.plots._style import COLOURS, LINES, MARKERS
+from interjax._core._statistics import mean_and_stderr, student_quantile
+from interjax.plots._style import BAND, COLOURS, LINES, MARKERS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from interjax.representations import ComplexityDynamics
 
 
-_BAND = 1.96  # standard errors on each side: 95 %
 _BEFORE = 3.0  # step 0 stands at the first step after it divided by this
 
 
@@ -160,13 +160,11 @@ def _column(run: "ComplexityDynamics", layer: str) -> int:
 
 def _mean_with_margin(runs: "list[ComplexityDynamics]", column: int) -> tuple[np.ndarray, np.ndarray]:
     """Mean of C over runs and half the width of its 95% interval; NaN where a run has none."""
-    from scipy.stats import t
-
     values = np.array([run.complexity[:, column] for run in runs])
     if len(runs) == 1:
-        return values[0], _BAND * runs[0].stderr[:, column]
-    factor = float(t.ppf(0.975, len(runs) - 1)) / math.sqrt(len(runs))
-    return values.mean(axis=0), factor * values.std(axis=0, ddof=1)
+        return values[0], BAND * runs[0].stderr[:, column]
+    mean, stderr = mean_and_stderr(values)
+    return mean, student_quantile(0.95, len(runs) - 1) * stderr
 
 
 def _training_axis(axes: "Axes", steps: np.ndarray, steps_per_epoch: float | None) -> np.ndarray:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interjax._core._checks import check_positive
+from interjax._core._checks import check_count
 from interjax.concepts._explanations._effects import effects_of
 from interjax.concepts._explanations._salient import salient_effects
 from interjax.games._coalitions import players_in
@@ -137,7 +137,7 @@ def _strongest(explanation: Any, count: int, tau: float) -> _Strongest:
     if not is_salient.any():
         raise ValueError("the explanation has no salient concept: all of its effects are 0")
     strength = np.where(is_salient, np.abs(effects), 0.0)
-    order = np.argsort(-strength, axis=None, kind="stable")[: min(check_positive("count", count), is_salient.sum())]
+    order = np.argsort(-strength, axis=None, kind="stable")[: min(check_count("count", count), is_salient.sum())]
     return _Strongest(effects, np.stack(np.unravel_index(order, effects.shape), axis=1), int(is_salient.sum()))
 
 

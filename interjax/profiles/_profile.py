@@ -1,18 +1,20 @@
 """The strength profile J^(m): its estimate over inputs, pairs and contexts, with its standard error."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from interjax._core._checks import check_choice, check_count, check_memory, check_number
 from interjax._core._keys import check_key
+from interjax._core._progress import Progress
 from interjax._core._results import Saved, result, static_field
+from interjax._core._statistics import normal_interval
 from interjax._engine._devices import as_mesh
 from interjax._engine._folders import RunFolder, fingerprint
-from interjax._engine._memory import check_memory
 from interjax._engine._processes import joined
 from interjax.games._game import Game, warn_if_nonfinite
 from interjax.orders._arguments import as_coalitions, as_orders, check_sampling
@@ -72,12 +74,7 @@ class OrderProfile(Saved):
 
     def interval(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper ends of the normal confidence interval of J^(m) at this level."""
-        from scipy.stats import norm
-
-        if not 0 < level < 1:
-            raise ValueError(f"level must lie between 0 and 1, got {level}")
-        reach = norm.ppf(0.5 + level / 2) * np.asarray(self.stderr)
-        return self.strength - reach, self.strength + reach
+        return normal_interval(self.strength, self.stderr, level)
 
 
 def order_profile(
@@ -97,7 +94,7 @@ def order_profile(
     memory: int | None = None,
     mesh: Mesh | None = None,
     folder: Any = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> OrderProfile:
     """Estimate how strong interactions of each order are, relative to the mean over the measured orders.
 
@@ -304,14 +301,12 @@ def _check_choices(
         raise ValueError(
             'a profile is measured with method "blocks" or "quadruples"; "regression" is for ij.order_interactions'
         )
-    if correction not in CORRECTIONS:
-        raise ValueError(f"correction must be one of {', '.join(CORRECTIONS)}; got {correction!r}")
-    if kind not in KINDS:
-        raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {kind!r}")
-    if target is not None and not target > 0:
-        raise ValueError(f"target_stderr must be positive, got {target!r}")
-    if n_pairs is not None and (not isinstance(n_pairs, int | np.integer) or n_pairs < 1):
-        raise ValueError(f"n_pairs must be an integer of at least 1, got {n_pairs!r}")
+    check_choice("correction", correction, CORRECTIONS)
+    check_choice("kind", kind, KINDS)
+    if target is not None:
+        check_number("target_stderr", target, "(0, inf]")
+    if n_pairs is not None:
+        check_count("n_pairs", n_pairs)
 
 
 def _design(
@@ -321,10 +316,10 @@ def _design(
     n_players = games[0].n_players
     population = PairPopulation.of(_pairs_only(as_coalitions(pairs, n_players)), n_players)
     numbers = as_orders(orders, n_players, 2)
-    n_pairs = n_pairs or _default_n_pairs(len(population.pairs), len(games))
+    n_pairs = int(n_pairs or _default_n_pairs(len(population.pairs), len(games)))
     n_pairs = min(n_pairs, len(population.pairs))
     contexts = contexts if contexts is not None else 20 if n_pairs == len(population.pairs) else 10
-    check_sampling(contexts, method)
+    contexts = check_sampling(contexts, method)
     return Design(population, numbers, contexts, n_pairs, method, cluster_players_of(n_pairs, len(games)))
 
 

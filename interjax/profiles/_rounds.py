@@ -12,6 +12,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from interjax._core._files import read_arrays
+from interjax._core._progress import Progress
 from interjax._engine._devices import slices_of
 from interjax._engine._folders import RunFolder
 from interjax._engine._processes import Group
@@ -36,7 +37,7 @@ class Rounds:
         mesh: Mesh | None,
         run: RunFolder | None,
         group: Group,
-        progress: Callable[[int, int], None] | None,
+        progress: Progress | None,
     ):
         self.key, self.games, self.design, self.run, self.group = key, games, design, run, group
         self.how: dict[str, Any] = {"batch_size": batch_size, "memory": memory}

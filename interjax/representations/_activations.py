@@ -14,7 +14,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array
 
-from interjax._core._checks import check_positive
+from interjax._core._checks import check_count
 from interjax.games._models import as_apply
 from interjax.representations._listening import listen
 
@@ -73,7 +73,7 @@ def activations(
     functions = _functions_of(layers)
     known = _known_layers(network, functions, params, x)
     names = _chosen(layers, known)
-    size = _default_batch(known, x) if batch_size is None else check_positive("batch_size", batch_size)
+    size = _default_batch(known, x) if batch_size is None else check_count("batch_size", batch_size)
     kept: dict[str, np.ndarray] = {}
     for start, batch in _batches(x, min(size, len(x))):
         for name, values in zip(names, _run(network, functions, names, params, batch), strict=True):

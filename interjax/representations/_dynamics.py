@@ -2,13 +2,14 @@
 
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Array
 
 from interjax._core._keys import check_key
+from interjax._core._progress import Progress
 from interjax._core._results import Saved, result, static_field
 from interjax._engine._folders import RunFolder, fingerprint
 from interjax.pid._complexity import Complexity, representational_complexity
@@ -63,7 +64,7 @@ def checkpoint_complexity(
     count: int = 26,
     resamples: int = 8,
     folder: str | os.PathLike | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> ComplexityDynamics:
     """Representational complexity of layers at every checkpoint of a training run.
 

@@ -17,8 +17,9 @@ import optax
 from flax import nnx
 from jaxtyping import Array
 
-from interjax._core._checks import check_positive
+from interjax._core._checks import check_count, check_examples
 from interjax._core._files import replaced
+from interjax._core._progress import Progress
 from interjax._core._results import Saved, result
 from interjax._engine._folders import check_same_run
 from interjax.datasets._dataset import Dataset
@@ -27,7 +28,7 @@ from interjax.training import _checkpoints
 from interjax.training._checkpoints import Model, PathLike
 from interjax.training._losses import SteeredCrossEntropy, cross_entropy
 from interjax.training._plans import Augment
-from interjax.training._predictions import accuracy, check_examples
+from interjax.training._predictions import accuracy
 from interjax.training._schedule import Schedule, schedule_of
 
 Loss = Callable[[Model, Array, Array, Array], Array]
@@ -68,7 +69,7 @@ def train(
     metrics: PathLike | None = None,
     on_epoch: Callable[[int, Model, TrainingLog], Any] | None = None,
     on_checkpoint: Callable[[int, Model], Any] | None = None,
-    progress: Callable[[int, int], Any] | None = None,
+    progress: Progress | None = None,
 ) -> TrainingLog:
     """Train a network in place by minibatches; an interrupted run continues as if it had not been.
 
@@ -118,11 +119,11 @@ def train(
         (x, y), test = (data.train_x, data.train_y), (data.test_x, data.test_y)
     else:
         (x, y), test = check_examples(*data), None
-    batch_size = min(check_positive("batch_size", batch_size), len(x))
+    batch_size = min(check_count("batch_size", batch_size), len(x))
     per_epoch = len(x) // batch_size
     if (epochs is None) == (steps is None):
         raise ValueError(f"give either epochs or steps, got epochs={epochs} and steps={steps}")
-    n_steps = check_positive("steps", steps) if epochs is None else check_positive("epochs", epochs) * per_epoch
+    n_steps = check_count("steps", steps) if epochs is None else check_count("epochs", epochs) * per_epoch
     schedule = schedule_of(jax.random.split(key)[0], len(x), batch_size, n_steps, save_every, save_at)
     # A view that shares the model's variables: they train, and the caller's mode stays as it is.
     learner = nnx.with_attributes(model, deterministic=False, use_running_average=False, raise_if_not_found=False)

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from interjax._core._checks import check_positive
+from interjax._core._checks import check_count
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +47,7 @@ def schedule_of(
         raise ValueError(f"save_at holds steps from 0 to the {n_steps} of this run, got {sorted(chosen)}")
     if every is None:
         every = n_examples // batch_size if at is None else n_steps
-    return Schedule(key, n_examples, batch_size, n_steps, check_positive("save_every", every), chosen)
+    return Schedule(key, n_examples, batch_size, n_steps, check_count("save_every", every), chosen)
 
 
 @functools.partial(jax.jit, static_argnums=1)
@@ -62,9 +62,8 @@ def log_spaced_steps(steps: int, count: int) -> tuple[int, ...]:
         >>> log_spaced_steps(1000, 5)
         (0, 1, 10, 100, 1000)
     """
-    check_positive("steps", steps)
-    if count < 2:
-        raise ValueError(f"count must be at least 2, the first and the last step; got {count}")
+    steps = check_count("steps", steps)
+    count = check_count("count", count, least=2, about="the first step, the last and those between")
     if count == 2:
         return 0, steps
     return (0, *np.unique(np.geomspace(1, steps, count - 1).round().astype(int)).tolist())

@@ -236,9 +236,7 @@ def test_a_run_folder_keeps_its_settings_as_json(tmp_path):
 
 def test_other_settings_are_refused_by_name(tmp_path):
     RunFolder(tmp_path, {"seed": 1, "contexts": 10, "method": "blocks"})
-    with pytest.raises(
-        ValueError, match=r"other settings \(contexts: 10 there, 20 here; seed: 1 .*another folder"
-    ):
+    with pytest.raises(ValueError, match=r"other settings \(contexts: 10 there, 20 here; seed: 1 .*another folder"):
         RunFolder(tmp_path, {"seed": 2, "contexts": 20, "method": "blocks"})
 
 

@@ -96,7 +96,7 @@ def test_bad_explanations_of_draws():
         inconsistency(np.ones((3, 4)))
     with pytest.raises(ValueError, match="clean must hold one explanation for each input"):
         inconsistency(np.ones((2, 3, 4)), clean=np.ones((4, 4)))
-    with pytest.raises(ValueError, match="relative_noise is a ratio"):
+    with pytest.raises(ValueError, match=r"relative_noise must be .* a ratio"):
         theoretical_inconsistency([1], -0.1)
     with pytest.warns(UserWarning, match="a single input leaves the standard error unknown"):
         inconsistency(random_effects(3, 1, 4) + 1)
@@ -160,7 +160,7 @@ def test_bounds_of_noise():
     ("change", "message"),
     [
         ({"scale": -1.0}, "scale is the standard deviation"),
-        ({"draws": 0}, "draws must be a positive integer"),
+        ({"draws": 0}, "draws must be an integer of at least 1"),
         ({"x": np.zeros(3)}, "expected inputs"),
         ({"key": 0}, "must be a random key"),
         ({"index": np.arange(3)}, "index must number the 2 inputs"),
@@ -177,8 +177,8 @@ def test_bad_noise(change, message):
         ({"strength": 0.0}, "strength is the largest change"),
         ({"labels": [0]}, "expected a class index for each of 2 inputs"),
         ({"labels": [0.0, 1.0]}, "expected a class index for each of 2 inputs"),
-        ({"steps": 0}, "steps must be a positive integer"),
-        ({"batch_size": 0}, "batch_size must be a positive integer"),
+        ({"steps": 0}, "steps must be an integer of at least 1"),
+        ({"batch_size": 0}, "batch_size must be an integer of at least 1"),
     ],
 )
 def test_bad_attacks(change, message):

@@ -144,7 +144,7 @@ def test_a_learned_baseline_lowers_the_loss_and_stays_in_its_box():
         ({"reach": -1.0}, "at least 0"),
         ({"centre": np.zeros(3)}, "centre must be"),
         ({"centre": np.nan}, "finite"),
-        ({"steps": 0}, "positive integer"),
+        ({"steps": 0}, "steps must be an integer of at least 1"),
         ({"x": np.ones((2, 5))}, "as the players partition"),
     ],
 )

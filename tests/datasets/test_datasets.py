@@ -280,7 +280,7 @@ def test_a_constant_column_stays_finite(table):
         (TABLE, {"label": "age"}, "'age' has 6 different values in 6 rows"),
         (TABLE, {"label": "sweet", "categorical": ["hue"]}, "no column 'hue'"),
         (TABLE, {"label": "sweet", "drop": ["age", "job", "city"]}, "no column is left"),
-        (TABLE, {"label": "sweet", "test_fraction": 1.5}, "between 0 and 1"),
+        (TABLE, {"label": "sweet", "test_fraction": 1.5}, r"test_fraction must be a number in \(0, 1\), got 1\.5"),
         (TABLE, {"label": "sweet", "test_fraction": 0.01}, "leave none for testing"),
         (TABLE.replace("Ulm,no", "Ulm"), {"label": "sweet"}, "line 4: 3 cells where the header has 4"),
         (TABLE.replace("Ulm,no", "Ulm,"), {"label": "sweet"}, "'sweet' is empty in data row 3"),

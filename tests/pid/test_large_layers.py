@@ -106,7 +106,7 @@ def test_interval_is_students():
     lower, upper = found.interval(0.95)
     assert upper - found.value == pytest.approx(4.302653 * found.stderr, rel=1e-6)
     assert found.value - lower == pytest.approx(4.302653 * found.stderr, rel=1e-6)
-    with pytest.raises(ValueError, match="level must lie between 0 and 1"):
+    with pytest.raises(ValueError, match="level must be a number in \\(0, 1\\)"):
         found.interval(1.0)
 
 

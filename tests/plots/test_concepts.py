@@ -83,7 +83,7 @@ def test_long_names_end_in_the_number_of_further_players(axes):
     [
         (np.stack([EFFECTS] * 2), {}, r"one input: .* got shape \(2, 8\)"),
         (EFFECTS, {"names": NAMES[:2]}, "a name for each of 3 players, got 2"),
-        (EFFECTS, {"count": 0}, "count must be a positive integer"),
+        (EFFECTS, {"count": 0}, "count must be an integer of at least 1"),
         (EFFECTS, {"tau": 2.0}, "tau"),
         (np.array([5.0, 0, 0, 0]), {}, "no salient concept"),
         (np.array([np.nan, 0, 0, 0]), {}, "NaN or infinite"),

@@ -240,7 +240,7 @@ def test_what_is_not_finite_stays():
     [
         ("mlp", X, {"layers": ["hidden.1", "hiden"]}, "unknown layers 'hiden': this network has layers.0, .*output"),
         ("mlp", X, {"layers": []}, "no layers: this network has layers.0"),
-        ("mlp", X, {"batch_size": 0}, "batch_size must be a positive integer"),
+        ("mlp", X, {"batch_size": 0}, "batch_size must be an integer of at least 1"),
         ("mlp", X[:0], {}, r"at least one; got shape \(0, 4\)"),
         ("mlp", X + 1j, {}, "array of numbers .* complex"),
         ("mlp", X[:, :3], {}, r"fails on inputs of shape \('batch', 3\), .*takes a batch of inputs of 4 entries"),

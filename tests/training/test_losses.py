@@ -200,7 +200,7 @@ def test_log_spaced_steps_begin_and_end_the_run(steps, count):
     [
         (lambda: run(SPEC.build(0), save_at=[21]), "save_at holds steps from 0 to the 20 of this run"),
         (lambda: run(SPEC.build(0), save_at=[1.5]), "save_at holds steps"),
-        (lambda: log_spaced_steps(0, 4), "steps must be a positive integer"),
+        (lambda: log_spaced_steps(0, 4), "steps must be an integer of at least 1"),
         (lambda: log_spaced_steps(10, 1), "count must be at least 2"),
         (lambda: ModulatedCrossEntropy(PLAYERS, mode="penalize", low=0.5, high=0.2), "0 <= low < high"),
         (lambda: ModulatedCrossEntropy(PLAYERS, **PRESETS["low-order"], weight=-1.0), "weight must be at least 0"),

@@ -196,9 +196,9 @@ def test_a_loss_that_is_not_finite_stops_with_a_warning(tmp_path):
     [
         ({"epochs": 1, "steps": 1}, "either epochs or steps"),
         ({"epochs": None}, "either epochs or steps"),
-        ({"epochs": 0}, "epochs must be a positive integer, got 0"),
-        ({"batch_size": 0}, "batch_size must be a positive integer"),
-        ({"save_every": 1.5}, "save_every must be a positive integer"),
+        ({"epochs": 0}, "epochs must be an integer of at least 1, got 0"),
+        ({"batch_size": 0}, "batch_size must be an integer of at least 1"),
+        ({"save_every": 1.5}, "save_every must be an integer of at least 1"),
         ({"data": (X, Y[:-1])}, r"shapes \(50, 4\) and \(49,\)"),
         ({"data": (X, X[:, 0])}, "must be integers, got float32"),
         ({"loss": lambda model, x, y, key: model(x)}, r"one value an example, \(8,\), got \(8, 2\)"),

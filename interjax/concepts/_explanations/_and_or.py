@@ -9,6 +9,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array
 
+from interjax._core._checks import check_number
 from interjax._core._precision import float64
 from interjax.concepts._explanations import _linear_program as program
 from interjax.concepts._explanations._effects import AndOr
@@ -96,9 +97,7 @@ def check_finite(values: Any) -> None:
 
 def check_noise(noise: float) -> float:
     """The share of noise as a float; ValueError unless it is finite and not negative."""
-    if not 0 <= noise < np.inf:
-        raise ValueError(f"noise is a share of |v(N) - v(empty)|, usually 0.04, at least 0; got {noise}")
-    return float(noise)
+    return check_number("noise", noise, "[0, inf)", about="a share of |v(N) - v(empty)|, usually 0.04")
 
 
 def solve_games(flat: Any, noise: float, costs: Any, *, share: float, tolerance: float) -> dict[str, Any]:

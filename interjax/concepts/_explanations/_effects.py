@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from interjax._core._checks import check_number
 from interjax._core._results import Saved, result
 from interjax.tables._transforms import inverse_moebius, inverse_or_interactions, n_players_of
 
@@ -86,6 +87,4 @@ def sizes_of(n_players: int) -> np.ndarray:
 
 def check_tau(tau: float) -> float:
     """The threshold of salience as a float; ValueError unless it lies in (0, 1]."""
-    if not 0 < tau <= 1:
-        raise ValueError(f"tau is a share of the strongest effect, in (0, 1], usually 0.05; got {tau}")
-    return float(tau)
+    return check_number("tau", tau, "(0, 1]", about="a share of the strongest effect, usually 0.05")

@@ -9,6 +9,8 @@ import numpy as np
 import optax
 from jaxtyping import Array
 
+from interjax._core._checks import check_count
+from interjax._core._progress import Progress
 from interjax._core._results import Saved, result
 from interjax.concepts._explanations._and_or import and_or
 from interjax.concepts._tables import concept_tables
@@ -48,7 +50,7 @@ def learn_baseline(
     steps: int = 20,
     rate: float = 0.1,
     precision: str | None = "float32",
-    progress: Callable[[int, int], Any] | None = None,
+    progress: Progress | None = None,
 ) -> LearnedBaseline:
     """Learn one baseline for several inputs that makes their AND-OR explanations as sparse as it can.
 
@@ -93,8 +95,7 @@ def learn_baseline(
     x = jnp.asarray(x)
     if x.ndim < 2 or x.shape[1:] != players.shape:
         raise ValueError(f"x must be inputs (inputs, *{players.shape}), as the players partition, got shape {x.shape}")
-    if not isinstance(steps, int | np.integer) or steps < 1:
-        raise ValueError(f"steps must be a positive integer, got {steps!r}")
+    steps = check_count("steps", steps)
     centre, reach = (_entries(name, value, players) for name, value in (("centre", centre), ("reach", reach)))
     if bool((reach < 0).any()):
         raise ValueError(f"reach is how far an entry may move, at least 0; got {float(reach.min())}")

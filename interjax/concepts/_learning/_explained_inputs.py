@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from interjax._core._checks import check_positive
+from interjax._core._checks import check_count
 from interjax.datasets._dataset import Dataset
 from interjax.games._models import Apply, as_apply
 
@@ -57,7 +57,7 @@ def choose_inputs(
     draw_key, *grade_keys = jax.random.split(key, 3)
     chosen = _draw_rows(draw_key, data, classes, per_class) if rows is None else _given_rows(rows, data)
     parts = zip(grade_keys, ((data.train_x, data.train_y), (data.test_x, data.test_y)), strict=True)
-    drawn = [_draw_examples(own, *part, check_positive("graded", graded)) for own, part in parts]
+    drawn = [_draw_examples(own, *part, check_count("graded", graded)) for own, part in parts]
     return ExplainedInputs(data, *chosen, graded=(drawn[0], drawn[1]))
 
 
@@ -70,7 +70,7 @@ def _draw_rows(
     key: Array, data: Dataset, classes: Sequence[int] | None, per_class: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows of training and half as many test inputs of each class, class by class."""
-    per_class = check_positive("inputs_per_class", per_class)
+    per_class = check_count("inputs_per_class", per_class)
     wanted = range(data.n_classes) if classes is None else list(classes)
     if not wanted:
         raise ValueError(f"classes must name at least one of the {data.n_classes} classes of {data.name}")

@@ -9,8 +9,9 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from interjax._core._checks import check_positive
+from interjax._core._checks import check_count
 from interjax._core._keys import check_key
+from interjax._core._progress import Progress
 from interjax._core._results import Saved, result, static_field
 from interjax._engine._folders import RunFolder, fingerprint
 from interjax.concepts._explanations._effects import AndOr, check_tau, effects_of, sizes_of
@@ -101,7 +102,7 @@ def checkpoint_concepts(
     graded: int = 5000,
     keep_effects: bool = False,
     folder: str | os.PathLike | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> ConceptDynamics:
     """Explain the same inputs at every checkpoint of a training run: which sizes carry effect, and which generalise.
 
@@ -155,7 +156,7 @@ def checkpoint_concepts(
         Zhou et al., AAAI 2024, arXiv:2302.13091 (concepts of each size during learning).
     """
     check_key(key)
-    tau, resamples = check_tau(tau), check_positive("resamples", resamples)
+    tau, resamples = check_tau(tau), check_count("resamples", resamples)
     draw_key, similarity_key = jax.random.split(key)
     explained = choose_inputs(draw_key, data, classes, inputs_per_class, rows, graded)
     how = {"players": players, "baseline": baseline, "output": output, "precision": precision}

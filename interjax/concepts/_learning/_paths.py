@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from interjax._core._checks import check_positive
+from interjax._core._checks import check_count
 from interjax._core._results import Saved, result, static_field
 from interjax.concepts._explanations._effects import sizes_of
 from interjax.concepts._learning._learning import ConceptDynamics
@@ -76,9 +76,7 @@ def detour(dynamics: ConceptDynamics, *, large: int | None = None, count: int = 
         Zhou et al., AAAI 2024, arXiv:2302.13091 (detouring dynamics); the measures are interjax's.
     """
     n_players = dynamics.n_players
-    large = max(2, -(-n_players // 2)) if large is None else check_positive("large", large)
-    if large > n_players:
-        raise ValueError(f"large is a number of players from 1 to {n_players}, got {large}")
+    large = max(2, -(-n_players // 2)) if large is None else check_count("large", large, most=n_players)
     strength = np.asarray(dynamics.strength, np.float64)
     total = strength.sum(axis=1, keepdims=True)
     if len(strength) < 2 or not np.all(total > 0):
@@ -90,7 +88,7 @@ def detour(dynamics: ConceptDynamics, *, large: int | None = None, count: int = 
     path_length = float(np.abs(np.diff(shares, axis=0)).sum())
     net_change = float(np.abs(shares[-1] - shares[0]).sum())
     effects = np.asarray(dynamics.mean_effects, np.float64)[:, :, 0]
-    own, smaller, n_large = _mixtures(effects, large, check_positive("count", count))
+    own, smaller, n_large = _mixtures(effects, large, check_count("count", count))
     both = own + smaller
     steps = np.asarray(dynamics.steps)
     held = [stays(part >= 0.5 * part[-1]) for part in strength.T]
@@ -178,7 +176,7 @@ def concept_paths(dynamics: ConceptDynamics, *, count: int = 8, label: int | Non
         >>> ij.concepts.concept_paths(found, count=3, label=1).effects.shape
         (2, 3)
     """
-    count = check_positive("count", count)
+    count = check_count("count", count)
     classes = np.asarray(dynamics.classes).tolist()
     if label is not None and label not in classes:
         raise ValueError(f"label must be one of the classes {', '.join(map(str, classes))}; got {label}")

@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from interjax._core._checks import check_positive
+from interjax._core._checks import check_count, check_level
 from interjax._core._keys import check_key, host_generator
 from interjax._core._results import Saved, result, static_field
 from interjax.concepts._explanations._effects import effects_of, sizes_of
@@ -130,9 +130,8 @@ def generalization(
         Rubin, "The Bayesian bootstrap", Annals of Statistics 9, 1981.
     """
     check_key(key)
-    splits, resamples = check_positive("splits", splits), check_positive("resamples", resamples)
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, got {level}")
+    splits, resamples = check_count("splits", splits), check_count("resamples", resamples)
+    level = check_level(level)
     classes, groups = _by_class(train, train_labels, test, test_labels, tau)
     drawn = np.array([group.n_drawn for group in groups])
     if drawn.min() < _FEW:
@@ -160,7 +159,7 @@ def generalization(
         n_train=np.array([len(group.train) for group in groups]),
         n_test=np.array([len(group.test) for group in groups]),
         n_drawn=drawn,
-        level=float(level),
+        level=level,
         tau=None if tau is None else float(tau),
     )
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from interjax._core._checks import check_number
 from interjax._core._results import Saved, result
 from interjax.concepts._explanations._effects import effects_of, sizes_of
 from interjax.concepts._explanations._salient import salient_effects
@@ -130,8 +131,7 @@ def theoretical_inconsistency(sizes: Any, relative_noise: float) -> np.ndarray:
     References:
         Zhou et al., AAAI 2024, arXiv:2302.13091 (variance of an interaction by its Taylor expansion).
     """
-    if not (np.isfinite(relative_noise) and relative_noise >= 0):
-        raise ValueError(f"relative_noise is a ratio of noise to distance, >= 0; got {relative_noise}")
+    relative_noise = check_number("relative_noise", relative_noise, "[0, inf)", about="a ratio of noise to distance")
     return np.expm1(np.asarray(sizes, np.float64) * np.log1p(relative_noise**2))
 
 

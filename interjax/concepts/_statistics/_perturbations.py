@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from interjax._core._checks import check_positive
+from interjax._core._checks import check_count
 from interjax._core._keys import check_key, example_keys
 from interjax.evaluation._attacks import pgd
 from interjax.games._models import as_apply
@@ -40,7 +40,7 @@ def noisy_inputs(
         (4, 3, 5)
     """
     check_key(key)
-    x, draws = _as_inputs(x), check_positive("draws", draws)
+    x, draws = _as_inputs(x), check_count("draws", draws)
     if not np.all(np.asarray(scale) >= 0):
         raise ValueError(f"scale is the standard deviation of the noise, >= 0; got {scale}")
     scale = jnp.broadcast_to(jnp.asarray(scale, x.dtype), x.shape[1:])
@@ -104,7 +104,7 @@ def attacked_inputs(
     """
     check_key(key)
     x, labels = _as_inputs(x), jnp.asarray(labels)
-    draws, batch_size = check_positive("draws", draws), check_positive("batch_size", batch_size)
+    draws, batch_size = check_count("draws", draws), check_count("batch_size", batch_size)
     if labels.shape != x.shape[:1] or not jnp.issubdtype(labels.dtype, jnp.integer):
         raise ValueError(
             f"expected a class index for each of {len(x)} inputs, got {labels.dtype} of shape {labels.shape}"

@@ -32,12 +32,15 @@ _UNCHANGED = ("training", "test")
 class Evaluation(Saved):
     """Measures of several networks on one data set, each with its confidence interval.
 
-    value: (networks, measures); accuracies in [0, 1], losses in nats; NaN where a network's loss is no number.
-    lower, upper: ends of the interval, (networks, measures).
-    count: examples behind each value, int (networks, measures).
-    n_nonfinite: evaluated inputs, over all measures, whose logits are not all finite, int (networks,). Accuracies
-        count them as wrong.
-    networks: names. measures: names, e.g. "test accuracy", "accuracy, PGD 0.1". level: of the intervals.
+    Attributes:
+        value: (networks, measures); accuracies in [0, 1], losses in nats; NaN where a network's loss is no number.
+        lower, upper: ends of the interval, (networks, measures).
+        count: examples behind each value, int (networks, measures).
+        n_nonfinite: evaluated inputs, over all measures, whose logits are not all finite, int (networks,). Accuracies
+            count them as wrong.
+        networks: names.
+        measures: names, e.g. "test accuracy", "accuracy, PGD 0.1".
+        level: of the intervals.
     """
 
     value: np.ndarray

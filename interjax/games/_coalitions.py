@@ -24,7 +24,18 @@ def coalitions_from_index(index: Int[Array, " batch"], n_players: int) -> Bool[A
 
 
 def players_in(index: int) -> tuple[int, ...]:
-    """The players of a coalition given by its index: bit i = player i."""
+    """The players of a coalition given by its index.
+
+    Args:
+        index: place of the coalition in a table of 2**n values; bit i = player i.
+
+    Returns:
+        Player numbers in ascending order.
+
+    Example:
+        >>> players_in(0b1101)
+        (0, 2, 3)
+    """
     return tuple(player for player in range(int(index).bit_length()) if index >> player & 1)
 
 

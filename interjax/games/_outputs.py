@@ -65,6 +65,12 @@ def log_odds(label: int) -> LabelOutput:
 def log_prob(label: int) -> LabelOutput:
     """The label's log-probability, v = log p_y = z_y - logsumexp over all k of z_k, in nats.
 
+    Args:
+        label: class number y, 0..classes-1.
+
+    Returns:
+        A callable: logits (classes,) -> scalar in nats, at most 0.
+
     Example:
         >>> import interjax as ij, jax.numpy as jnp
         >>> round(float(ij.log_prob(1)(jnp.zeros(4))), 4)
@@ -76,6 +82,12 @@ def log_prob(label: int) -> LabelOutput:
 def logit(label: int) -> LabelOutput:
     """The label's logit, v = z_y.
 
+    Args:
+        label: class number y, 0..classes-1.
+
+    Returns:
+        A callable: logits (classes,) -> scalar.
+
     Example:
         >>> import interjax as ij, jax.numpy as jnp
         >>> float(ij.logit(1)(jnp.array([0.0, 3.0])))
@@ -85,7 +97,13 @@ def logit(label: int) -> LabelOutput:
 
 
 def prob(label: int) -> LabelOutput:
-    """The label's probability, v = p_y = softmax(z)_y, in [0, 1].
+    """The label's probability, v = p_y = softmax(z)_y.
+
+    Args:
+        label: class number y, 0..classes-1.
+
+    Returns:
+        A callable: logits (classes,) -> scalar in [0, 1].
 
     Example:
         >>> import interjax as ij, jax.numpy as jnp

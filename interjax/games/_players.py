@@ -203,6 +203,9 @@ def marginal(background: Any) -> Marginal:
     Args:
         background: (examples, *input shape); each mask costs that many forward passes.
 
+    Returns:
+        What `baseline=` of `ij.masked_game` takes.
+
     Raises:
         ValueError: if the set is empty.
 

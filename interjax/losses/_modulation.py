@@ -117,7 +117,17 @@ def order_modulation(
 
 
 def modulated_sizes(low: float, high: float, n_players: int) -> tuple[int, int]:
-    """Players of S1 and S2: int(low * n), int(high * n); raises ValueError unless 0 <= low < high <= 1 tell them apart.
+    """Players of S1 and S2 in `order_modulation`: int(low * n), int(high * n).
+
+    Args:
+        low, high: fractions of the players, 0 <= low < high <= 1.
+        n_players: n.
+
+    Returns:
+        The two sizes, the first below the second.
+
+    Raises:
+        ValueError: fractions out of range, or both sizes alike.
 
     Example:
         >>> modulated_sizes(0.3, 0.7, 196)
@@ -138,6 +148,16 @@ def nested_coalitions(key: Array, batch: int, n_players: int, sizes: Sequence[in
     """Coalitions of each size, the smaller inside the larger: bool (batch, draws, sizes, n).
 
     Those of example b and draw d are the first players of a uniform permutation that depends on (key, b, d) alone.
+
+    Args:
+        key: a `jax.random.key`.
+        batch: number of examples.
+        n_players: n.
+        sizes: players of each coalition, from 0 to n.
+        draws: independent draws for each example.
+
+    Returns:
+        True = present.
 
     Example:
         >>> nested_coalitions(jax.random.key(0), 2, 6, (1, 4)).sum(axis=-1).tolist()

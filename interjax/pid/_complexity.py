@@ -49,6 +49,7 @@ class Complexity(Trust, Saved):
 
     @property
     def n_sources(self) -> int:
+        """Number of sources n."""
         return len(self.by_degree)
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:

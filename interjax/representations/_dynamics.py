@@ -29,8 +29,10 @@ class ComplexityDynamics(Saved):
         complexity: C of each layer, or its mean over random subsets of more than five neurons, (checkpoints, layers).
         stderr: its standard error, (checkpoints, layers).
         null_complexity: mean C of shuffled labels, (checkpoints, layers); NaN for subsets.
-        information: plug-in I in bits, null_information: its mean over shuffled labels, coverage: estimated probability
-            that a new sample is of a realisation seen before; of subsets the means, (checkpoints, layers).
+        information: plug-in I in bits, of subsets the mean, (checkpoints, layers).
+        null_information: its mean over shuffled labels in bits, (checkpoints, layers).
+        coverage: estimated probability that a new sample is of a realisation seen before, of subsets the mean,
+            (checkpoints, layers).
         by_degree: information in bits by degree of synergy 1, 2, ..., (checkpoints, layers, degrees); NaN beyond n.
         redundancy, vulnerability: mean degrees r and v of the whole layer, (checkpoints, layers).
         reliable: the verdict on C, of all subsets, bool (checkpoints, layers).

@@ -38,10 +38,11 @@ Loss = Callable[[Model, Array, Array, Array], Array]
 class TrainingLog(Saved):
     """What a training run did, one entry for each epoch.
 
-    step: optimizer steps done at the end of the epoch, int (epochs,).
-    loss: mean training loss over the epoch's batches, in nats for cross entropy, (epochs,).
-    test_accuracy: fraction of test inputs classified correctly after the epoch, in [0, 1], (epochs,); None
-        without test data.
+    Attributes:
+        step: optimizer steps done at the end of the epoch, int (epochs,).
+        loss: mean training loss over the epoch's batches, in nats for cross entropy, (epochs,).
+        test_accuracy: fraction of test inputs classified correctly after the epoch, in [0, 1], (epochs,); None without
+            test data.
     """
 
     step: np.ndarray

@@ -27,7 +27,22 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 def cross_entropy(model: Any, x: Array, y: Array, key: Array) -> Array:
-    """Softmax cross entropy of each example, -log softmax(model(x))_y, in nats: (batch,)."""
+    """Softmax cross entropy of each example, -log softmax(model(x))_y: the loss that `train` takes by default.
+
+    Args:
+        model: inputs (batch, ...) -> logits (batch, classes).
+        x: inputs (batch, ...).
+        y: class indices (batch,).
+        key: not used; other losses draw from it.
+
+    Returns:
+        Losses in nats, (batch,).
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> cross_entropy(lambda x: x, jnp.zeros((2, 4)), jnp.array([0, 3]), None).round(4).tolist()
+        [1.3863000392913818, 1.3863000392913818]
+    """
     return optax.softmax_cross_entropy_with_integer_labels(model(x), y)
 
 
@@ -37,6 +52,11 @@ class SteeredCrossEntropy(abc.ABC):
 
     The masked inputs see BatchNorm's running averages, as they do when interactions are measured, and leave them
     unchanged; dropout is as in the rest of the step. Losses of equal settings are equal and share compiled steps.
+
+    Attributes:
+        players: the players of an input.
+        baseline: what absent players are replaced by, a number or an array of one input's shape.
+        weight: of the steering term, at least 0.
     """
 
     players: Players

@@ -58,6 +58,16 @@ def _epoch_order(key: Array, n_examples: int, epoch: int) -> Array:
 def log_spaced_steps(steps: int, count: int) -> tuple[int, ...]:
     """At most `count` optimizer steps from 0 to `steps`, the later ones evenly spaced in their logarithm.
 
+    Args:
+        steps: the last step, at least 1.
+        count: how many, at least 2; fewer come out where neighbours round to the same step.
+
+    Returns:
+        Increasing steps, the first 0 and the last `steps`.
+
+    Raises:
+        ValueError: no positive number of steps, or a count below 2.
+
     Example:
         >>> log_spaced_steps(1000, 5)
         (0, 1, 10, 100, 1000)

@@ -19,15 +19,17 @@ class AndOr(Saved):
 
         v(S) - v(empty) + q(S) = sum over L in S of and_effects(L) + sum over L meeting S of or_effects(L)
 
-    and_effects: AND interactions I_and(L), in the game's units, (..., 2**n), bit i of the index = player i.
-    or_effects: OR interactions I_or(L), likewise; 0 for the empty set and for single players, whose OR effect is the
-        same as their AND effect.
-    loss: sum of |and_effects| + sum of |or_effects|, (...).
-    gap: loss less a lower bound of what any explanation within the noise bound can reach, >= 0, (...).
-    noise_bound: the largest |q(S)| allowed, noise * |v(N) - v(empty)|, (...).
-    empty_value: v(empty), which the effects leave out, (...).
-    slope: derivative of the least loss by each value of the table (the linear program's dual solution), (..., 2**n).
-    n_iterations: iterations that were spent, int (...).
+    Attributes:
+        and_effects: AND interactions I_and(L), in the game's units, (..., 2**n), bit i of the index = player i.
+        or_effects: OR interactions I_or(L), likewise; 0 for the empty set and for single players, whose OR effect is
+            the same as their AND effect.
+        loss: sum of |and_effects| + sum of |or_effects|, (...).
+        gap: loss less a lower bound of what any explanation within the noise bound can reach, >= 0, (...).
+        noise_bound: the largest |q(S)| allowed, noise * |v(N) - v(empty)|, (...).
+        empty_value: v(empty), which the effects leave out, (...).
+        slope: derivative of the least loss by each value of the table (the linear program's dual solution),
+            (..., 2**n).
+        n_iterations: iterations that were spent, int (...).
     """
 
     and_effects: Any

@@ -20,14 +20,15 @@ MAX_ROWS = 1 << 13
 class JointAndOr(Saved):
     """Sparse AND-OR explanations of the games of several networks on one input.
 
-    and_effects: AND interactions of each network, in its game's units, (..., networks, 2**n).
-    or_effects: OR interactions, likewise.
-    loss: sum over L of max over networks of |I(L)| / scale plus `share` times its sum over networks, (...).
-    gap: loss less a lower bound of what can be reached, (...).
-    scale: what the effects of each network are measured in, (..., networks).
-    noise_bound: the largest |q(S)| allowed for each network, (..., networks).
-    empty_value: v(empty) of each network, (..., networks).
-    share: weight of the sum over networks.
+    Attributes:
+        and_effects: AND interactions of each network, in its game's units, (..., networks, 2**n).
+        or_effects: OR interactions, likewise.
+        loss: sum over L of max over networks of |I(L)| / scale plus `share` times its sum over networks, (...).
+        gap: loss less a lower bound of what can be reached, (...).
+        scale: what the effects of each network are measured in, (..., networks).
+        noise_bound: the largest |q(S)| allowed for each network, (..., networks).
+        empty_value: v(empty) of each network, (..., networks).
+        share: weight of the sum over networks.
     """
 
     and_effects: np.ndarray

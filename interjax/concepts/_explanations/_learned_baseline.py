@@ -27,9 +27,10 @@ _MASKS_AT_ONCE = 256
 class LearnedBaseline(Saved):
     """A baseline and how it was found.
 
-    baseline: the input that stands for absence, with the least mean loss met, (*input shape).
-    loss: mean over inputs of the sparsest explanation's loss, before the first step and after each, (steps + 1,).
-    gap: mean gap of those losses, (steps + 1,).
+    Attributes:
+        baseline: the input that stands for absence, with the least mean loss met, (*input shape).
+        loss: mean over inputs of the sparsest explanation's loss, before the first step and after each, (steps + 1,).
+        gap: mean gap of those losses, (steps + 1,).
     """
 
     baseline: np.ndarray

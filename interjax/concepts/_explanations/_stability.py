@@ -19,13 +19,15 @@ from interjax.tables._transforms import n_players_of
 class Stability(Saved):
     """Salient sets of explanations that are optimal up to tiny changes of the costs.
 
-    jaccard: mean over pairs of solutions of |A and B| / |A or B| of their salient sets, in [0, 1], (...); 1: no choice.
-    frequency: share of the solutions in which each effect is salient, (..., 2, 2**n): 1 for what every optimal
-        explanation holds.
-    n_salient: salient effects of each solution, (..., jitters).
-    loss: sum of |effects| of each solution, (..., jitters); equal up to the share `jitter`.
-    jitter: largest relative change of a cost.
-    tau: threshold of salience.
+    Attributes:
+        jaccard: mean over pairs of solutions of |A and B| / |A or B| of their salient sets, in [0, 1], (...); 1: no
+            choice.
+        frequency: share of the solutions in which each effect is salient, (..., 2, 2**n): 1 for what every optimal
+            explanation holds.
+        n_salient: salient effects of each solution, (..., jitters).
+        loss: sum of |effects| of each solution, (..., jitters); equal up to the share `jitter`.
+        jitter: largest relative change of a cost.
+        tau: threshold of salience.
     """
 
     jaccard: np.ndarray

@@ -30,19 +30,25 @@ from interjax.training._over_checkpoints import measured_once, networks_of_run
 class ConceptDynamics(Saved):
     """Concepts at the checkpoints of a training run, on the same inputs throughout.
 
-    steps: optimizer steps, increasing, int (checkpoints,). sizes: 1..n, int (sizes,).
-    positive, negative, count: as of `SizeDistribution`, over the training inputs, (checkpoints, sizes).
-    strength_by_input: sum of |salient effects| of each size in each training input, (checkpoints, inputs, sizes).
-    similarity, null, excess: as of `Generalization`, with their intervals _lower and _upper, (checkpoints, sizes).
-    train_loss, test_loss: mean cross entropy in nats; train_accuracy, test_accuracy: in [0, 1]; (checkpoints,). NaN if
-        the network's outputs are no logits of the data's classes.
-    mean_effects: mean effect over the training inputs of each class, float32 (checkpoints, classes, kinds, 2**n).
-    classes: the class numbers, int (classes,).
-    train_rows, test_rows: the inputs, by their rows in the data.
-    n_nonfinite: inputs of whose game some value is NaN or infinite, int (checkpoints,); they are left out, their
-        strengths are NaN, and where too few of a class are left so are similarities.
-    tau: the threshold of salience.
-    effects: all effects, float32 (checkpoints, inputs, kinds, 2**n), training inputs first; None unless asked for.
+    Attributes:
+        steps: optimizer steps, increasing, int (checkpoints,).
+        sizes: 1..n, int (sizes,).
+        positive, negative, count: as of `SizeDistribution`, over the training inputs, (checkpoints, sizes).
+        strength_by_input: sum of |salient effects| of each size in each training input, (checkpoints, inputs, sizes).
+        similarity, null, excess: as of `Generalization`, (checkpoints, sizes).
+        similarity_lower, similarity_upper, null_lower, null_upper, excess_lower, excess_upper: ends of their intervals,
+            (checkpoints, sizes).
+        train_loss, test_loss: mean cross entropy in nats, (checkpoints,); NaN if the network's outputs are no logits of
+            the data's classes.
+        train_accuracy, test_accuracy: share of the examples classified correctly, in [0, 1], (checkpoints,); NaN
+            likewise.
+        mean_effects: mean effect over the training inputs of each class, float32 (checkpoints, classes, kinds, 2**n).
+        classes: the class numbers, int (classes,).
+        train_rows, test_rows: the inputs, by their rows in the data, int (inputs,).
+        n_nonfinite: inputs of whose game some value is NaN or infinite, int (checkpoints,); they are left out, their
+            strengths are NaN, and where too few of a class are left so are similarities.
+        tau: the threshold of salience.
+        effects: all effects, float32 (checkpoints, inputs, kinds, 2**n), training inputs first; None unless asked for.
     """
 
     steps: np.ndarray

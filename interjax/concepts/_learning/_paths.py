@@ -16,14 +16,21 @@ from interjax.tables._transforms import inverse_moebius
 class Detour(Saved):
     """How straight the way of a network to its final concepts was.
 
-    steps: int (checkpoints,). shares: share of each size in the whole strength, (checkpoints, sizes).
-    path_length: sum over checkpoints of |shares(t+1) - shares(t)|_1. net_change: |shares(last) - shares(first)|_1.
-    ratio: path_length / net_change, >= 1; 1 = straight, each share moved one way throughout. NaN without net change.
-    learned: step from which on the strength of a size stays above half of its final value, (sizes,); NaN without any.
-    own, smaller: for the large concepts of the final network, the mean over concepts of |I(S)| and of the effect that
-        the same players had through smaller concepts, |sum over L in S of I(L)| without S itself, (checkpoints,).
-    mixture: smaller / (own + smaller), in [0, 1], (checkpoints,).
-    large: number of players from which on a concept counts as large. n_large: concepts that were followed.
+    Attributes:
+        steps: int (checkpoints,).
+        shares: share of each size in the whole strength, (checkpoints, sizes).
+        path_length: sum over checkpoints of |shares(t+1) - shares(t)|_1.
+        net_change: |shares(last) - shares(first)|_1.
+        ratio: path_length / net_change, >= 1; 1 = straight, each share moved one way throughout. NaN without net
+            change.
+        learned: step from which on the strength of a size stays above half of its final value, (sizes,); NaN without
+            any.
+        own, smaller: for the large concepts of the final network, the mean over concepts of |I(S)| and of the effect
+            that the same players had through smaller concepts, |sum over L in S of I(L)| without S itself,
+            (checkpoints,).
+        mixture: smaller / (own + smaller), in [0, 1], (checkpoints,).
+        large: number of players from which on a concept counts as large.
+        n_large: concepts that were followed.
     """
 
     steps: np.ndarray
@@ -131,11 +138,14 @@ def _mixtures(effects: np.ndarray, large: int, count: int) -> tuple[np.ndarray, 
 class ConceptPaths(Saved):
     """The effects of single concepts over a training run.
 
-    steps: int (checkpoints,). concepts: (kind, coalition index), kind 0 AND, 1 OR, int (paths, 2).
-    effects: mean effect over the inputs, in the game's units, (checkpoints, paths).
-    is_final: bool (paths,), True for the strongest of the last checkpoint, False for those that peaked and vanished.
-    peak: step of each path's largest |effect|, int (paths,).
-    label: the class of the inputs; None = all classes alike.
+    Attributes:
+        steps: int (checkpoints,).
+        concepts: (kind, coalition index), kind 0 AND, 1 OR, int (paths, 2).
+        effects: mean effect over the inputs, in the game's units, (checkpoints, paths).
+        is_final: bool (paths,), True for the strongest of the last checkpoint, False for those that peaked and
+            vanished.
+        peak: step of each path's largest |effect|, int (paths,).
+        label: the class of the inputs; None = all classes alike.
     """
 
     steps: np.ndarray

@@ -15,14 +15,18 @@ _GAP_SHARE = 0.1
 class Phases(Saved):
     """The phases of a training run; see `phases` for the rules.
 
-    names: what each phase is. begins, ends: optimizer steps, (phases,); NaN for a phase that is not found.
-    is_found: bool (phases,). reasons: why each phase is found or not, in words.
-    steps: of the checkpoints, int (checkpoints,).
-    mean_size, mean_size_stderr: strength-weighted mean size and its standard error over inputs, (checkpoints,).
-    excess, excess_lower: strength-weighted loss of similarity from training to test beyond the split-half null, and a
-        lower limit of it, (checkpoints,).
-    loss_gap: test loss - train loss, in nats, (checkpoints,).
-    gap_begins: the step after which the loss gap stays above a tenth of its largest value; NaN without a positive gap.
+    Attributes:
+        names: what each phase is.
+        begins, ends: optimizer steps, (phases,); NaN for a phase that is not found.
+        is_found: bool (phases,).
+        reasons: why each phase is found or not, in words.
+        steps: of the checkpoints, int (checkpoints,).
+        mean_size, mean_size_stderr: strength-weighted mean size and its standard error over inputs, (checkpoints,).
+        excess, excess_lower: strength-weighted loss of similarity from training to test beyond the split-half null, and
+            a lower limit of it, (checkpoints,).
+        loss_gap: test loss - train loss, in nats, (checkpoints,).
+        gap_begins: the step after which the loss gap stays above a tenth of its largest value; NaN without a positive
+            gap.
     """
 
     begins: np.ndarray

@@ -29,17 +29,20 @@ _BLOCK = 1 << 22  # entries of a resamples-by-effects array that are held at onc
 class Generalization(Saved):
     """Similarity of the concepts of training and test inputs by size, with the split-half null beside it.
 
-    sizes: 1..n, int (sizes,).
-    similarity, lower, upper: mean over classes of the similarity of `n_drawn` training with as many test inputs, in
-        [0, 1], and the ends of its interval, (sizes,). NaN where no input has an effect of this size.
-    null, null_lower, null_upper: likewise, of `n_drawn` training with as many other training inputs, (sizes,).
-    excess, excess_lower, excess_upper: null - similarity, what is lost from training to test beyond the difference of
-        any two samples, (sizes,). Concepts of a size fail to generalise where its interval lies above 0.
-    full_similarity, full_lower, full_upper: similarity of all training with all test inputs, (sizes,). Its noise is
-        lower than the null's, so do not compare these two.
-    by_class, null_by_class: similarity and null of each class, (classes, sizes).
-    classes: the labels, (classes,). n_train, n_test, n_drawn: inputs of each class, int (classes,).
-    level: of the intervals. tau: threshold of salience, or None for all effects.
+    Attributes:
+        sizes: 1..n, int (sizes,).
+        similarity, lower, upper: mean over classes of the similarity of `n_drawn` training with as many test inputs, in
+            [0, 1], and the ends of its interval, (sizes,). NaN where no input has an effect of this size.
+        null, null_lower, null_upper: likewise, of `n_drawn` training with as many other training inputs, (sizes,).
+        excess, excess_lower, excess_upper: null - similarity, what is lost from training to test beyond the difference
+            of any two samples, (sizes,). Concepts of a size fail to generalise where its interval lies above 0.
+        full_similarity, full_lower, full_upper: similarity of all training with all test inputs, (sizes,). Its noise is
+            lower than the null's, so do not compare these two.
+        by_class, null_by_class: similarity and null of each class, (classes, sizes).
+        classes: the labels, (classes,).
+        n_train, n_test, n_drawn: inputs of each class, int (classes,).
+        level: of the intervals.
+        tau: threshold of salience, or None for all effects.
     """
 
     sizes: np.ndarray

@@ -15,14 +15,15 @@ from interjax.concepts._explanations._salient import salient_effects
 class Inconsistency(Saved):
     """How much the effects of each size vary over perturbed copies of an input.
 
-    sizes: 1..n, int (sizes,).
-    value: relative variance, mean variance over mean squared effect, (sizes,); what `theoretical_inconsistency` is
-        compared to. NaN where there is no effect, or where the draws are too few to tell an effect from its noise.
-    stderr: its standard error over inputs, whose draws it thereby covers; NaN with a single input, (sizes,).
-    spread: mean standard deviation over draws of an effect, in the game's units, (sizes,).
-    magnitude: mean |effect|, in the game's units, (sizes,).
-    n_effects: effects behind each size, over all inputs, int (sizes,).
-    n_draws, n_inputs: perturbed copies of each input, and inputs.
+    Attributes:
+        sizes: 1..n, int (sizes,).
+        value: relative variance, mean variance over mean squared effect, (sizes,); what `theoretical_inconsistency` is
+            compared to. NaN where there is no effect, or where the draws are too few to tell an effect from its noise.
+        stderr: its standard error over inputs, whose draws it thereby covers; NaN with a single input, (sizes,).
+        spread: mean standard deviation over draws of an effect, in the game's units, (sizes,).
+        magnitude: mean |effect|, in the game's units, (sizes,).
+        n_effects: effects behind each size, over all inputs, int (sizes,).
+        n_draws, n_inputs: perturbed copies of each input, and inputs.
     """
 
     sizes: np.ndarray

@@ -17,15 +17,17 @@ class SizeDistribution(Saved):
 
     Leading axes (...) are those of the explanations before the axis of inputs.
 
-    sizes: 1..n, int (sizes,).
-    positive, negative: mean over inputs of the sum of positive (>= 0) and of negative (<= 0) salient effects of each
-        size, in the game's units, (..., sizes).
-    positive_count, negative_count: mean number of such effects in an input, (..., sizes).
-    positive_stderr, negative_stderr, positive_count_stderr, negative_count_stderr: their standard errors over inputs;
-        NaN with a single input, (..., sizes).
-    positive_by_kind, negative_by_kind: the parts of `positive` and `negative` of AND (0) and OR (1) effects,
-        (..., kinds, sizes).
-    n_inputs: inputs. tau: the threshold of salience.
+    Attributes:
+        sizes: 1..n, int (sizes,).
+        positive, negative: mean over inputs of the sum of positive (>= 0) and of negative (<= 0) salient effects of
+            each size, in the game's units, (..., sizes).
+        positive_count, negative_count: mean number of such effects in an input, (..., sizes).
+        positive_stderr, negative_stderr, positive_count_stderr, negative_count_stderr: their standard errors over
+            inputs; NaN with a single input, (..., sizes).
+        positive_by_kind, negative_by_kind: the parts of `positive` and `negative` of AND (0) and OR (1) effects,
+            (..., kinds, sizes).
+        n_inputs: inputs.
+        tau: the threshold of salience.
     """
 
     sizes: np.ndarray

@@ -37,7 +37,7 @@ class MLP(nnx.Module):
         rngs: nnx.Rngs,
     ):
         if len(sizes) < 2:
-            raise ValueError(f"sizes are the widths from the input to the logits, got {tuple(sizes)}")
+            raise ValueError(f"sizes must be two or more widths, from the input to the logits; got {tuple(sizes)}")
         self.sizes = tuple(sizes)
         self.activation = find_activation(activation)
         self.layers = nnx.List([linear(*pair, rngs) for pair in itertools.pairwise(sizes)])
@@ -202,5 +202,7 @@ class AlexNetCIFAR(nnx.Module):
 def _flatten(x: Array, n_inputs: int, network: str) -> Array:
     """A batch of inputs as rows of so many entries; raises ValueError if they have another number."""
     if x.ndim < 2 or math.prod(x.shape[1:]) != n_inputs:
-        raise ValueError(f"this {network} takes a batch of inputs of {n_inputs} entries, got shape {tuple(x.shape)}")
+        raise ValueError(
+            f"expected a batch of inputs of {n_inputs} entries for this {network}, got shape {tuple(x.shape)}"
+        )
     return x.reshape(x.shape[0], -1)

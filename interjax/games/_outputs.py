@@ -130,12 +130,15 @@ def check_output(output: Any, logits: jax.ShapeDtypeStruct) -> None:
     if isinstance(output, LabelOutput):
         if len(logits.shape) != 2 or logits.shape[1] < 2:
             raise ValueError(
-                f"an output of one label needs logits of shape (batch, classes >= 2), not {logits.shape}; "
-                "for a single output pass a callable, e.g. output=lambda z: z[0]"
+                f"expected logits of shape (batch, classes >= 2) for an output of one label, got {logits.shape}; for a "
+                "single output pass a callable, e.g. output=lambda z: z[0]"
             )
         label = output.label
         if not isinstance(label, Tracer) and not 0 <= int(label) < logits.shape[1]:
-            raise ValueError(f"label {int(label)} is out of range: the network gives {logits.shape[1]} classes")
+            raise ValueError(
+                f"label must be a class number from 0 to {logits.shape[1] - 1}, as the network gives "
+                f"{logits.shape[1]}; got {int(label)}"
+            )
         return
     value = jax.eval_shape(jax.vmap(output), logits)
     if getattr(value, "shape", None) != logits.shape[:1]:

@@ -40,7 +40,9 @@ def quantise(activations: Any, levels: int = 8, limits: Sequence[float] | str = 
     References:
         Ehrlich et al., TMLR 2023, arXiv:2209.10438 (quantisation in measurement).
     """
-    levels = check_count("levels", levels, least=2, most=2**31 - 1, about="the two limits included")
+    levels = check_count("levels", levels, least=2, about="the two limits included")
+    if levels >= 2**31:
+        raise ValueError(f"levels must be less than 2**31, since their numbers are int32; got {levels}")
     values = _finite_values(activations)
     if isinstance(limits, str):
         if limits != "data":

@@ -146,8 +146,8 @@ def _checked(n_sources: int, size: int, count: int) -> tuple[int, int]:
     size = check_count("size", size, least=2, most=MOST_SOURCES)
     if size > n_sources:
         raise ValueError(
-            f"subsets of {size} were asked for, but there are only {n_sources} sources: use "
-            "ij.pid.representational_complexity for all of them, or a smaller size"
+            f"size must be at most the {n_sources} sources, got {size}: use ij.pid.representational_complexity for all "
+            "of them, or a smaller size"
         )
     return size, check_count("count", count, least=2, about="the number of subsets")
 

@@ -185,10 +185,10 @@ def test_subsets_survive_saving(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"size": 5}, r"only 4 sources: use ij\.pid\.representational_complexity"),
-        ({"size": 7}, "size must be an integer of 2 to 6"),
-        ({"size": 2.5}, "size must be an integer of 2 to 6"),
-        ({"size": 1}, "size must be an integer of 2 to 6"),
+        ({"size": 5}, r"size must be at most the 4 sources, got 5: use ij\.pid\.representational_complexity"),
+        ({"size": 7}, "size must be an integer from 2 to 6, got 7"),
+        ({"size": 2.5}, "size must be an integer from 2 to 6"),
+        ({"size": 1}, "size must be an integer from 2 to 6"),
         ({"size": 2, "count": 1}, "count must be an integer of at least 2"),
         ({"size": 2, "resamples": 3}, "resamples must be an even number"),
     ],

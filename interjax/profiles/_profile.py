@@ -294,12 +294,16 @@ def _check_choices(
     games: list[Any], correction: str, kind: str, target: float | None, n_pairs: int | None, method: str
 ) -> None:
     if not games or not all(isinstance(game, Game) for game in games):
-        raise ValueError("games must be a Game or a non-empty sequence of games (ij.masked_games makes one)")
+        raise ValueError(
+            "games must be a Game or a non-empty sequence of games (ij.masked_games makes one); got "
+            f"{', '.join(sorted({type(game).__name__ for game in games})) or 'none'}"
+        )
     if len({game.n_players for game in games}) > 1:
-        raise ValueError(f"all games need the same players, got {sorted({game.n_players for game in games})} players")
+        raise ValueError(f"games must have the same players, got {sorted({game.n_players for game in games})} players")
     if method == "regression":
         raise ValueError(
-            'a profile is measured with method "blocks" or "quadruples"; "regression" is for ij.order_interactions'
+            'method must be "blocks" or "quadruples" for a profile; got "regression", which is for '
+            "ij.order_interactions"
         )
     check_choice("correction", correction, CORRECTIONS)
     check_choice("kind", kind, KINDS)
@@ -325,7 +329,9 @@ def _design(
 
 def _pairs_only(coalitions: np.ndarray) -> np.ndarray:
     if coalitions.shape[1] != 2:
-        raise ValueError(f"a profile is made of pairs, got coalitions of {coalitions.shape[1]} players")
+        raise ValueError(
+            f"pairs must hold two players each for a profile, got coalitions of {coalitions.shape[1]} players"
+        )
     return coalitions
 
 

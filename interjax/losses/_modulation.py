@@ -134,12 +134,14 @@ def modulated_sizes(low: float, high: float, n_players: int) -> tuple[int, int]:
         (58, 137)
     """
     if not 0 <= low < high <= 1:
-        raise ValueError(f"low and high are fractions of the players, 0 <= low < high <= 1; got low={low}, high={high}")
+        raise ValueError(
+            f"low and high must be fractions of the players, 0 <= low < high <= 1; got low={low}, high={high}"
+        )
     small, large = (int(n_players * share + 1e-9) for share in (low, high))
     if small == large:
         raise ValueError(
-            f"{n_players} players are too few to tell low={low} from high={high}: both mean coalitions of {small} "
-            "players; move them apart or cut the input into more players"
+            f"low={low} and high={high} must mean coalitions of different sizes, got {small} of {n_players} players "
+            "for both: move them apart or cut the input into more players"
         )
     return small, large
 

@@ -77,16 +77,18 @@ def order_weighted(
     sizes = as_orders(orders, players.n, 2)
     contexts, draws = check_count("contexts", contexts), check_count("draws", draws)
     if np.shape(weights) != (len(sizes),) or len(np.shape(orders)) != 1 or len(orders) != len(sizes):
-        raise ValueError(f"each order needs its weight: got weights of shape {np.shape(weights)} for orders {orders}")
+        raise ValueError(f"weights must be one for each order, got shape {np.shape(weights)} for orders {orders}")
     check_choice("strength", strength, STRENGTHS)
     if strength == "square" and contexts < 2:
-        raise ValueError('strength="square" is unbiased from 2 contexts on, got contexts=1')
+        raise ValueError('contexts must be at least 2 for strength="square", which is unbiased only then; got 1')
     population = as_coalitions(pairs, players.n)
     if population.shape[1] != 2:
-        raise ValueError(f"pairs hold two players each, got {population.shape[1]}")
+        raise ValueError(f"pairs must hold two players each, got {population.shape[1]}")
 
     if isinstance(output, LabelOutput) or not callable(output):
-        raise ValueError(f"output turns a label into what is read, such as ij.log_odds without a label; got {output}")
+        raise ValueError(
+            f"output must turn a label into what is read, such as ij.log_odds without a label; got {output}"
+        )
     batch = len(x)
     turn = _turns(key, batch * draws, len(sizes)).reshape(batch, draws)
     chosen = jnp.asarray(sizes)[turn]

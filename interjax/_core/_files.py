@@ -1,19 +1,38 @@
-"""Files: arrays in npz and numbers in JSON."""
+"""Files: replaced in one step, arrays in npz, numbers in JSON."""
 
+import contextlib
 import json
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write strict JSON through a temporary file, so that a killed process leaves no half file."""
+@contextlib.contextmanager
+def replaced(path: str | os.PathLike) -> Iterator[Path]:
+    """A temporary file beside `path` to write to, which takes its place in one step when the block ends.
+
+    A process killed before that leaves the file as it was; a block that raises leaves no temporary file either. The
+    folder is made if need be.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(json.dumps(_finite(content), indent=1, allow_nan=False) + "\n")
-    os.replace(partial, path)
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write strict JSON, replacing the file in one step; numbers that are not finite are null."""
+    text = json.dumps(_finite(content), indent=1, allow_nan=False) + "\n"
+    with replaced(path) as partial:
+        partial.write_text(text)
 
 
 def _finite(content: Any) -> Any:
@@ -24,16 +43,23 @@ def _finite(content: Any) -> Any:
     return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
+def read_json(path: str | os.PathLike) -> Any:
+    """Read a JSON file; raises ValueError that names it if it is missing or damaged."""
+    try:
+        return json.loads(Path(path).read_text())
+    except FileNotFoundError:
+        raise ValueError(f"{path} does not exist: expected a JSON file") from None
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read as JSON ({error}); it may be damaged") from error
+
+
 def write_arrays(path: str | os.PathLike, arrays: dict[str, np.ndarray], *, compress: bool = True) -> Path:
-    """Write named arrays to an npz file through a temporary one, so that a killed process leaves no half file."""
+    """Write named arrays to an npz file, replacing it in one step; return the path written."""
     path = Path(path)
     if path.suffix != ".npz":
         path = path.with_name(path.name + ".npz")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with open(partial, "wb") as file:
+    with replaced(path) as partial, open(partial, "wb") as file:
         (np.savez_compressed if compress else np.savez)(file, **arrays)  # type: ignore[arg-type]
-    os.replace(partial, path)
     return path
 
 

@@ -17,7 +17,7 @@ def example_keys(key: Array, index: Int[Array, " batch"]) -> Array:
 def check_key(key: Any) -> None:
     """Raise ValueError unless `key` is one typed JAX random key."""
     if not (isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ()):
-        raise ValueError(f"the first argument must be a random key such as jax.random.key(0), got {key!r}")
+        raise ValueError(f"key must be a random key such as jax.random.key(0), got {key!r}")
 
 
 def host_generator(key: jax.Array) -> np.random.Generator:

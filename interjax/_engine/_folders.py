@@ -12,11 +12,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from interjax._core._files import read_arrays, write_arrays
+from interjax._core._files import read_arrays, read_json, replaced, write_arrays
 
 # A measurement under way is written this often; half as often where writing takes more than this share of time.
 WRITE_SECONDS = 30.0
 WRITE_SHARE = 0.05
+_LONGEST_VALUE = 60  # characters of a setting in a message
+_ABSENT = object()
 
 
 class RunFolder:
@@ -30,20 +32,13 @@ class RunFolder:
 
     def __init__(self, folder: str | os.PathLike, settings: dict[str, Any]):
         self.folder = Path(folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / "settings.json"
-        if not path.exists():
-            partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-            partial.write_text(json.dumps(settings, indent=1))
-            os.replace(partial, path)
+        if path.exists():
+            check_same_run(self.folder, read_json(path), settings)
             return
-        found = json.loads(path.read_text())
-        if found != json.loads(json.dumps(settings)):
-            differing = sorted(name for name in found | settings if found.get(name) != settings.get(name))
-            raise ValueError(
-                f"{self.folder} holds a run with other settings ({', '.join(differing)} differ): "
-                "choose another folder, or delete this one to start anew"
-            )
+        text = json.dumps(settings, indent=1)
+        with replaced(path) as partial:
+            partial.write_text(text)
 
     def has(self, name: str) -> bool:
         """Whether the piece of this name was measured whole."""
@@ -61,6 +56,49 @@ class RunFolder:
     def partial(self, name: str) -> "Partial":
         """Where a piece under way keeps its state."""
         return Partial(self.folder / "partial" / f"{name}.npz")
+
+
+def check_same_run(
+    folder: str | os.PathLike,
+    found: Any,
+    settings: dict[str, Any],
+    *,
+    holds: str = "a run with other settings",
+    elsewhere: str = "another folder",
+) -> None:
+    """Raise ValueError, saying what differs, unless the settings that a folder holds are those of this run.
+
+    Args:
+        folder: what the message names.
+        found: the settings that it holds, as read from JSON.
+        settings: those of this run, of JSON types; a tuple is the list that JSON makes of it.
+        holds: what the folder has if they differ.
+        elsewhere: what to choose then.
+    """
+    differing = _differences("", found, json.loads(json.dumps(settings)))
+    if differing:
+        raise ValueError(
+            f"{folder} holds {holds} ({'; '.join(differing)}): choose {elsewhere}, or delete it to start anew"
+        )
+
+
+def _differences(name: str, found: Any, given: Any) -> list[str]:
+    """Each setting in which two runs differ with both its values; those inside a mapping by their path."""
+    if found == given:
+        return []
+    if not isinstance(found, dict) or not isinstance(given, dict):
+        return [f"{name}: {_in_short(found)} there, {_in_short(given)} here"]
+    inside = [_differences(f"{name}.{key}".lstrip("."), *_both(found, given, key)) for key in sorted(found | given)]
+    return [difference for each in inside for difference in each]
+
+
+def _both(found: dict[str, Any], given: dict[str, Any], key: str) -> tuple[Any, Any]:
+    return found.get(key, _ABSENT), given.get(key, _ABSENT)
+
+
+def _in_short(value: Any) -> str:
+    text = "none" if value is _ABSENT else json.dumps(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."
 
 
 class Partial:

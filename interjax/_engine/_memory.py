@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import numpy as np
 from jax.extend.core import Literal, jaxprs_in_params
 from jax.sharding import Mesh
 
@@ -105,13 +104,6 @@ def live_bytes(jaxpr: Any) -> int:
 def _value_bytes(variable: Any) -> int:
     kind = getattr(variable.aval, "dtype", None)
     return variable.aval.size * getattr(kind, "itemsize", 0)
-
-
-def check_memory(memory: Any) -> int | None:
-    """Raise ValueError unless `memory` is a positive number of bytes or None."""
-    if memory is not None and (not isinstance(memory, int | np.integer) or isinstance(memory, bool) or memory < 1):
-        raise ValueError(f"memory must be a positive integer of bytes such as 2 * 2**30, or None; got {memory!r}")
-    return None if memory is None else int(memory)
 
 
 def _free_memory(device: Any) -> float:

@@ -9,9 +9,10 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from interjax._core._checks import check_count, check_memory
 from interjax._engine._devices import as_mesh, spread
 from interjax._engine._dispatch import Batch, dispatch, remembered_batch, shapes_of
-from interjax._engine._memory import check_memory, fit_rows, power_of_two_above
+from interjax._engine._memory import fit_rows, power_of_two_above
 
 _HOST_ROWS = 4096
 
@@ -45,11 +46,8 @@ class Resources:
 
 
 def check_batch_size(batch_size: Any) -> int | None:
-    """Raise ValueError unless `batch_size` is a positive number of rows or None."""
-    is_integer = isinstance(batch_size, int | np.integer) and not isinstance(batch_size, bool)
-    if batch_size is not None and (not is_integer or batch_size < 1):
-        raise ValueError(f"batch_size must be a positive integer of rows, or None; got {batch_size!r}")
-    return None if batch_size is None else int(batch_size)
+    """The rows of a batch as an int, or None; ValueError unless it is a positive integer."""
+    return None if batch_size is None else check_count("batch_size", batch_size)
 
 
 class RowProgram:

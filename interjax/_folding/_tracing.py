@@ -105,7 +105,7 @@ def verify(split: Split, apply: Part, params: Any, x: Array) -> Array:
         ValueError: if x has fewer than two rows.
     """
     if x.shape[0] < 2:
-        raise ValueError(f"x has shape {x.shape}: verify needs a batch of two or more rows")
+        raise ValueError(f"expected x as a batch of two or more rows, got shape {x.shape}")
     hidden = split.stem(params, x)
     shifted, expected = (jnp.concatenate([(rows[:1] + rows[1:2]) / 2, rows[:-1]]) for rows in (x, hidden))
 

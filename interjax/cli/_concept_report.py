@@ -10,6 +10,7 @@ import numpy as np
 import interjax as ij
 from interjax import datasets
 from interjax._core._files import write_arrays, write_json
+from interjax._core._statistics import mean_and_stderr
 from interjax.cli._explaining import FEWEST, Inputs
 from interjax.concepts._explanations._effects import AndOr, effects_of
 from interjax.concepts._explanations._stability import Stability
@@ -171,8 +172,8 @@ def _lists(result: Any) -> dict[str, Any]:
 
 
 def _mean_and_error(values: np.ndarray) -> dict[str, float]:
-    stderr = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
-    return {"mean": float(values.mean()), "stderr": float(stderr)}
+    mean, stderr = mean_and_stderr(values)
+    return {"mean": float(mean), "stderr": float(stderr)}
 
 
 def _agreement(found: Stability) -> dict[str, Any]:

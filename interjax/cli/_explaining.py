@@ -10,6 +10,7 @@ import numpy as np
 
 import interjax as ij
 from interjax import datasets
+from interjax._core._progress import Progress
 from interjax._engine._folders import RunFolder, fingerprint
 from interjax.concepts._explanations._and_or import MAX_PLAYERS
 from interjax.concepts._explanations._effects import AndOr
@@ -21,8 +22,6 @@ _TABULATED_AT_ONCE = 16
 _JITTER = 1e-4  # of the costs, for stability
 FEWEST = (2, 1)  # training and test inputs of a class of which similarities are measured
 _ENTRIES_AT_ONCE = 1 << 22  # of the programs' matrices in a piece, within 4 and 16 games
-
-Advance = Callable[[int, int], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +97,7 @@ def tables_of(model: Any, inputs: Inputs, how: dict[str, Any]) -> np.ndarray:
         return ij.concepts.concept_tables(model, inputs.x[rows], inputs.labels[rows], **how)[: len(inputs)]
 
 
-def tabulate(run: RunFolder, model: Any, inputs: Inputs, how: dict[str, Any], advance: Advance) -> np.ndarray:
+def tabulate(run: RunFolder, model: Any, inputs: Inputs, how: dict[str, Any], advance: Progress) -> np.ndarray:
     """The tables of all inputs, float32 (inputs, 2**n); kept piece by piece."""
     tables = []
     for start in range(0, len(inputs), _TABULATED_AT_ONCE):
@@ -124,7 +123,7 @@ class Explainer:
 
     def __init__(self, run: RunFolder, kind: str, noise: float, count: int):
         self.run, self.kind, self.noise, self.count = run, kind, noise, count
-        self.advance: Advance = lambda done, total: None
+        self.advance: Progress = lambda done, total: None
         self.kept = 0
 
     def __call__(self, tables: np.ndarray) -> Any:

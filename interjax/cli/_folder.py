@@ -9,7 +9,8 @@ import jax
 import numpy as np
 
 import interjax as ij
-from interjax._core._files import write_json
+from interjax._core._files import read_json, write_json
+from interjax._engine._folders import check_same_run
 
 _NOT_IN_SETTINGS = ("out", "quiet", "distributed", "coordinator", "processes", "process_id")
 _CHANGES_NO_RESULT = ("batch_size", "memory")  # beyond rounding: a resumed run may choose another
@@ -25,10 +26,18 @@ def open_folder(command: str, settings: dict[str, Any]) -> Path:
     digest = hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:8]
     out = settings["out"] or Path("interjax-results") / f"{command}-{settings['data'].split(':')[0]}-{digest}"
     path = out / "settings.json"
-    if path.exists() and _compared(json.loads(path.read_text())["settings"]) != chosen:
-        raise ValueError(f"{out} holds a run with other settings: choose another --out, or delete it to start anew")
+    if path.exists():
+        check_same_run(out, _compared(_settings_of(path)), chosen, elsewhere="another --out")
     out.mkdir(parents=True, exist_ok=True)
     return out
+
+
+def _settings_of(path: Path) -> dict[str, Any]:
+    """What an earlier start wrote there."""
+    found = read_json(path)
+    if not isinstance(found, dict) or "settings" not in found:
+        raise ValueError(f"{path} is of no command: expected a folder that a command wrote; choose another --out")
+    return found["settings"]
 
 
 def write_settings(out: Path, command: str, settings: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from interjax._core._progress import Progress
 from interjax._engine._dispatch import shapes_of
 from interjax.concepts._players import MOST_PLAYERS
 from interjax.games._game import Game
@@ -30,7 +31,7 @@ def concept_tables(
     baseline: Any = 0.0,
     output: Callable[[int], Any] = log_odds,
     precision: str | None = "float32",
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> np.ndarray:
     """Tabulate the masked games of a batch of inputs: v(S|x) for every coalition S.
 

@@ -49,14 +49,23 @@ class Dataset:
             object.__setattr__(self, f"{split}_x", x)
             object.__setattr__(self, f"{split}_y", y)
             if x.ndim < 2 or y.shape != x.shape[:1] or not len(x):
-                raise ValueError(f"{self.name}: {split} inputs {x.shape} and labels {y.shape} do not match")
+                raise ValueError(
+                    f"{self.name}: expected {split} inputs (N, ...) and labels (N,), got shapes {x.shape} and {y.shape}"
+                )
             if not 0 <= y.min() <= y.max() < self.n_classes:
-                raise ValueError(f"{self.name}: {split} labels {y.min()}..{y.max()} for {self.n_classes} classes")
+                raise ValueError(
+                    f"{self.name}: {split} labels must be class numbers from 0 to {self.n_classes - 1}, got "
+                    f"{y.min()}..{y.max()}"
+                )
             if not np.isfinite(x).all():
-                raise ValueError(f"{self.name}: {split} inputs hold NaN or infinite values")
+                raise ValueError(
+                    f"{self.name}: {split} inputs must be finite, got {np.sum(~np.isfinite(x))} of {x.size} values "
+                    "that are NaN or infinite"
+                )
         if self.train_x.shape[1:] != self.test_x.shape[1:]:
             raise ValueError(
-                f"{self.name}: training inputs have shape {self.train_x.shape[1:]}, test inputs {self.test_x.shape[1:]}"
+                f"{self.name}: expected test inputs of the training inputs' shape {self.train_x.shape[1:]}, got "
+                f"{self.test_x.shape[1:]}"
             )
 
     @property

@@ -12,6 +12,8 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from interjax._core._checks import check_count
+
 Split = tuple[np.ndarray, np.ndarray]
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 CIFAR_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -156,8 +158,7 @@ def first_of_each(labels: np.ndarray, limit: int | None) -> np.ndarray:
     """Rows, in order, of the first `limit` examples of every class."""
     if limit is None:
         return np.arange(len(labels))
-    if limit < 1:
-        raise ValueError(f"limit is a number of examples of each class, at least 1, got {limit}")
+    limit = check_count("limit", limit, about="the number of examples of each class")
     return np.sort(np.concatenate([np.flatnonzero(labels == label)[:limit] for label in np.unique(labels)]))
 
 

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
+from interjax._core._checks import check_number
 from interjax._core._keys import check_key
 
 if TYPE_CHECKING:
@@ -44,11 +45,10 @@ def with_label_noise(key: Array, data: "Dataset", share: float) -> "tuple[Datase
         Zhou et al., AAAI 2024, arXiv:2302.13091 (over-fitted networks).
     """
     check_key(key)
-    if not isinstance(share, int | float | np.number) or not 0 <= share <= 1:
-        raise ValueError(f"share is the part of training labels to shuffle, in [0, 1], e.g. 0.1; got {share!r}")
+    share = check_number("share", share, "[0, 1]", about="the part of training labels to shuffle")
     examples = len(data.train_y)
     draw_key, shuffle_key = jax.random.split(key)
-    rows = np.asarray(jax.random.permutation(draw_key, examples))[: round(float(share) * examples)]
+    rows = np.asarray(jax.random.permutation(draw_key, examples))[: round(share * examples)]
     labels, drawn = data.train_y.copy(), np.zeros(examples, bool)
     labels[rows] = labels[rows][np.asarray(jax.random.permutation(shuffle_key, len(rows)))]
     drawn[rows] = True

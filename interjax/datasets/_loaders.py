@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from interjax._core._checks import check_number
 from interjax.datasets import _csv as _tables
 from interjax.datasets import _images
 from interjax.datasets._dataset import Dataset
@@ -230,8 +231,7 @@ def _table(
 
 def _stratified(labels: np.ndarray, *, test_fraction: float, seed: int) -> np.ndarray:
     """Boolean (N,): the rows held out, the same fraction of every class (rounded), at least one overall."""
-    if not 0 < test_fraction < 1:
-        raise ValueError(f"test_fraction must lie between 0 and 1, got {test_fraction}")
+    check_number("test_fraction", test_fraction, "(0, 1)")
     random = np.random.default_rng(seed)
     held_out = np.zeros(len(labels), bool)
     for label in np.unique(labels):

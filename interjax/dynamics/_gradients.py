@@ -12,9 +12,11 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from interjax._core._checks import check_positive
+from interjax._core._checks import check_count
 from interjax._core._keys import check_key
+from interjax._core._progress import Progress
 from interjax._core._results import Saved, result, static_field
+from interjax._core._statistics import mean_and_stderr
 from interjax.dynamics._context_gradients import contexts_of_pairs, moments_of_pair
 from interjax.games._game import Game
 from interjax.games._masked_games import masked_games
@@ -78,7 +80,7 @@ def gradient_statistics(
     contexts: int = 32,
     precision: str | None = "float32",
     batch: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> GradientStatistics:
     """Measure how strongly, and how much alike in all contexts, interactions of each order pull at the parameters.
 
@@ -136,11 +138,10 @@ def gradient_statistics(
     check_key(key)
     if batch is None:
         batch = _CPU_BATCH if jax.default_backend() == "cpu" else _ACCELERATOR_BATCH
-    check_positive("batch", batch)
-    if not isinstance(contexts, int | np.integer) or contexts < 2:
-        raise ValueError(f"a variance over contexts needs an integer of at least 2 contexts, got {contexts!r}")
+    batch = check_count("batch", batch)
+    contexts = check_count("contexts", contexts, least=2, about="since their variance is taken")
     if players.n < 4:
-        raise ValueError(f"contexts vary from 4 players on, got {players.n} players")
+        raise ValueError(f"players must be 4 or more, since contexts vary from 4 players on; got {players.n}")
     numbers = as_orders(orders, players.n, 2)
     apply, params = as_apply(model)
     is_trained = trained_leaves(model, params)
@@ -162,7 +163,7 @@ def gradient_statistics(
             done += 1
             if progress is not None:
                 progress(done * each, total * each)
-    statistics = _summarise(moments, [share for _, share in work], cells, players.n, int(contexts))
+    statistics = _summarise(moments, [share for _, share in work], cells, players.n, contexts)
     _warn(statistics)
     return statistics
 
@@ -172,10 +173,10 @@ def _pairs_of_input(key: Array, game: Game, pairs: Any) -> tuple[np.ndarray, flo
     is_number = isinstance(pairs, int | np.integer) and not isinstance(pairs, bool)
     every = as_coalitions("all" if is_number else pairs, game.n_players)
     if every.shape[1] != 2:
-        raise ValueError(f"gradients are measured for pairs, got coalitions of {every.shape[1]} players")
+        raise ValueError(f"pairs must hold two players each for gradients, got coalitions of {every.shape[1]} players")
     live = every if game.is_null is None else every[~np.asarray(game.is_null)[every].any(axis=1)]
     share = len(live) / len(every)
-    if is_number and check_positive("pairs", int(pairs)) < len(live):
+    if is_number and check_count("pairs", int(pairs)) < len(live):
         order = np.asarray(jax.random.permutation(jax.random.fold_in(key, _PAIR_STREAM), len(live)))
         live = live[np.sort(order[:pairs])]
     return live, share
@@ -215,9 +216,7 @@ def _means(by_pair: list[np.ndarray], shares: list[float]) -> tuple[np.ndarray, 
     terms = [share * found for share, found in zip(shares, by_pair, strict=True)]
     by_input = np.stack([found.sum(axis=0) / max(len(found), 1) for found in terms])
     sampled = by_input if len(by_input) > 1 else terms[0]
-    if len(sampled) < 2:
-        return by_input[0], np.full(by_input.shape[1], np.nan), by_input
-    return by_input.mean(axis=0), sampled.std(axis=0, ddof=1) / np.sqrt(len(sampled)), by_input
+    return by_input.mean(axis=0), mean_and_stderr(sampled)[1], by_input
 
 
 def _warn(found: GradientStatistics) -> None:

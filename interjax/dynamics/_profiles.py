@@ -6,6 +6,7 @@ from typing import Any
 
 from jaxtyping import Array
 
+from interjax._core._progress import Progress
 from interjax.games._masked_games import masked_games
 from interjax.games._outputs import log_odds
 from interjax.games._players import Players
@@ -24,7 +25,7 @@ def checkpoint_profiles(
     output: Callable[[int], Any] = log_odds,
     precision: str | None = "float32",
     steps: Sequence[int] | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     **options: Any,
 ) -> dict[int, OrderProfile]:
     """The strength profile J^(m) at each saved checkpoint of a training run.

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from interjax._core._checks import check_positive
+from interjax._core._checks import check_count, check_number
 from interjax._core._keys import example_keys
 from interjax.datasets._dataset import Dataset
 from interjax.games._apply import Apply
@@ -110,7 +110,7 @@ def pgd(
         Madry, Makelov, Schmidt, Tsipras, Vladu, "Towards deep learning models resistant to adversarial attacks",
         ICLR 2018 (arXiv:1706.06083), section 2.1; 2.5 e / steps is the step size of their L2 attacks.
     """
-    steps, restarts = check_positive("steps", steps), check_positive("restarts", restarts)
+    steps, restarts = check_count("steps", steps), check_count("restarts", restarts)
     x, radius, lower, upper = _box(x, strength, bounds)
     step_size = 2.5 * radius / steps if step_size is None else _one_input(step_size, x)
     index = jnp.arange(len(x)) if index is None else index
@@ -168,10 +168,10 @@ def attacks(
     if strengths is None:
         images = (0.1, 0.2) if data.input_shape[-1] == 1 else (2 / 255, 8 / 255)
         strengths = images if data.is_image else (0.1, 0.5)
-    if any(not 0 < strength < np.inf for strength in strengths):
-        raise ValueError(f"strengths of attacks must be positive numbers, got {tuple(strengths)}")
+    for strength in strengths:
+        check_number("each of strengths", strength, "(0, inf)", about="the largest change of an entry")
     limits = {_strength_name(strength): attack_limits(data, strength) for strength in strengths}
-    check_positive("pgd_steps", steps)
+    steps = check_count("pgd_steps", steps)
 
     def one_step(radius: np.ndarray, bounds: Bounds | None, *, index: Array, **example: Any) -> Array:
         return fgsm(**example, strength=radius, bounds=bounds)

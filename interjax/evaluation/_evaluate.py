@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import itertools
-import statistics
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -14,8 +13,11 @@ import numpy as np
 import optax
 from jaxtyping import Array
 
-from interjax._core._checks import check_positive
+from interjax._core._checks import check_count
+from interjax._core._keys import check_key
+from interjax._core._progress import Progress
 from interjax._core._results import Saved, result, static_field
+from interjax._core._statistics import mean_and_stderr, normal_interval, share_interval
 from interjax.datasets._dataset import Dataset
 from interjax.evaluation._attacks import attacks
 from interjax.evaluation._corruptions import occlusions as plan_occlusions
@@ -31,12 +33,15 @@ _UNCHANGED = ("training", "test")
 class Evaluation(Saved):
     """Measures of several networks on one data set, each with its confidence interval.
 
-    value: (networks, measures); accuracies in [0, 1], losses in nats; NaN where a network's loss is no number.
-    lower, upper: ends of the interval, (networks, measures).
-    count: examples behind each value, int (networks, measures).
-    n_nonfinite: evaluated inputs, over all measures, whose logits are not all finite, int (networks,). Accuracies
-        count them as wrong.
-    networks: names. measures: names, e.g. "test accuracy", "accuracy, PGD 0.1". level: of the intervals.
+    Attributes:
+        value: (networks, measures); accuracies in [0, 1], losses in nats; NaN where a network's loss is no number.
+        lower, upper: ends of the interval, (networks, measures).
+        count: examples behind each value, int (networks, measures).
+        n_nonfinite: evaluated inputs, over all measures, whose logits are not all finite, int (networks,). Accuracies
+            count them as wrong.
+        networks: names.
+        measures: names, e.g. "test accuracy", "accuracy, PGD 0.1".
+        level: of the intervals.
     """
 
     value: np.ndarray
@@ -51,7 +56,7 @@ class Evaluation(Saved):
     def of(self, measure: str, network: str | None = None) -> tuple[float, float, float]:
         """(value, lower, upper) of a measure by its name; the network may be left out where there is one."""
         if network is None and len(self.networks) > 1:
-            raise ValueError(f"say of which network: {', '.join(self.networks)}")
+            raise ValueError(f"network must be one of {', '.join(self.networks)}; got none")
         row = 0 if network is None else _find("network", network, self.networks)
         place = row, _find("measure", measure, self.measures)
         return float(self.value[place]), float(self.lower[place]), float(self.upper[place])
@@ -79,7 +84,7 @@ def evaluate(
     shuffles: Sequence[int] | None = None,
     limit: int | None = None,
     batch_size: int = 500,
-    progress: Callable[[int, int], Any] | None = None,
+    progress: Progress | None = None,
 ) -> Evaluation:
     """Compare networks: accuracy, loss gap, accuracy under attack, and on inputs whose structure is destroyed.
 
@@ -134,21 +139,22 @@ def evaluate(
     """
     named = networks if isinstance(networks, Mapping) else {"network": networks}
     if not named:
-        raise ValueError("there is no network to evaluate: give one, or a mapping from names to networks")
-    if not (isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ()):
-        raise ValueError(f"key must be a random key such as jax.random.key(0), got {key!r}")
+        raise ValueError(
+            "networks must hold at least one, got none: give a network, or a mapping from names to networks"
+        )
+    check_key(key)
     subset_key, attack_key, occlusion_key, shuffle_key = jax.random.split(key, 4)
     changes = attacks(attack_key, data, strengths, pgd_steps)
     changes |= plan_occlusions(occlusion_key, data, occlusions, occlusion_grid, baseline)
     changes |= plan_shuffles(shuffle_key, data, shuffles)
-    limit = len(data.test_x) if limit is None else check_positive("limit", limit)
+    limit = len(data.test_x) if limit is None else check_count("limit", limit)
     subset = np.asarray(jax.random.permutation(subset_key, len(data.test_x)))[:limit]
     rounds = [
         _Round("training", data.train_x, data.train_y, np.arange(len(data.train_x))),
         _Round("test", data.test_x, data.test_y, np.arange(len(data.test_x))),
         *(_Round(name, data.test_x, data.test_y, subset, change) for name, change in changes.items()),
     ]
-    batch_size = check_positive("batch_size", batch_size)
+    batch_size = check_count("batch_size", batch_size)
     models = {str(name): _check_network(str(name), model, data) for name, model in named.items()}
     measures, n_nonfinite, done = [], [], itertools.count(1)
     for name, model in models.items():
@@ -244,26 +250,19 @@ def _measures(graded: dict[str, _Graded]) -> dict[str, tuple[float, float, float
 
 
 def _share(correct: np.ndarray) -> tuple[float, float, float, int]:
-    """A share of n trials with Wilson's interval (p + z^2/2n -+ z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n)."""
-    n, share, z = len(correct), float(np.mean(correct)), _quantile()
-    middle = share + z**2 / (2 * n)
-    reach = z * np.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
-    lower, upper = ((middle + side) / (1 + z**2 / n) for side in (-reach, reach))
-    return share, max(0.0, min(float(lower), share)), min(1.0, max(float(upper), share)), n
+    """A share of trials with Wilson's interval."""
+    share = float(np.mean(correct))
+    return share, *share_interval(share, len(correct), LEVEL), len(correct)
 
 
 def _mean(loss: np.ndarray, subtracted: np.ndarray | None = None) -> tuple[float, float, float, int]:
     """A mean, or the difference of two independent means, with its normal interval."""
     parts = [np.asarray(each, np.float64) for each in (loss, subtracted) if each is not None]
     with np.errstate(invalid="ignore"):  # a loss may be infinite
-        means = [float(each.mean()) for each in parts]
-        variance = sum(float(each.var(ddof=1)) / len(each) if len(each) > 1 else np.nan for each in parts)
-        value, reach = means[0] - sum(means[1:]), _quantile() * np.sqrt(variance)
-    return value, value - reach, value + reach, sum(map(len, parts))
-
-
-def _quantile() -> float:
-    return statistics.NormalDist().inv_cdf(0.5 + LEVEL / 2)
+        means, errors = zip(*(mean_and_stderr(each) for each in parts), strict=True)
+        value = float(means[0] - sum(means[1:]))
+        lower, upper = normal_interval(value, np.sqrt(sum(error**2 for error in errors)), LEVEL)
+    return value, float(lower), float(upper), sum(map(len, parts))
 
 
 def _report_nonfinite(name: str, graded: dict[str, _Graded]) -> int:
@@ -278,5 +277,5 @@ def _report_nonfinite(name: str, graded: dict[str, _Graded]) -> int:
 
 def _find(kind: str, name: str, names: tuple[str, ...]) -> int:
     if name not in names:
-        raise ValueError(f"there is no {kind} {name!r}: there are {', '.join(names)}")
+        raise ValueError(f"{kind} must be one of {', '.join(names)}; got {name!r}")
     return names.index(name)

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int
 
+from interjax._core._checks import check_count
+
 # Contexts are drawn in batches of one of these lengths, so that a run compiles the sampler at most twice.
 _DRAW_LENGTHS = (128, 2048)
 _DRAWS_IN_CACHE = 64
@@ -22,7 +24,18 @@ def coalitions_from_index(index: Int[Array, " batch"], n_players: int) -> Bool[A
 
 
 def players_in(index: int) -> tuple[int, ...]:
-    """The players of a coalition given by its index: bit i = player i."""
+    """The players of a coalition given by its index.
+
+    Args:
+        index: place of the coalition in a table of 2**n values; bit i = player i.
+
+    Returns:
+        Player numbers in ascending order.
+
+    Example:
+        >>> players_in(0b1101)
+        (0, 2, 3)
+    """
     return tuple(player for player in range(int(index).bit_length()) if index >> player & 1)
 
 
@@ -189,8 +202,7 @@ def pairs_within(grid: tuple[int, ...], radius: int) -> np.ndarray:
     grid = tuple(int(cells) for cells in grid)
     if not grid or min(grid) < 1:
         raise ValueError(f"grid must hold at least one positive number of cells, got {grid}")
-    if radius < 1:
-        raise ValueError(f"radius must be at least 1, got {radius}")
+    radius = check_count("radius", radius)
     cells = np.stack(np.unravel_index(np.arange(math.prod(grid)), grid), axis=1)
     offsets = np.stack(np.meshgrid(*[np.arange(-radius, radius + 1)] * len(grid), indexing="ij"), -1)
     offsets = offsets.reshape(-1, len(grid))

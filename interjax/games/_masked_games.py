@@ -118,6 +118,13 @@ def masked_games(
 
     Raises:
         ValueError: as `masked_game`, or if inputs and labels differ in number.
+
+    Example:
+        >>> import interjax as ij, jax.numpy as jnp, numpy as np
+        >>> games = ij.masked_games(lambda x: x @ jnp.eye(3), np.array([[1.0, 2, 4], [3, 5, 9]]), [2, 0],
+        ...                         players=ij.Players.features(3), output=ij.logit)
+        >>> [game(np.ones((1, 3), bool)).tolist() for game in games]
+        [[4.0], [3.0]]
     """
     if len(xs) != len(labels):
         raise ValueError(f"each input needs its label: got {len(xs)} inputs and {len(labels)} labels")

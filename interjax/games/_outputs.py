@@ -65,6 +65,12 @@ def log_odds(label: int) -> LabelOutput:
 def log_prob(label: int) -> LabelOutput:
     """The label's log-probability, v = log p_y = z_y - logsumexp over all k of z_k, in nats.
 
+    Args:
+        label: class number y, 0..classes-1.
+
+    Returns:
+        A callable: logits (classes,) -> scalar in nats, at most 0.
+
     Example:
         >>> import interjax as ij, jax.numpy as jnp
         >>> round(float(ij.log_prob(1)(jnp.zeros(4))), 4)
@@ -76,6 +82,12 @@ def log_prob(label: int) -> LabelOutput:
 def logit(label: int) -> LabelOutput:
     """The label's logit, v = z_y.
 
+    Args:
+        label: class number y, 0..classes-1.
+
+    Returns:
+        A callable: logits (classes,) -> scalar.
+
     Example:
         >>> import interjax as ij, jax.numpy as jnp
         >>> float(ij.logit(1)(jnp.array([0.0, 3.0])))
@@ -85,7 +97,13 @@ def logit(label: int) -> LabelOutput:
 
 
 def prob(label: int) -> LabelOutput:
-    """The label's probability, v = p_y = softmax(z)_y, in [0, 1].
+    """The label's probability, v = p_y = softmax(z)_y.
+
+    Args:
+        label: class number y, 0..classes-1.
+
+    Returns:
+        A callable: logits (classes,) -> scalar in [0, 1].
 
     Example:
         >>> import interjax as ij, jax.numpy as jnp
@@ -112,12 +130,15 @@ def check_output(output: Any, logits: jax.ShapeDtypeStruct) -> None:
     if isinstance(output, LabelOutput):
         if len(logits.shape) != 2 or logits.shape[1] < 2:
             raise ValueError(
-                f"an output of one label needs logits of shape (batch, classes >= 2), not {logits.shape}; "
-                "for a single output pass a callable, e.g. output=lambda z: z[0]"
+                f"expected logits of shape (batch, classes >= 2) for an output of one label, got {logits.shape}; for a "
+                "single output pass a callable, e.g. output=lambda z: z[0]"
             )
         label = output.label
         if not isinstance(label, Tracer) and not 0 <= int(label) < logits.shape[1]:
-            raise ValueError(f"label {int(label)} is out of range: the network gives {logits.shape[1]} classes")
+            raise ValueError(
+                f"label must be a class number from 0 to {logits.shape[1] - 1}, as the network gives "
+                f"{logits.shape[1]}; got {int(label)}"
+            )
         return
     value = jax.eval_shape(jax.vmap(output), logits)
     if getattr(value, "shape", None) != logits.shape[:1]:

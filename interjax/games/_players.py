@@ -61,10 +61,12 @@ class Players:
             cells = (int(cells),) * min(2, len(shape))
         cells = tuple(int(count) for count in cells)
         if not 1 <= len(cells) <= len(shape):
-            raise ValueError(f"cells {cells} must name 1 to {len(shape)} leading axes of an input of shape {shape}")
+            raise ValueError(
+                f"cells must name 1 to {len(shape)} leading axes of an input of shape {shape}, got {cells}"
+            )
         for axis, (count, length) in enumerate(zip(cells, shape, strict=False)):
             if not 1 <= count <= length:
-                raise ValueError(f"axis {axis} has {length} entries and cannot be cut into {count} cells")
+                raise ValueError(f"cells along axis {axis} must be from 1 to its {length} entries, got {count}")
         label = np.zeros(shape, np.int32)
         for axis, (count, length) in enumerate(zip(cells, shape, strict=False)):
             place = np.arange(length) * count // length
@@ -203,6 +205,9 @@ def marginal(background: Any) -> Marginal:
     Args:
         background: (examples, *input shape); each mask costs that many forward passes.
 
+    Returns:
+        What `baseline=` of `ij.masked_game` takes.
+
     Raises:
         ValueError: if the set is empty.
 
@@ -236,5 +241,5 @@ def as_baseline(baseline: Any, x: Array, players: Players) -> Array | Marginal:
             f"got shape {value.shape}"
         )
     if jnp.issubdtype(x.dtype, jnp.integer) and not np.issubdtype(value.dtype, np.integer):
-        raise ValueError(f"the input holds integers ({x.dtype}), so the baseline must be one too, got {value.dtype}")
+        raise ValueError(f"baseline must be an integer for an input of integers ({x.dtype}), got {value.dtype}")
     return jnp.broadcast_to(jnp.asarray(value, x.dtype), players.shape)

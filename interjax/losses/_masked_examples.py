@@ -16,13 +16,17 @@ def check_examples(key: Array, x: Array, labels: Array, players: Players, baseli
     """Check what both losses take; return the baseline in an input's shape."""
     check_key(key)
     if x.shape[1:] != players.shape:
-        raise ValueError(f"players partition inputs of shape {players.shape}, got x of shape {x.shape}: (batch, ...)")
+        raise ValueError(
+            f"expected x of the shape that players partition, {players.shape}, behind the batch axis; got {x.shape}"
+        )
     if labels.shape != x.shape[:1] or not jnp.issubdtype(labels.dtype, jnp.integer):
         raise ValueError(
             f"labels must be class indices, integers of shape {x.shape[:1]}; got {labels.dtype} {labels.shape}"
         )
     if isinstance(baseline, Marginal):
-        raise ValueError("a loss takes one baseline: a number or an array of one input's shape, not ij.marginal")
+        raise ValueError(
+            "baseline must be one for a loss, a number or an array of an input's shape; got ij.marginal(...)"
+        )
     absent = as_baseline(baseline, x, players)
     assert not isinstance(absent, Marginal)
     return absent
@@ -49,8 +53,8 @@ def logits_of(apply: Callable[[Array], Array], inputs: Array) -> Array:
     """The network's logits, checked to be (inputs, classes)."""
     if not callable(apply):
         raise ValueError(
-            "apply must be a function of inputs alone, or an nnx module; bind other parameters first: "
-            f"lambda inputs: function(params, inputs). Got {type(apply).__name__}"
+            f"apply must be a function of inputs alone, or an nnx module; got {type(apply).__name__}: bind other "
+            "parameters first, lambda inputs: function(params, inputs)"
         )
     logits = apply(inputs)
     shape = getattr(logits, "shape", None)

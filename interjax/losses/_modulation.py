@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from interjax._core._checks import check_count
+from interjax._core._checks import check_choice, check_count
 from interjax.games._coalitions import draw_nested
 from interjax.games._players import Players
 from interjax.losses._masked_examples import check_examples, for_examples, logits_of, masked
@@ -94,13 +94,10 @@ def order_modulation(
     """
     absent = check_examples(key, x, labels, players, baseline)
     small, large = modulated_sizes(low, high, players.n)
-    if mode not in MODES:
-        raise ValueError(f"mode must be {' or '.join(MODES)}; got {mode!r}")
-    if align not in ALIGNMENTS:
-        raise ValueError(f"align must be {' or '.join(ALIGNMENTS)}; got {align!r}")
-    if average not in AVERAGES:
-        raise ValueError(f"average must be {' or '.join(AVERAGES)}; got {average!r}")
-    check_count("draws", draws)
+    check_choice("mode", mode, MODES)
+    check_choice("align", align, ALIGNMENTS)
+    check_choice("average", average, AVERAGES)
+    draws = check_count("draws", draws)
     coalitions = nested_coalitions(key, len(x), players.n, (small, large), draws=draws)
     # No players and all players are the same coalition in every draw.
     without, within = coalitions[:, : draws if small else 1, 0], coalitions[:, : draws if large < players.n else 1, 1]
@@ -120,19 +117,31 @@ def order_modulation(
 
 
 def modulated_sizes(low: float, high: float, n_players: int) -> tuple[int, int]:
-    """Players of S1 and S2: int(low * n), int(high * n); raises ValueError unless 0 <= low < high <= 1 tell them apart.
+    """Players of S1 and S2 in `order_modulation`: int(low * n), int(high * n).
+
+    Args:
+        low, high: fractions of the players, 0 <= low < high <= 1.
+        n_players: n.
+
+    Returns:
+        The two sizes, the first below the second.
+
+    Raises:
+        ValueError: fractions out of range, or both sizes alike.
 
     Example:
         >>> modulated_sizes(0.3, 0.7, 196)
         (58, 137)
     """
     if not 0 <= low < high <= 1:
-        raise ValueError(f"low and high are fractions of the players, 0 <= low < high <= 1; got low={low}, high={high}")
+        raise ValueError(
+            f"low and high must be fractions of the players, 0 <= low < high <= 1; got low={low}, high={high}"
+        )
     small, large = (int(n_players * share + 1e-9) for share in (low, high))
     if small == large:
         raise ValueError(
-            f"{n_players} players are too few to tell low={low} from high={high}: both mean coalitions of {small} "
-            "players; move them apart or cut the input into more players"
+            f"low={low} and high={high} must mean coalitions of different sizes, got {small} of {n_players} players "
+            "for both: move them apart or cut the input into more players"
         )
     return small, large
 
@@ -141,6 +150,16 @@ def nested_coalitions(key: Array, batch: int, n_players: int, sizes: Sequence[in
     """Coalitions of each size, the smaller inside the larger: bool (batch, draws, sizes, n).
 
     Those of example b and draw d are the first players of a uniform permutation that depends on (key, b, d) alone.
+
+    Args:
+        key: a `jax.random.key`.
+        batch: number of examples.
+        n_players: n.
+        sizes: players of each coalition, from 0 to n.
+        draws: independent draws for each example.
+
+    Returns:
+        True = present.
 
     Example:
         >>> nested_coalitions(jax.random.key(0), 2, 6, (1, 4)).sum(axis=-1).tolist()

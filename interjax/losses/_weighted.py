@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from interjax._core._checks import check_count
+from interjax._core._checks import check_choice, check_count
 from interjax.games._coalitions import draw_coalition
 from interjax.games._outputs import LabelOutput, as_output, check_output, log_odds
 from interjax.games._players import Players
@@ -75,20 +75,20 @@ def order_weighted(
     """
     absent = check_examples(key, x, labels, players, baseline)
     sizes = as_orders(orders, players.n, 2)
-    check_count("contexts", contexts)
-    check_count("draws", draws)
+    contexts, draws = check_count("contexts", contexts), check_count("draws", draws)
     if np.shape(weights) != (len(sizes),) or len(np.shape(orders)) != 1 or len(orders) != len(sizes):
-        raise ValueError(f"each order needs its weight: got weights of shape {np.shape(weights)} for orders {orders}")
-    if strength not in STRENGTHS:
-        raise ValueError(f"strength must be {' or '.join(STRENGTHS)}; got {strength!r}")
+        raise ValueError(f"weights must be one for each order, got shape {np.shape(weights)} for orders {orders}")
+    check_choice("strength", strength, STRENGTHS)
     if strength == "square" and contexts < 2:
-        raise ValueError('strength="square" is unbiased from 2 contexts on, got contexts=1')
+        raise ValueError('contexts must be at least 2 for strength="square", which is unbiased only then; got 1')
     population = as_coalitions(pairs, players.n)
     if population.shape[1] != 2:
-        raise ValueError(f"pairs hold two players each, got {population.shape[1]}")
+        raise ValueError(f"pairs must hold two players each, got {population.shape[1]}")
 
     if isinstance(output, LabelOutput) or not callable(output):
-        raise ValueError(f"output turns a label into what is read, such as ij.log_odds without a label; got {output}")
+        raise ValueError(
+            f"output must turn a label into what is read, such as ij.log_odds without a label; got {output}"
+        )
     batch = len(x)
     turn = _turns(key, batch * draws, len(sizes)).reshape(batch, draws)
     chosen = jnp.asarray(sizes)[turn]

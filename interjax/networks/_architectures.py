@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from flax import nnx
 from jaxtyping import Array
 
+from interjax._core._checks import check_count
 from interjax.networks._layers import Activation, check_batch, conv, find_activation, halve, image_shape, linear
 
 
@@ -36,7 +37,7 @@ class MLP(nnx.Module):
         rngs: nnx.Rngs,
     ):
         if len(sizes) < 2:
-            raise ValueError(f"sizes are the widths from the input to the logits, got {tuple(sizes)}")
+            raise ValueError(f"sizes must be two or more widths, from the input to the logits; got {tuple(sizes)}")
         self.sizes = tuple(sizes)
         self.activation = find_activation(activation)
         self.layers = nnx.List([linear(*pair, rngs) for pair in itertools.pairwise(sizes)])
@@ -91,10 +92,8 @@ class ResidualMLP(nnx.Module):
         dropout: float = 0.0,
         rngs: nnx.Rngs,
     ):
-        if not isinstance(depth, int) or depth < 3:
-            raise ValueError(f"depth of residual_mlp counts its linear layers, an integer of at least 3; got {depth}")
-        if not isinstance(width, int) or width < 1:
-            raise ValueError(f"width of residual_mlp is that of its hidden layers, a positive integer; got {width}")
+        depth = check_count("depth", depth, least=3, about="the number of linear layers of residual_mlp")
+        width = check_count("width", width, about="that of the hidden layers of residual_mlp")
         self.n_inputs = n_inputs
         self.activation = find_activation(activation)
         self.embed = linear(n_inputs, width, rngs)
@@ -203,5 +202,7 @@ class AlexNetCIFAR(nnx.Module):
 def _flatten(x: Array, n_inputs: int, network: str) -> Array:
     """A batch of inputs as rows of so many entries; raises ValueError if they have another number."""
     if x.ndim < 2 or math.prod(x.shape[1:]) != n_inputs:
-        raise ValueError(f"this {network} takes a batch of inputs of {n_inputs} entries, got shape {tuple(x.shape)}")
+        raise ValueError(
+            f"expected a batch of inputs of {n_inputs} entries for this {network}, got shape {tuple(x.shape)}"
+        )
     return x.reshape(x.shape[0], -1)

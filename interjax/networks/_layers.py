@@ -54,7 +54,7 @@ def find_activation(activation: str | Activation) -> Activation:
     if callable(activation):
         return activation
     if activation not in ACTIVATIONS:
-        raise ValueError(f"unknown activation {activation!r}: expected {', '.join(ACTIVATIONS)} or a function")
+        raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)} or a function; got {activation!r}")
     return ACTIVATIONS[activation]
 
 
@@ -62,14 +62,14 @@ def image_shape(input_shape: Sequence[int], network: str, *, smallest: int) -> t
     """(height, width, channels), or a ValueError that names the network and the least side it takes."""
     if len(input_shape) != 3:
         raise ValueError(
-            f"{network} takes images of shape (height, width, channels), got {tuple(input_shape)}; "
-            'for other inputs use "mlp", for grey images add a channel axis of 1'
+            f"input_shape must be (height, width, channels) for {network}, got {tuple(input_shape)}; for other inputs "
+            'use "mlp", for grey images add a channel axis of 1'
         )
     height, width, channels = (int(side) for side in input_shape)
     if min(height, width) < smallest:
         raise ValueError(
-            f"{network} takes images of at least {smallest}x{smallest} pixels, got {height}x{width}; "
-            'for smaller ones use "mlp" or "resnet20"'
+            f"input_shape must have at least {smallest}x{smallest} pixels for {network}, got {height}x{width}; for "
+            'smaller ones use "mlp" or "resnet20"'
         )
     return height, width, channels
 
@@ -77,7 +77,7 @@ def image_shape(input_shape: Sequence[int], network: str, *, smallest: int) -> t
 def check_batch(x: Array, input_shape: tuple[int, ...]) -> None:
     """Raise a ValueError unless x is a batch of inputs of this shape."""
     if tuple(x.shape[1:]) != tuple(input_shape):
-        raise ValueError(f"this network takes inputs of shape {('batch', *input_shape)}, got {tuple(x.shape)}")
+        raise ValueError(f"expected inputs of shape {('batch', *input_shape)} for this network, got {tuple(x.shape)}")
 
 
 def halve(x: Array) -> Array:

@@ -12,6 +12,7 @@ from flax import nnx
 from jax.core import Tracer
 from jaxtyping import Array
 
+from interjax._core._checks import check_count
 from interjax.networks._layers import Activation, Convolution, check_batch, find_activation, halve, image_shape
 
 Limits = tuple[float, float]
@@ -61,9 +62,7 @@ class Quantiser(nnx.Module):
         deterministic: bool | None = False,
         rngs: nnx.Rngs | None = None,
     ):
-        if not isinstance(levels, int) or levels < 2:
-            raise ValueError(f"levels of a quantiser is an integer of at least 2, its limits included; got {levels!r}")
-        self.levels = levels
+        self.levels = check_count("levels", levels, least=2, about="the two limits included")
         self.limits = _check_limits(limits)
         self.deterministic = deterministic
         self.rounding = nnx.data(None) if rngs is None else rngs["rounding"].fork()
@@ -136,8 +135,8 @@ class QuantisedMLP(nnx.Module):
     ):
         if len(sizes) < 3 or not all(isinstance(size, int) and size > 0 for size in sizes):
             raise ValueError(
-                "sizes of a quantised network are the widths of the input, of at least one hidden layer, and of the "
-                f"logits, positive integers; got {tuple(sizes)}"
+                "sizes must be positive integers, the widths of the input, of at least one hidden layer, and of the "
+                f"logits; got {tuple(sizes)}"
             )
         self.sizes = tuple(sizes)
         self.activation = find_activation(activation)
@@ -153,7 +152,8 @@ class QuantisedMLP(nnx.Module):
         """The flattened input and the quantised activations of every hidden layer, each (batch, width)."""
         if x.ndim < 2 or math.prod(x.shape[1:]) != self.sizes[0]:
             raise ValueError(
-                f"this quantised MLP takes a batch of inputs of {self.sizes[0]} entries, got shape {tuple(x.shape)}"
+                f"expected a batch of inputs of {self.sizes[0]} entries for this quantised MLP, got shape "
+                f"{tuple(x.shape)}"
             )
         activations = [x.reshape(x.shape[0], -1)]
         draws = self._draws(len(x))
@@ -213,8 +213,8 @@ class QuantisedLeNet(nnx.Module):
     ):
         if not channels or not all(isinstance(each, int) and each > 0 for each in (*channels, side)):
             raise ValueError(
-                "channels of quantised_lenet are those of its convolutions and side is that of their kernels, positive "
-                f"integers; got {tuple(channels)} and {side}"
+                "channels, those of the convolutions of quantised_lenet, and side, that of their kernels, must be "
+                f"positive integers; got {tuple(channels)} and {side}"
             )
         self.input_shape = image_shape(input_shape, "quantised_lenet", smallest=2 ** len(channels))
         pairs = itertools.pairwise((self.input_shape[-1], *channels))
@@ -242,7 +242,7 @@ def _check_limits(limits: Sequence[float] | str) -> Limits:
         return _limits_of(limits, None)
     pair = np.asarray(limits)
     if pair.shape != (2,) or pair.dtype.kind not in "iuf" or not np.isfinite(pair).all() or pair[0] >= pair[1]:
-        raise ValueError(f"limits of a quantiser are two finite numbers (low, high), low < high; got {limits!r}")
+        raise ValueError(f"limits must be two finite numbers (low, high), low < high; got {limits!r}")
     return float(pair[0]), float(pair[1])
 
 
@@ -254,8 +254,8 @@ def _limits_of(activation: str | Activation, limits: Sequence[float] | None) -> 
         if activation == name or activation is find_activation(name):
             return known
     raise ValueError(
-        f"the activation {activation!r} has no known limits to quantise between: use {' or '.join(ACTIVATION_LIMITS)}, "
-        "or give limits=(low, high)"
+        f"limits must be two numbers (low, high) where the activation is not {' or '.join(ACTIVATION_LIMITS)}, whose "
+        f"limits are known; got the activation {activation!r}"
     )
 
 

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array
 
+from interjax._core._checks import check_choice
 from interjax.networks._layers import check_batch, conv, conv3x3, image_shape, linear
 
 _LARGE_IMAGE = 64  # pixels a side from which on the stem of ResNet-18 is the large one, if it is not named
@@ -34,7 +35,7 @@ class ResNet(nnx.Module):
 
     def __init__(self, input_shape: Sequence[int], n_classes: int, *, depth: int = 20, width: int = 16, rngs: nnx.Rngs):
         if depth < 8 or (depth - 2) % 6:
-            raise ValueError(f"depth of a CIFAR ResNet is 6k + 2 (8, 14, 20, 32, ...), got {depth}")
+            raise ValueError(f"depth must be 6k + 2 (8, 14, 20, 32, ...) for a CIFAR ResNet, got {depth!r}")
         self.input_shape = image_shape(input_shape, "resnet20", smallest=4)
         self.conv = conv3x3(self.input_shape[-1], width, 1, rngs)
         self.norm = _norm(width, rngs)
@@ -108,11 +109,12 @@ class ResNet18(nnx.Module):
         stem: str = "auto",
         rngs: nnx.Rngs,
     ):
-        if stem not in ("auto", "small", "large"):
-            raise ValueError(f'stem of resnet18 is "auto", "small" or "large", got {stem!r}')
+        check_choice("stem", stem, ("auto", "small", "large"))
         are_counts = isinstance(widths, Sequence) and all(isinstance(width, int) and width > 0 for width in widths)
         if not are_counts or len(widths) != 4:
-            raise ValueError(f"widths of resnet18 are the channels of its four stages, positive integers; got {widths}")
+            raise ValueError(
+                f"widths must be the channels of the four stages of resnet18, positive integers; got {widths!r}"
+            )
         self.input_shape = image_shape(input_shape, "resnet18", smallest=8)
         if stem == "auto":
             stem = "small" if min(self.input_shape[:2]) < _LARGE_IMAGE else "large"

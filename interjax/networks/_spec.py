@@ -10,6 +10,7 @@ from typing import Any
 from flax import nnx
 from jaxtyping import Array
 
+from interjax._core._checks import check_count
 from interjax.networks._architectures import MLP, AlexNetCIFAR, LeNet, ResidualMLP
 from interjax.networks._quantised import QuantisedLeNet, QuantisedMLP
 from interjax.networks._residual import ResNet, ResNet18
@@ -73,22 +74,21 @@ class NetworkSpec:
 
     def __post_init__(self):
         if self.name not in _NETWORKS:
-            raise ValueError(f"unknown network {self.name!r}: expected one of {', '.join(_NETWORKS)}")
+            raise ValueError(f"name of a network must be one of {', '.join(_NETWORKS)}; got {self.name!r}")
         if not self.input_shape or any(int(side) != side or side < 1 for side in self.input_shape):
-            raise ValueError(f"input_shape holds positive integers, no batch axis; got {self.input_shape}")
-        if int(self.n_classes) != self.n_classes or self.n_classes < 2:
-            raise ValueError(f"n_classes must be an integer of at least 2, got {self.n_classes}")
+            raise ValueError(f"input_shape must hold positive integers, without the batch axis; got {self.input_shape}")
+        n_classes = check_count("n_classes", self.n_classes, least=2)
         known = _options(_NETWORKS[self.name])
         for option in self.options:
             if option not in known:
-                raise ValueError(f"{self.name!r} has no option {option!r}: it takes {', '.join(known)}")
+                raise ValueError(f"expected options of {self.name} among {', '.join(known)}; got {option!r}")
         try:
             options = json.loads(json.dumps(dict(self.options)))
         except TypeError as error:
             raise ValueError(f"network options must be JSON values (numbers, text, lists): {error}") from None
         options = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
         object.__setattr__(self, "input_shape", tuple(int(side) for side in self.input_shape))
-        object.__setattr__(self, "n_classes", int(self.n_classes))
+        object.__setattr__(self, "n_classes", n_classes)
         object.__setattr__(self, "options", options)
 
     def build(self, seed: int | Array = 0) -> nnx.Module:
@@ -105,7 +105,7 @@ class NetworkSpec:
         """The spec that `to_json` wrote; raises ValueError on missing or unknown fields."""
         expected = [field.name for field in dataclasses.fields(cls)]
         if sorted(fields) != sorted(expected):
-            raise ValueError(f"a network spec has the fields {expected}, got {sorted(fields)}")
+            raise ValueError(f"expected a network spec with the fields {expected}, got {sorted(fields)}")
         return cls(fields["name"], tuple(fields["input_shape"]), fields["n_classes"], fields["options"])
 
 
@@ -132,10 +132,8 @@ def _build_tabular_mlp(
     rngs: nnx.Rngs,
 ) -> MLP:
     """A deep narrow MLP for tables: so many linear layers, the hidden ones of one width; MLP-5 at the defaults."""
-    if not isinstance(depth, int) or depth < 2:
-        raise ValueError(f"depth of tabular_mlp is its number of linear layers, an integer of at least 2; got {depth}")
-    if not isinstance(width, int) or width < 1:
-        raise ValueError(f"width of tabular_mlp is that of its hidden layers, a positive integer; got {width}")
+    depth = check_count("depth", depth, least=2, about="the number of linear layers of tabular_mlp")
+    width = check_count("width", width, about="that of the hidden layers of tabular_mlp")
     return MLP((math.prod(input_shape), *[width] * (depth - 1), n_classes), activation, dropout=dropout, rngs=rngs)
 
 

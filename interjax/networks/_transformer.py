@@ -47,9 +47,9 @@ class VisionTransformer(nnx.Module):
         self.input_shape = image_shape(input_shape, "vit", smallest=patch)
         rows, columns, channels = self.input_shape
         if rows % patch or columns % patch:
-            raise ValueError(f"vit patches of {patch}x{patch} do not tile images of {rows}x{columns}")
+            raise ValueError(f"patch must divide both sides of the images of vit, {rows}x{columns} pixels; got {patch}")
         if width % heads:
-            raise ValueError(f"vit needs a width that its heads divide, got width {width}, {heads} heads")
+            raise ValueError(f"width must be a multiple of the heads of vit, {heads}; got {width}")
         n_tokens = (rows // patch) * (columns // patch)
         self.embed = conv(channels, width, patch, rngs, strides=patch, padding="VALID")
         self.position = nnx.Param(scaled_normal(rngs.params(), (1, n_tokens, width)))

@@ -9,18 +9,11 @@ from interjax.games._coalitions import all_of_size
 OFFICIAL_RATIOS = (0.0, 0.05, *(tenth / 10 for tenth in range(1, 10)), 0.95, 1.0)
 
 
-def check_contexts(contexts: Any) -> int:
-    """Raise ValueError unless `contexts` is a positive integer."""
-    if not isinstance(contexts, int | np.integer) or isinstance(contexts, bool) or contexts < 1:
-        raise ValueError(f"contexts must be an integer of at least 1, got {contexts!r}")
-    return int(contexts)
-
-
 def as_orders(orders: Any, n_players: int, size: int) -> np.ndarray:
     """Context sizes from integers, from ratios of the largest order (floats), or the default ones."""
     largest = n_players - size
     if largest < 0:
-        raise ValueError(f"coalitions of {size} players need a game of at least {size} players, got {n_players}")
+        raise ValueError(f"expected a game of at least {size} players for coalitions of {size}, got {n_players}")
     if orders is None:
         orders = np.arange(largest + 1) if n_players <= 16 else np.array(OFFICIAL_RATIOS)
     orders = np.asarray(orders)
@@ -31,12 +24,12 @@ def as_orders(orders: Any, n_players: int, size: int) -> np.ndarray:
     if orders.dtype.kind == "f":
         if not np.all((orders >= 0) & (orders <= 1)):
             raise ValueError(
-                f"orders given as floats are ratios of the largest order, in [0, 1]; got {orders.tolist()}"
+                f"orders must be ratios of the largest order, in [0, 1], where they are floats; got {orders.tolist()}"
             )
         orders = np.unique((largest * orders + 1e-9).astype(int))
     if orders.min() < 0 or orders.max() > largest:
         raise ValueError(
-            f"orders are context sizes 0..{largest} ({n_players} players less the {size} measured), "
+            f"orders must be context sizes 0..{largest} ({n_players} players less the {size} measured), "
             f"got {orders.tolist()}"
         )
     if len(np.unique(orders)) != len(orders):
@@ -60,15 +53,17 @@ def as_coalitions(pairs: Any, n_players: int, size: int = 2) -> np.ndarray:
         or coalitions.dtype.kind not in "iu"
     ):
         raise ValueError(
-            "pairs must be integers of shape (coalitions, k), k = 1, 2 or 3, "
-            f"got {coalitions.dtype} of shape {coalitions.shape}"
+            f"pairs must be integers of shape (coalitions, k), k = 1, 2 or 3, got {coalitions.dtype} of shape "
+            f"{coalitions.shape}"
         )
     coalitions = np.sort(coalitions, axis=1)
     if coalitions.min() < 0 or coalitions.max() >= n_players:
-        raise ValueError(f"players are numbered 0..{n_players - 1}, got {coalitions.min()}..{coalitions.max()}")
+        raise ValueError(
+            f"pairs must hold player numbers 0..{n_players - 1}, got {coalitions.min()}..{coalitions.max()}"
+        )
     if np.any(coalitions[:, 1:] == coalitions[:, :-1]):
         wrong = coalitions[np.any(coalitions[:, 1:] == coalitions[:, :-1], axis=1)][0]
-        raise ValueError(f"a coalition names distinct players (i != j), got {tuple(wrong.tolist())}")
+        raise ValueError(f"pairs must hold distinct players in each coalition (i != j), got {tuple(wrong.tolist())}")
     if len(np.unique(coalitions, axis=0)) != len(coalitions):
         raise ValueError("pairs must be distinct; (i, j) and (j, i) are the same pair")
     return coalitions.astype(np.int32)

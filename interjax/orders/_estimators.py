@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import numpy as np
 
+from interjax._core._checks import check_choice
 from interjax._engine._rows import Resources
 from interjax.games._game import Game
 from interjax.orders import _designs as designs
@@ -201,8 +202,7 @@ PLANNED: dict[str, Planned] = {name: each for name, each in ESTIMATORS.items() i
 
 def estimator_of(method: Any, size: int) -> Estimator:
     """The estimator of this name for coalitions of so many players; raises ValueError if there is none."""
-    if not isinstance(method, str) or method not in ESTIMATORS:
-        raise ValueError(f"method must be one of {', '.join(ESTIMATORS)}; got {method!r}")
+    check_choice("method", method, METHODS)
     estimator = ESTIMATORS[method]
     if size not in estimator.sizes:
         measured = (

@@ -8,11 +8,12 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from interjax._core._checks import check_count
 from interjax._core._keys import check_key
 from interjax._core._results import Saved, result, static_field
 from interjax._engine._rows import Resources
 from interjax.games._game import Game, warn_if_nonfinite
-from interjax.orders._arguments import as_coalitions, as_orders, check_contexts
+from interjax.orders._arguments import as_coalitions, as_orders
 from interjax.orders._estimators import estimator_of
 
 
@@ -131,7 +132,7 @@ def order_interactions(
     numbers = as_orders(orders, game.n_players, coalitions.shape[1])
     estimator = estimator_of(method, coalitions.shape[1])
     resources = Resources.of(batch_size=batch_size, memory=memory, mesh=mesh)
-    found = estimator.estimate(key, game, coalitions, numbers.tolist(), check_contexts(contexts), resources)
+    found = estimator.estimate(key, game, coalitions, numbers.tolist(), check_count("contexts", contexts), resources)
     warn_if_nonfinite(found.n_nonfinite, found.n_forwards)
     if np.any(np.isnan(found.stderr) & np.isfinite(found.mean)):
         warnings.warn("a single context leaves the standard error unknown (NaN): use contexts >= 2", stacklevel=2)

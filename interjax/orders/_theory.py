@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from interjax._core._checks import check_count
+
 
 def learning_strength(n_players: int) -> np.ndarray:
     """Theoretical strength with which a network learns interactions of each order.
@@ -28,9 +30,7 @@ def learning_strength(n_players: int) -> np.ndarray:
     References:
         Deng et al., ICLR 2022, arXiv:2111.06236.
     """
-    if isinstance(n_players, bool) or not isinstance(n_players, int | np.integer) or n_players < 2:
-        raise ValueError(f"expected at least 2 players as an integer, since orders belong to pairs; came {n_players!r}")
-    n = int(n_players)
+    n = check_count("n_players", n_players, least=2, about="since orders belong to pairs")
     log_contexts = [math.lgamma(n - 1) - math.lgamma(m + 1) - math.lgamma(n - 1 - m) for m in range(n - 1)]
     return (n - 1 - np.arange(n - 1)) / (n * (n - 1)) * np.exp(-0.5 * np.array(log_contexts))
 
@@ -62,8 +62,6 @@ def context_variance(n_players: int) -> np.ndarray:
         Deng et al., "The Interaction Bottleneck of Deep Neural Networks: Discovery, Proof, and Modulation",
         arXiv:2512.18607, for the claim that mid-order interactions have the highest contextual variability.
     """
-    if isinstance(n_players, bool) or not isinstance(n_players, int | np.integer) or n_players < 4:
-        raise ValueError(f"contexts vary from 4 players on: expected an integer of at least 4, got {n_players!r}")
-    others = int(n_players) - 2
+    others = check_count("n_players", n_players, least=4, about="since contexts vary from 4 players on") - 2
     order = np.arange(others + 1)
     return 6 * order * (others - order) / (others * (others - 1))

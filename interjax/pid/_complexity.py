@@ -8,6 +8,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array
 
 from interjax._core._results import Saved, result, static_field
+from interjax._core._statistics import normal_quantile
 from interjax.pid._agreement import joint_agreement, source_agreement
 from interjax.pid._families import alternating_logs
 from interjax.pid._information import NO_INFORMATION, information_of
@@ -48,6 +49,7 @@ class Complexity(Trust, Saved):
 
     @property
     def n_sources(self) -> int:
+        """Number of sources n."""
         return len(self.by_degree)
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
@@ -66,12 +68,8 @@ class Complexity(Trust, Saved):
 
 def interval_of(value: float, corrected: Any, stderr: float, level: float) -> tuple[float, float]:
     """corrected -+ (z stderr + |value - corrected|); ValueError for a level outside (0, 1)."""
-    from scipy.stats import norm
-
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, got {level}")
-    margin = float(norm.ppf(0.5 + level / 2)) * stderr + abs(value - corrected)
-    return corrected - margin, corrected + margin
+    reach = normal_quantile(level) * stderr + abs(value - corrected)
+    return corrected - reach, corrected + reach
 
 
 def representational_complexity(

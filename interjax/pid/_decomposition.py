@@ -53,6 +53,7 @@ class PID(Trust, Saved):
 
     @property
     def n_sources(self) -> int:
+        """Number of sources n."""
         return 1 + max(source for antichain in self.antichains for sources in antichain for source in sources)
 
     @property

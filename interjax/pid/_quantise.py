@@ -6,6 +6,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from interjax._core._checks import check_count
+
 _TOLERANCE = 1e-6  # of the width between the limits, for rounding errors of the activations
 
 
@@ -38,8 +40,9 @@ def quantise(activations: Any, levels: int = 8, limits: Sequence[float] | str = 
     References:
         Ehrlich et al., TMLR 2023, arXiv:2209.10438 (quantisation in measurement).
     """
-    if isinstance(levels, bool) or not isinstance(levels, int | np.integer) or not 2 <= levels < 2**31:
-        raise ValueError(f"levels must be an integer of at least 2, the two limits included; got {levels!r}")
+    levels = check_count("levels", levels, least=2, about="the two limits included")
+    if levels >= 2**31:
+        raise ValueError(f"levels must be less than 2**31, since their numbers are int32; got {levels}")
     values = _finite_values(activations)
     if isinstance(limits, str):
         if limits != "data":

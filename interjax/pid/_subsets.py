@@ -11,8 +11,10 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array
 
+from interjax._core._checks import check_count
 from interjax._core._keys import check_key, host_generator
 from interjax._core._results import Saved, result, static_field
+from interjax._core._statistics import student_interval
 from interjax.pid._complexity import MOST_SOURCES, Complexity, representational_complexity
 from interjax.pid._realisations import realisations_of
 
@@ -78,14 +80,8 @@ class SubsetComplexity(Saved):
         Raises:
             ValueError: for a level outside (0, 1).
         """
-        from scipy.stats import t
-
-        if not 0 < level < 1:
-            raise ValueError(f"level must lie between 0 and 1, got {level}")
-        if self.stderr == 0:
-            return self.value, self.value
-        margin = float(t.ppf(0.5 + level / 2, max(self.n_defined - 1, 1))) * self.stderr
-        return self.value - margin, self.value + margin
+        lower, upper = student_interval(self.value, self.stderr, max(self.n_defined - 1, 1), level)
+        return float(lower), float(upper)
 
 
 def subset_complexity(
@@ -137,7 +133,7 @@ def subset_complexity(
     """
     check_key(key)
     found = realisations_of(sources, target, weights)
-    _check(found.n_sources, size, count)
+    size, count = _checked(found.n_sources, size, count)
     codes = found.sources[found.rows]
     kept = None if weights is None else np.asarray(weights)[np.asarray(weights) > 0]
     subsets = _drawn(jax.random.fold_in(key, 0), found.n_sources, size, count)
@@ -146,16 +142,14 @@ def subset_complexity(
     return _summary(each, subsets, math.comb(found.n_sources, size))
 
 
-def _check(n_sources: int, size: int, count: int) -> None:
-    if not isinstance(size, int | np.integer) or not 2 <= size <= MOST_SOURCES:
-        raise ValueError(f"size must be an integer of 2 to {MOST_SOURCES} sources, got {size!r}")
+def _checked(n_sources: int, size: int, count: int) -> tuple[int, int]:
+    size = check_count("size", size, least=2, most=MOST_SOURCES)
     if size > n_sources:
         raise ValueError(
-            f"subsets of {size} were asked for, but there are only {n_sources} sources: use "
-            "ij.pid.representational_complexity for all of them, or a smaller size"
+            f"size must be at most the {n_sources} sources, got {size}: use ij.pid.representational_complexity for all "
+            "of them, or a smaller size"
         )
-    if not isinstance(count, int | np.integer) or count < 2:
-        raise ValueError(f"count must be an integer of at least 2 subsets, got {count!r}")
+    return size, check_count("count", count, least=2, about="the number of subsets")
 
 
 def _drawn(key: Array, n_sources: int, size: int, count: int) -> np.ndarray:

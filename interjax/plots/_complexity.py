@@ -17,7 +17,7 @@ from interjax.plots._complexity_dynamics import (
     runs_of,
     total_style,
 )
-from interjax.plots._style import COLOURS, LINES, MARKERS
+from interjax.plots._style import BAND, COLOURS, LINES, MARKERS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +33,6 @@ _KINDS = {
     GroupedComplexity: "groups of sources",
 }
 _LEVEL = 0.95
-_BAND = 1.96  # standard errors on each side: 95 %
 _MOST_UPRIGHT = 45  # characters of all names side by side
 _SIZES = (10, 70)  # areas of the first and the last marker of a path, in points^2
 
@@ -207,7 +206,7 @@ def redundancy_vulnerability(
     """
     names = list(found) if isinstance(found, Mapping) else list(runs_of(found)[0].layers)
     if not 1 <= len(names) <= len(COLOURS):
-        raise ValueError(f"one to {len(COLOURS)} layers fit into one plot, got {len(names)}")
+        raise ValueError(f"expected one to {len(COLOURS)} layers, as many as fit into one plot; got {len(names)}")
     if isinstance(found, Mapping):
         is_reliable, title = all(one.reliable for one in found.values()), None
         handles = [_draw_point(axes, one, number, name) for number, (name, one) in enumerate(found.items())]
@@ -228,7 +227,7 @@ def redundancy_vulnerability(
 
 def _draw_point(axes: "Axes", one: ShannonInvariants, number: int, name: str) -> Any:
     colour, marker = COLOURS[number], MARKERS[number]
-    margins = [np.nan if each is None else _BAND * each for each in (one.redundancy_stderr, one.vulnerability_stderr)]
+    margins = [np.nan if each is None else BAND * each for each in (one.redundancy_stderr, one.vulnerability_stderr)]
     face = colour if one.reliable else "white"
     style: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 7, "markerfacecolor": face}
     axes.errorbar(

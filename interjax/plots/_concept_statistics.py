@@ -9,13 +9,12 @@ from interjax.concepts._statistics._faithfulness import Faithfulness
 from interjax.concepts._statistics._generalization import Generalization
 from interjax.concepts._statistics._inconsistency import Inconsistency, theoretical_inconsistency
 from interjax.concepts._statistics._sizes import SizeDistribution
-from interjax.plots._style import COLOURS, LINES, MARKERS
+from interjax.plots._style import BAND, COLOURS, LINES, MARKERS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-_BAND = 1.96  # standard errors on each side: 95 %
 _HATCHES = (None, "////", None, "....", "xxxx", None)
 
 
@@ -50,7 +49,10 @@ def concept_sizes(
     _check_named(named, "distributions")
     every = [*named.values(), *([] if null is None else [null])]
     if any(np.ndim(one.positive) != 1 for one in every) or len({len(one.sizes) for one in every}) != 1:
-        raise ValueError("expected distributions of one batch of inputs each, all of the same number of players")
+        raise ValueError(
+            "expected distributions of one batch of inputs each, all of the same number of players; got "
+            f"{', '.join(f'{np.shape(one.positive)[:-1]} of {len(one.sizes)} players' for one in every)}"
+        )
     width = 0.8 / len(named)
     for row, ((name, one), colour, hatch) in enumerate(zip(named.items(), COLOURS, _HATCHES, strict=False)):
         place = np.asarray(one.sizes) + (row - (len(named) - 1) / 2) * width
@@ -59,7 +61,7 @@ def concept_sizes(
             (one.negative, one.negative_stderr, None),
         ):
             axes.bar(place, part, 0.92 * width, color=colour, hatch=hatch, edgecolor="white", linewidth=0, label=label)
-            axes.vlines(place, part - _BAND * stderr, part + _BAND * stderr, color="0.25", linewidth=1)
+            axes.vlines(place, part - BAND * stderr, part + BAND * stderr, color="0.25", linewidth=1)
     if null is not None:
         edges = np.arange(len(null.sizes) + 1) + 0.5
         for part, label in ((null.positive, "null"), (null.negative, None)):
@@ -198,7 +200,7 @@ def inconsistency(
         axes.plot(sizes, curve, label=f"$(1 + r^2)^m - 1$, r = {theory:.3g}", **style)
     styles = zip(COLOURS, MARKERS, LINES, strict=True)
     for (name, one), (colour, marker, line) in zip(named.items(), styles, strict=False):
-        value, reach = np.asarray(one.value), _BAND * np.asarray(one.stderr)
+        value, reach = np.asarray(one.value), BAND * np.asarray(one.stderr)
         shown = np.where(value > 0, value, np.nan)
         lower = np.maximum(value - reach, 0.05 * shown)
         axes.fill_between(one.sizes, lower, value + reach, color=colour, alpha=0.2, linewidth=0)
@@ -212,7 +214,7 @@ def inconsistency(
 
 def _check_named(named: Mapping[str, Any], what: str) -> None:
     if not 1 <= len(named) <= len(COLOURS):
-        raise ValueError(f"one to {len(COLOURS)} {what} fit into one plot, got {len(named)}")
+        raise ValueError(f"expected one to {len(COLOURS)} {what}, as many as fit into one plot; got {len(named)}")
 
 
 def _label_sizes(axes: "Axes", sizes: np.ndarray) -> None:

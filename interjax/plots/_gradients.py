@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from interjax._core._statistics import mean_and_stderr
 from interjax.dynamics._gradients import GradientStatistics
 from interjax.orders._theory import context_variance, learning_strength
-from interjax.plots._style import COLOURS, LINES, MARKERS, order_label, ratios
+from interjax.plots._style import BAND, COLOURS, LINES, MARKERS, order_label, ratios
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-_BAND = 1.96  # standard errors on each side: 95 %
 
 
 def gradient_statistics(axes: "Sequence[Axes]", found: GradientStatistics) -> "Sequence[Axes]":
@@ -64,7 +63,7 @@ def _draw_variance(axes: "Axes", found: GradientStatistics) -> None:
     inputs = len(found.variance_by_input)
     if inputs > 1:  # of the shape, to first order: what inputs differ by at all orders alike is no error of it
         shift = (found.variance_by_input - found.variance) / scale
-        stderr = np.std(shift - shape * shift.mean(axis=1, keepdims=True), axis=0, ddof=1) / np.sqrt(inputs)
+        _, stderr = mean_and_stderr(shift - shape * shift.mean(axis=1, keepdims=True))
     _draw_measured(axes, found, shape, stderr)
     axes.set_ylim(bottom=0)
     axes.set_ylabel("variance of gradients over contexts (mean = 1)")
@@ -89,7 +88,7 @@ def _draw_theory(axes: "Axes", place: np.ndarray, values: np.ndarray, label: str
 
 
 def _draw_measured(axes: "Axes", found: GradientStatistics, values: np.ndarray, stderr: np.ndarray) -> None:
-    place, reach = ratios(found), _BAND * stderr
+    place, reach = ratios(found), BAND * stderr
     lower = np.maximum(values - reach, 0.0)
     axes.fill_between(place, lower, values + reach, color=COLOURS[0], alpha=0.2, linewidth=0)
     axes.plot(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 # Okabe and Ito's colours, ordered so that neighbours differ in lightness; markers and dashes repeat the distinction.
 COLOURS = ("#0072B2", "#E69F00", "#000000", "#CC79A7", "#009E73", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
+BAND = 1.96  # standard errors on each side: 95 %
 LINES = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1)), "-")
 
 

@@ -1,21 +1,24 @@
 """The strength profile J^(m): its estimate over inputs, pairs and contexts, with its standard error."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from interjax._core._checks import check_choice, check_count, check_number
 from interjax._core._keys import check_key
+from interjax._core._progress import Progress
 from interjax._core._results import Saved, result, static_field
+from interjax._core._statistics import normal_interval
 from interjax._engine._folders import RunFolder, fingerprint
 from interjax._engine._processes import joined
 from interjax._engine._rows import Resources
 from interjax.games._game import Game, warn_if_nonfinite
-from interjax.orders._arguments import as_coalitions, as_orders, check_contexts
-from interjax.orders._estimators import PLANNED, estimator_of
+from interjax.orders._arguments import as_coalitions, as_orders
+from interjax.orders._estimators import METHODS, PLANNED
 from interjax.profiles._clusters import PairPopulation
 from interjax.profiles._one_input import Design, Measured, cluster_players_of
 from interjax.profiles._rounds import Rounds
@@ -72,12 +75,7 @@ class OrderProfile(Saved):
 
     def interval(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper ends of the normal confidence interval of J^(m) at this level."""
-        from scipy.stats import norm
-
-        if not 0 < level < 1:
-            raise ValueError(f"level must lie between 0 and 1, got {level}")
-        reach = norm.ppf(0.5 + level / 2) * np.asarray(self.stderr)
-        return self.strength - reach, self.strength + reach
+        return normal_interval(self.strength, self.stderr, level)
 
 
 def order_profile(
@@ -97,7 +95,7 @@ def order_profile(
     memory: int | None = None,
     mesh: Mesh | None = None,
     folder: Any = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> OrderProfile:
     """Estimate how strong interactions of each order are, relative to the mean over the measured orders.
 
@@ -297,21 +295,22 @@ def _check_choices(
     games: list[Any], correction: str, kind: str, target: float | None, n_pairs: int | None, method: str
 ) -> None:
     if not games or not all(isinstance(game, Game) for game in games):
-        raise ValueError("games must be a Game or a non-empty sequence of games (ij.masked_games makes one)")
+        raise ValueError(
+            "games must be a Game or a non-empty sequence of games (ij.masked_games makes one); got "
+            f"{', '.join(sorted({type(game).__name__ for game in games})) or 'none'}"
+        )
     if len({game.n_players for game in games}) > 1:
-        raise ValueError(f"all games need the same players, got {sorted({game.n_players for game in games})} players")
-    estimator_of(method, size=2)
+        raise ValueError(f"games must have the same players, got {sorted({game.n_players for game in games})} players")
+    check_choice("method", method, METHODS)
     if method not in PLANNED:
         names = " or ".join(f'"{name}"' for name in PLANNED)
-        raise ValueError(f'a profile is measured with method {names}; "{method}" is for ij.order_interactions')
-    if correction not in CORRECTIONS:
-        raise ValueError(f"correction must be one of {', '.join(CORRECTIONS)}; got {correction!r}")
-    if kind not in KINDS:
-        raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {kind!r}")
-    if target is not None and not target > 0:
-        raise ValueError(f"target_stderr must be positive, got {target!r}")
-    if n_pairs is not None and (not isinstance(n_pairs, int | np.integer) or n_pairs < 1):
-        raise ValueError(f"n_pairs must be an integer of at least 1, got {n_pairs!r}")
+        raise ValueError(f'method must be {names} for a profile; got "{method}", which is for ij.order_interactions')
+    check_choice("correction", correction, CORRECTIONS)
+    check_choice("kind", kind, KINDS)
+    if target is not None:
+        check_number("target_stderr", target, "(0, inf]")
+    if n_pairs is not None:
+        check_count("n_pairs", n_pairs)
 
 
 def _design(
@@ -321,16 +320,18 @@ def _design(
     n_players = games[0].n_players
     population = PairPopulation.of(_pairs_only(as_coalitions(pairs, n_players)), n_players)
     numbers = as_orders(orders, n_players, 2)
-    n_pairs = n_pairs or _default_n_pairs(len(population.pairs), len(games))
+    n_pairs = int(n_pairs or _default_n_pairs(len(population.pairs), len(games)))
     n_pairs = min(n_pairs, len(population.pairs))
     contexts = contexts if contexts is not None else 20 if n_pairs == len(population.pairs) else 10
-    check_contexts(contexts)
+    contexts = check_count("contexts", contexts)
     return Design(population, numbers, contexts, n_pairs, method, cluster_players_of(n_pairs, len(games)))
 
 
 def _pairs_only(coalitions: np.ndarray) -> np.ndarray:
     if coalitions.shape[1] != 2:
-        raise ValueError(f"a profile is made of pairs, got coalitions of {coalitions.shape[1]} players")
+        raise ValueError(
+            f"pairs must hold two players each for a profile, got coalitions of {coalitions.shape[1]} players"
+        )
     return coalitions
 
 

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from interjax._core._files import read_arrays
+from interjax._core._progress import Progress
 from interjax._engine._devices import slices_of
 from interjax._engine._folders import RunFolder
 from interjax._engine._processes import Group
@@ -34,7 +35,7 @@ class Rounds:
         resources: Resources,
         run: RunFolder | None,
         group: Group,
-        progress: Callable[[int, int], None] | None,
+        progress: Progress | None,
     ):
         self.key, self.games, self.design, self.run, self.group = key, games, design, run, group
         self.slices = [dataclasses.replace(resources, mesh=part) for part in slices_of(resources.mesh)]

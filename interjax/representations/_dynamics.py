@@ -2,13 +2,14 @@
 
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Array
 
 from interjax._core._keys import check_key
+from interjax._core._progress import Progress
 from interjax._core._results import Saved, result, static_field
 from interjax._engine._folders import RunFolder, fingerprint
 from interjax.pid._complexity import Complexity, representational_complexity
@@ -28,8 +29,10 @@ class ComplexityDynamics(Saved):
         complexity: C of each layer, or its mean over random subsets of more than five neurons, (checkpoints, layers).
         stderr: its standard error, (checkpoints, layers).
         null_complexity: mean C of shuffled labels, (checkpoints, layers); NaN for subsets.
-        information: plug-in I in bits, null_information: its mean over shuffled labels, coverage: estimated probability
-            that a new sample is of a realisation seen before; of subsets the means, (checkpoints, layers).
+        information: plug-in I in bits, of subsets the mean, (checkpoints, layers).
+        null_information: its mean over shuffled labels in bits, (checkpoints, layers).
+        coverage: estimated probability that a new sample is of a realisation seen before, of subsets the mean,
+            (checkpoints, layers).
         by_degree: information in bits by degree of synergy 1, 2, ..., (checkpoints, layers, degrees); NaN beyond n.
         redundancy, vulnerability: mean degrees r and v of the whole layer, (checkpoints, layers).
         reliable: the verdict on C, of all subsets, bool (checkpoints, layers).
@@ -63,7 +66,7 @@ def checkpoint_complexity(
     count: int = 26,
     resamples: int = 8,
     folder: str | os.PathLike | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> ComplexityDynamics:
     """Representational complexity of layers at every checkpoint of a training run.
 
@@ -126,7 +129,9 @@ def _measure(key: Array, model: Any, x: Any, labels: Any, layers: Any, how: dict
         invariants = shannon_invariants(each, labels, key=key, resamples=0)
         rows[name] = found | {"redundancy": invariants.redundancy, "vulnerability": invariants.vulnerability}
     if not rows:
-        raise ValueError(f"no complexity of layers of one neuron each: {', '.join(symbols)}; name other layers")
+        raise ValueError(
+            f"expected layers of more than one neuron, got {', '.join(symbols)} of one neuron each: name other layers"
+        )
     degrees = max(len(row["by_degree"]) for row in rows.values())
     for row in rows.values():
         row["by_degree"] = np.pad(row["by_degree"], (0, degrees - len(row["by_degree"])), constant_values=np.nan)

@@ -22,7 +22,13 @@ Limits = tuple[float, float] | str
 
 
 def quantised_layers(model: Any) -> list[str]:
-    """Names of the quantisers of an nnx network, in the order of its attributes; empty for other networks.
+    """Names of the quantisers of an nnx network.
+
+    Args:
+        model: any network.
+
+    Returns:
+        The names in the order of the network's attributes; none for networks that are no nnx module.
 
     Example:
         >>> import interjax as ij

@@ -35,13 +35,13 @@ def check_size(n_players: int, size: int) -> None:
     """ValueError if coalitions of up to `size` of the players cannot be asked of a table."""
     if n_players > MAX_TABLE_PLAYERS:
         raise ValueError(
-            f"expected at most {MAX_TABLE_PLAYERS} players, came {n_players}: 2**{n_players} values are too "
+            f"expected at most {MAX_TABLE_PLAYERS} players, got {n_players}: 2**{n_players} values are too "
             "many for an exact answer; use ij.order_interactions, which samples contexts, or fewer, coarser players"
         )
     if isinstance(size, bool) or not isinstance(size, int | np.integer) or not 1 <= size <= n_players:
         raise ValueError(
-            f"expected size, the largest number of players in a coalition, from 1 to n_players = {n_players}, "
-            f"came {size!r}"
+            "size, the largest number of players in a coalition, must be an integer from 1 to n_players = "
+            f"{n_players}, got {size!r}"
         )
     n_sums = sum(math.comb(n_players, t) * (n_players - t + 1) for t in range(size + 1))
     if n_sums > _MAX_SUMS:

@@ -51,7 +51,7 @@ def exact_order_interactions(game_or_table: Any, size: int = 2) -> Any:
     """
     if size not in (1, 2, 3):
         raise ValueError(
-            f"expected size 1, 2 or 3 (players, pairs, triples), came {size!r}: larger coalitions have "
+            f"size must be 1, 2 or 3 (players, pairs, triples), got {size!r}: larger coalitions have "
             "ij.interaction_index"
         )
     table = as_table(game_or_table)

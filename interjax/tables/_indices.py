@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from interjax._core._checks import check_choice
 from interjax._core._results import Saved, result, static_field
 from interjax.games._game import Game
 from interjax.games._tabulate import tabulate
@@ -139,8 +140,7 @@ def interaction_index(game_or_table: Any, name: str, size: int | None = None) ->
         (FSII, FBII); Pelegrina et al. 2023 (kADD-SHAP); Harris et al. 2022 (JointSV); Yan and Procaccia
         2021 (ELC).
     """
-    if name not in INDEX_NAMES:
-        raise ValueError(f"expected the name of an index, one of {', '.join(INDEX_NAMES)}, came {name!r}")
+    check_choice("name", name, INDEX_NAMES)
     table = as_table(game_or_table)
     n_players = n_players_of(table)
     size = _size_of(name, size, n_players)
@@ -159,7 +159,7 @@ def as_table(game_or_table: Any) -> Any:
     table = real_table(game_or_table)
     if np.ndim(table) != 1 or np.size(table) < 2:
         raise ValueError(
-            f"expected the table of one game with at least one player, shape (2**n,), came shape {np.shape(table)}: "
+            f"expected the table of one game with at least one player, shape (2**n,), got shape {np.shape(table)}: "
             "for several games use jax.vmap on a jax.Array, or a loop"
         )
     check_size(n_players_of(table), 1)
@@ -171,7 +171,7 @@ def _size_of(name: str, size: int | None, n_players: int) -> int:
         size = 1 if name in _OF_SINGLE_PLAYERS else n_players if name in _OF_EVERY_SIZE else min(2, n_players)
     check_size(n_players, size)
     if name in _OF_SINGLE_PLAYERS and size != 1:
-        raise ValueError(f"{name} is a value of single players: expected size=1, came {size}; use SII, BII or FSII")
+        raise ValueError(f"size must be 1 for {name}, a value of single players, got {size}: use SII, BII or FSII")
     return int(size)
 
 
@@ -246,6 +246,9 @@ def _of_every_size(table: Any, name: str, coalitions: np.ndarray) -> Any:
 
 def _least_core(table: Any) -> Any:
     if isinstance(table, Tracer):
-        raise ValueError("ELC is solved on the host, came a traced array: call it outside jit, vmap and grad")
+        raise ValueError(
+            "expected an array for ELC, which is solved on the host, got a traced one: call it outside jit, vmap and "
+            "grad"
+        )
     payoffs, _ = egalitarian_least_core(np.asarray(table, np.float64))
     return payoffs if isinstance(table, np.ndarray) else jnp.asarray(payoffs, table.dtype)

@@ -31,10 +31,10 @@ def real_table(table: Any) -> Any:
         try:
             array = np.asarray(table)
         except ValueError as error:
-            raise ValueError(f"expected a table of 2**n real numbers; what came is no array: {error}") from None
+            raise ValueError(f"expected a table of 2**n real numbers, got what is no array: {error}") from None
     if not (array.dtype.kind in "biuf" or jnp.issubdtype(array.dtype, np.floating)):
         raise ValueError(
-            f"expected a table of real numbers, came dtype {array.dtype}: pass one real number for each coalition "
+            f"expected a table of real numbers, got dtype {array.dtype}: pass one real number for each coalition "
             "(for a complex or vector-valued output, choose a component first)"
         )
     if isinstance(array, np.ndarray):
@@ -48,9 +48,9 @@ def n_players_of(table: Any) -> int:
     length = shape[-1] if shape else 0
     if length == 0 or length & (length - 1):
         below = 1 << max(length.bit_length() - 1, 0)
-        came = f"{length} along the last axis of shape {shape}" if shape else "a scalar"
+        got = f"{length} along the last axis of shape {shape}" if shape else "a scalar"
         raise ValueError(
-            f"expected a table of 2**n values on its last axis ({below} or {2 * below}, say), came {came}: give one "
+            f"expected a table of 2**n values on its last axis ({below} or {2 * below}, say), got {got}: give one "
             "value for every coalition, the empty one first, bit i of the index being player i"
         )
     return length.bit_length() - 1

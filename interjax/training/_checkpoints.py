@@ -79,6 +79,13 @@ def load_network(
 
     Raises:
         ValueError: the folder holds no checkpoint, a damaged one, or one of another network.
+
+    Example:
+        >>> import tempfile
+        >>> spec = NetworkSpec("mlp", (4,), 2, {"hidden": (3,)})
+        >>> folder = save_network(tempfile.mkdtemp(), spec, spec.build(0))
+        >>> load_network(folder)[0] == spec
+        True
     """
     folder = Path(folder).absolute()
     steps = saved_steps(folder)
@@ -102,7 +109,23 @@ def load_network(
 
 
 def saved_steps(folder: PathLike) -> list[int]:
-    """The optimizer steps at which a folder holds a checkpoint, in order; raises ValueError if there is none."""
+    """The optimizer steps at which a folder holds a checkpoint.
+
+    Args:
+        folder: what `train` or `save_network` wrote.
+
+    Returns:
+        The steps in order, at least one.
+
+    Raises:
+        ValueError: if there is no checkpoint.
+
+    Example:
+        >>> import tempfile
+        >>> spec = NetworkSpec("mlp", (4,), 2, {"hidden": (3,)})
+        >>> saved_steps(save_network(tempfile.mkdtemp(), spec, spec.build(0)))
+        [0]
+    """
     folder = Path(folder).absolute()
     steps = ocp.utils.checkpoint_steps(folder) if folder.is_dir() else []
     if not steps:

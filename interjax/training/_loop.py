@@ -5,7 +5,6 @@ import functools
 import hashlib
 import json
 import math
-import os
 import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -18,15 +17,18 @@ import optax
 from flax import nnx
 from jaxtyping import Array
 
-from interjax._core._checks import check_positive
+from interjax._core._checks import check_count, check_examples
+from interjax._core._files import replaced
+from interjax._core._progress import Progress
 from interjax._core._results import Saved, result
+from interjax._engine._folders import check_same_run
 from interjax.datasets._dataset import Dataset
 from interjax.networks._spec import NetworkSpec
 from interjax.training import _checkpoints
 from interjax.training._checkpoints import Model, PathLike
 from interjax.training._losses import SteeredCrossEntropy, cross_entropy
 from interjax.training._plans import Augment
-from interjax.training._predictions import accuracy, check_examples
+from interjax.training._predictions import accuracy
 from interjax.training._schedule import Schedule, schedule_of
 
 Loss = Callable[[Model, Array, Array, Array], Array]
@@ -36,10 +38,11 @@ Loss = Callable[[Model, Array, Array, Array], Array]
 class TrainingLog(Saved):
     """What a training run did, one entry for each epoch.
 
-    step: optimizer steps done at the end of the epoch, int (epochs,).
-    loss: mean training loss over the epoch's batches, in nats for cross entropy, (epochs,).
-    test_accuracy: fraction of test inputs classified correctly after the epoch, in [0, 1], (epochs,); None
-        without test data.
+    Attributes:
+        step: optimizer steps done at the end of the epoch, int (epochs,).
+        loss: mean training loss over the epoch's batches, in nats for cross entropy, (epochs,).
+        test_accuracy: fraction of test inputs classified correctly after the epoch, in [0, 1], (epochs,); None without
+            test data.
     """
 
     step: np.ndarray
@@ -67,7 +70,7 @@ def train(
     metrics: PathLike | None = None,
     on_epoch: Callable[[int, Model, TrainingLog], Any] | None = None,
     on_checkpoint: Callable[[int, Model], Any] | None = None,
-    progress: Callable[[int, int], Any] | None = None,
+    progress: Progress | None = None,
 ) -> TrainingLog:
     """Train a network in place by minibatches; an interrupted run continues as if it had not been.
 
@@ -117,11 +120,11 @@ def train(
         (x, y), test = (data.train_x, data.train_y), (data.test_x, data.test_y)
     else:
         (x, y), test = check_examples(*data), None
-    batch_size = min(check_positive("batch_size", batch_size), len(x))
+    batch_size = min(check_count("batch_size", batch_size), len(x))
     per_epoch = len(x) // batch_size
     if (epochs is None) == (steps is None):
-        raise ValueError(f"give either epochs or steps, got epochs={epochs} and steps={steps}")
-    n_steps = check_positive("steps", steps) if epochs is None else check_positive("epochs", epochs) * per_epoch
+        raise ValueError(f"expected either epochs or steps, got epochs={epochs} and steps={steps}")
+    n_steps = check_count("steps", steps) if epochs is None else check_count("epochs", epochs) * per_epoch
     schedule = schedule_of(jax.random.split(key)[0], len(x), batch_size, n_steps, save_every, save_at)
     # A view that shares the model's variables: they train, and the caller's mode stays as it is.
     learner = nnx.with_attributes(model, deterministic=False, use_running_average=False, raise_if_not_found=False)
@@ -274,12 +277,8 @@ def _open_checkpoints(
 def _check_same_run(folder: Path, found: dict[str, Any], about: dict[str, Any]) -> None:
     if found["kind"] != "training":
         raise ValueError(f"{folder} holds a saved network, no training run: train in another folder")
-    for name in ("spec", "run"):
-        if found[name] != about[name]:
-            raise ValueError(
-                f"{folder} holds another training run: its {name} is {found[name]}, this one's {about[name]}; "
-                "use another folder, or delete that one to start anew"
-            )
+    same = {name: found[name] for name in ("spec", "run")}
+    check_same_run(folder, same, {name: about[name] for name in same}, holds="another training run")
 
 
 def _about_run(
@@ -296,15 +295,13 @@ def _about_run(
 
 
 def _write_lines(path: Path, log: TrainingLog) -> None:
-    """The log as JSON lines, one an epoch, through a temporary file."""
+    """The log as JSON lines, one an epoch."""
     columns = {"step": log.step, "loss": log.loss, "test_accuracy": log.test_accuracy}
     named = {name: column.tolist() for name, column in columns.items() if column is not None}
     rows = [dict(zip(named, row, strict=True)) for row in zip(*named.values(), strict=True)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     finite = [{name: value if math.isfinite(value) else None for name, value in row.items()} for row in rows]
-    partial.write_text("".join(json.dumps({"epoch": epoch} | row) + "\n" for epoch, row in enumerate(finite, 1)))
-    os.replace(partial, path)
+    with replaced(path) as partial:
+        partial.write_text("".join(json.dumps({"epoch": epoch} | row) + "\n" for epoch, row in enumerate(finite, 1)))
 
 
 def _do_nothing() -> None:

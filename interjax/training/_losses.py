@@ -12,6 +12,7 @@ import optax
 from flax import nnx
 from jaxtyping import Array
 
+from interjax._core._checks import check_number
 from interjax._engine._folders import fingerprint
 from interjax.games._players import Players
 from interjax.losses._modulation import modulated_sizes, order_modulation
@@ -27,7 +28,22 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 def cross_entropy(model: Any, x: Array, y: Array, key: Array) -> Array:
-    """Softmax cross entropy of each example, -log softmax(model(x))_y, in nats: (batch,)."""
+    """Softmax cross entropy of each example, -log softmax(model(x))_y: the loss that `train` takes by default.
+
+    Args:
+        model: inputs (batch, ...) -> logits (batch, classes).
+        x: inputs (batch, ...).
+        y: class indices (batch,).
+        key: not used; other losses draw from it.
+
+    Returns:
+        Losses in nats, (batch,).
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> cross_entropy(lambda x: x, jnp.zeros((2, 4)), jnp.array([0, 3]), None).round(4).tolist()
+        [1.3863000392913818, 1.3863000392913818]
+    """
     return optax.softmax_cross_entropy_with_integer_labels(model(x), y)
 
 
@@ -37,6 +53,11 @@ class SteeredCrossEntropy(abc.ABC):
 
     The masked inputs see BatchNorm's running averages, as they do when interactions are measured, and leave them
     unchanged; dropout is as in the rest of the step. Losses of equal settings are equal and share compiled steps.
+
+    Attributes:
+        players: the players of an input.
+        baseline: what absent players are replaced by, a number or an array of one input's shape.
+        weight: of the steering term, at least 0.
     """
 
     players: Players
@@ -44,8 +65,7 @@ class SteeredCrossEntropy(abc.ABC):
     weight: float = dataclasses.field(default=1.0, kw_only=True)
 
     def __post_init__(self):
-        if not self.weight >= 0:
-            raise ValueError(f"weight must be at least 0, got {self.weight}")
+        check_number("weight", self.weight, "[0, inf]")
 
     @abc.abstractmethod
     def steering(self, apply: Any, x: Array, y: Array, key: Array) -> Array:
@@ -142,7 +162,7 @@ class OrderWeightedCrossEntropy(SteeredCrossEntropy):
         super().__post_init__()
         if len(self.orders) != len(self.weights):
             raise ValueError(
-                f"each order needs its weight: got {len(self.weights)} weights for {len(self.orders)} orders"
+                f"weights must be one for each order, got {len(self.weights)} for {len(self.orders)} orders"
             )
         object.__setattr__(self, "orders", tuple(self.orders))
         object.__setattr__(self, "weights", tuple(map(float, self.weights)))

@@ -21,7 +21,15 @@ _FEW = 10_000  # examples
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """A network and how to train it: what `train` takes besides data and key."""
+    """A network and how to train it: what `train` takes besides data and key.
+
+    Attributes:
+        spec: what the network is; `spec.build(seed)` makes it.
+        optimizer: an optax transformation.
+        epochs: passes over the data.
+        batch_size: examples a step.
+        augment: (key, x) -> x of the same shape, applied to each batch; None for none.
+    """
 
     spec: NetworkSpec
     optimizer: optax.GradientTransformation
@@ -82,6 +90,13 @@ def default_plan(data: Dataset, *, network: str | None = None, epochs: int | Non
 
 def paper_optimizer(steps: int, *, rate: float = 0.01) -> optax.GradientTransformation:
     """SGD as the papers train: momentum .9, weight decay 5e-4, a rate that falls tenfold over the steps, log-spaced.
+
+    Args:
+        steps: optimizer steps over which the rate falls to a tenth.
+        rate: learning rate of the first step.
+
+    Returns:
+        An optax transformation.
 
     Example:
         >>> optimizer, weights = paper_optimizer(100), jnp.ones(2)

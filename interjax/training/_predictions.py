@@ -10,7 +10,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array
 
-from interjax._core._checks import check_positive
+from interjax._core._checks import check_count, check_examples
 
 Model = Any
 
@@ -66,7 +66,7 @@ def correctly_classified(
         3
     """
     x, y = check_examples(x, y)
-    count = check_positive("count", count)
+    count = check_count("count", count)
     models = model if isinstance(model, Sequence) else [model]
     n_classes = len(np.unique(y))
     order = np.asarray(jax.random.permutation(key, len(x)))
@@ -87,16 +87,6 @@ def correctly_classified(
         of_class = y[correct] == label
         turn[of_class] = np.arange(of_class.sum())
     return correct[np.lexsort((y[correct], turn))][:count]
-
-
-def check_examples(x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs (N, ...) and class indices (N,) as NumPy arrays; raises ValueError if they do not match."""
-    x, y = np.asarray(x), np.asarray(y)
-    if x.ndim < 2 or y.shape != x.shape[:1] or not len(x):
-        raise ValueError(f"expected inputs (N, ...) and class indices (N,), got shapes {x.shape} and {y.shape}")
-    if not np.issubdtype(y.dtype, np.integer):
-        raise ValueError(f"class indices must be integers, got {y.dtype}")
-    return x, y
 
 
 def _predict(model: Model, x: np.ndarray, batch_size: int = 500) -> np.ndarray:

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from interjax._core._checks import check_positive
+from interjax._core._checks import check_count
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,10 +44,10 @@ def schedule_of(
     """The schedule of `train`'s arguments, checked."""
     chosen = frozenset(at or ())
     if any(int(step) != step or not 0 <= step <= n_steps for step in chosen):
-        raise ValueError(f"save_at holds steps from 0 to the {n_steps} of this run, got {sorted(chosen)}")
+        raise ValueError(f"save_at must hold steps from 0 to the {n_steps} of this run, got {sorted(chosen)}")
     if every is None:
         every = n_examples // batch_size if at is None else n_steps
-    return Schedule(key, n_examples, batch_size, n_steps, check_positive("save_every", every), chosen)
+    return Schedule(key, n_examples, batch_size, n_steps, check_count("save_every", every), chosen)
 
 
 @functools.partial(jax.jit, static_argnums=1)
@@ -58,13 +58,22 @@ def _epoch_order(key: Array, n_examples: int, epoch: int) -> Array:
 def log_spaced_steps(steps: int, count: int) -> tuple[int, ...]:
     """At most `count` optimizer steps from 0 to `steps`, the later ones evenly spaced in their logarithm.
 
+    Args:
+        steps: the last step, at least 1.
+        count: how many, at least 2; fewer come out where neighbours round to the same step.
+
+    Returns:
+        Increasing steps, the first 0 and the last `steps`.
+
+    Raises:
+        ValueError: no positive number of steps, or a count below 2.
+
     Example:
         >>> log_spaced_steps(1000, 5)
         (0, 1, 10, 100, 1000)
     """
-    check_positive("steps", steps)
-    if count < 2:
-        raise ValueError(f"count must be at least 2, the first and the last step; got {count}")
+    steps = check_count("steps", steps)
+    count = check_count("count", count, least=2, about="the first step, the last and those between")
     if count == 2:
         return 0, steps
     return (0, *np.unique(np.geomspace(1, steps, count - 1).round().astype(int)).tolist())

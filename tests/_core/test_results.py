@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import zipfile
 
 import jax
@@ -10,9 +11,9 @@ import numpy as np
 import pytest
 
 import interjax as ij
-from interjax._core._files import read_arrays, write_arrays
+from interjax._core._files import read_arrays, read_json, replaced, write_arrays, write_json
 from interjax._core._results import Saved, result, static_field
-from interjax._engine._folders import RunFolder, fingerprint
+from interjax._engine._folders import RunFolder, check_same_run, fingerprint
 
 
 @result
@@ -155,6 +156,25 @@ def test_a_failed_write_leaves_the_old_file_whole(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         Reading(np.zeros(2), 1).save(path)
     assert_same(READING, Reading.load(path))
+    assert [path.name for path in tmp_path.iterdir()] == ["r.npz"]
+
+
+def test_a_file_is_replaced_when_the_block_ends(tmp_path):
+    path = tmp_path / "made" / "notes.txt"
+    for text in ("one", "two"):
+        with replaced(path) as partial:
+            partial.write_text(text)
+            assert partial.parent == path.parent
+            assert not path.exists() if text == "one" else path.read_text() == "one"
+    assert path.read_text() == "two"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_json_is_strict_and_read_again(tmp_path):
+    write_json(tmp_path / "a.json", {"ends": (1.5, float("nan")), "inside": {"x": float("inf")}})
+    assert read_json(tmp_path / "a.json") == {"ends": [1.5, None], "inside": {"x": None}}
+    with pytest.raises(ValueError, match=r"b\.json does not exist"):
+        read_json(tmp_path / "b.json")
 
 
 def test_a_written_file_passes_its_own_checksums(tmp_path):
@@ -216,8 +236,35 @@ def test_a_run_folder_keeps_its_settings_as_json(tmp_path):
 
 def test_other_settings_are_refused_by_name(tmp_path):
     RunFolder(tmp_path, {"seed": 1, "contexts": 10, "method": "blocks"})
-    with pytest.raises(ValueError, match=r"other settings \(contexts, seed differ\).*choose another folder"):
+    with pytest.raises(ValueError, match=r"other settings \(contexts: 10 there, 20 here; seed: 1 .*another folder"):
         RunFolder(tmp_path, {"seed": 2, "contexts": 20, "method": "blocks"})
+
+
+@pytest.mark.parametrize(
+    ("found", "given", "message"),
+    [
+        ({"a": 1}, {}, "(a: 1 there, none here)"),
+        ({}, {"a": None}, "(a: none there, null here)"),
+        ({"plan": {"lr": 0.1, "steps": 5}}, {"plan": {"lr": 0.2, "steps": 5}}, "(plan.lr: 0.1 there, 0.2 here)"),
+        ({"plan": None}, {"plan": {"lr": 0.2}}, '(plan: null there, {"lr": 0.2} here)'),
+        ({"a": "x" * 90}, {"a": "y"}, f'(a: "{"x" * 56}... there, "y" here)'),
+        ([1], {"a": 1}, '[1] there, {"a": 1} here'),
+    ],
+    ids=["gone", "new", "inside", "not inside", "long", "no settings"],
+)
+def test_what_differs_between_two_runs_is_said_with_both_values(found, given, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        check_same_run("here", found, given)
+
+
+def test_the_folder_of_the_same_run_is_no_other():
+    check_same_run("here", {"orders": [0, 1], "plan": {"lr": 0.1}}, {"plan": {"lr": 0.1}, "orders": (0, 1)})
+
+
+def test_settings_that_cannot_be_read_are_named(tmp_path):
+    (tmp_path / "settings.json").write_text('{"seed": ')
+    with pytest.raises(ValueError, match=r"settings\.json cannot be read as JSON"):
+        RunFolder(tmp_path, {"seed": 1})
 
 
 def test_a_tuple_in_the_settings_is_the_list_that_json_makes_of_it(tmp_path):

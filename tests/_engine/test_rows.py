@@ -89,5 +89,5 @@ def test_no_more_batches_are_under_way_than_said():
 
 @pytest.mark.parametrize("batch_size", [0, -3, 1.5, "many", True])
 def test_a_batch_size_is_a_number_of_rows(batch_size):
-    with pytest.raises(ValueError, match="batch_size must be a positive integer"):
+    with pytest.raises(ValueError, match="batch_size must be an integer of at least 1"):
         check_batch_size(batch_size)

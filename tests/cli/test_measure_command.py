@@ -166,7 +166,8 @@ def test_other_settings_are_refused_in_the_same_folder(measured, checkpoint, mon
     before = numbers(measured[0])
     message = main(monkeypatch, "measure", "--checkpoint", checkpoint, *QUICK, "--contexts", 5, "--out", measured[0])
     assert message == (
-        f"interjax: {measured[0]} holds a run with other settings: choose another --out, or delete it to start anew"
+        f"interjax: {measured[0]} holds a run with other settings (contexts: 4 there, 5 here): choose another "
+        "--out, or delete it to start anew"
     )
     assert numbers(measured[0]) == before
 
@@ -181,7 +182,7 @@ def test_another_network_at_the_same_path_is_refused(checkpoint, tmp_path, monke
     kernel[...] = kernel[...] + 0.1
     ij.training.save_network(tmp_path / "network", spec, network)
     message = main(monkeypatch, *arguments)
-    assert "holds a run with other settings (games differ)" in message
+    assert "holds a run with other settings (games: " in message
 
 
 def test_a_checkpoint_for_other_inputs_is_refused(checkpoint, table_file, tmp_path, monkeypatch):
@@ -341,12 +342,12 @@ WRONG_DATA = {
     "--data mnist:/nowhere": "/nowhere",
     "--data csv:/nowhere.csv:label": "/nowhere.csv",
     "--data digits --limit 5": "limit",
-    "--network nope": "unknown network 'nope'",
+    "--network nope": "network must be one of mlp",
     "--distributed": "run `interjax train` first, then give --checkpoint",
 }
 WRONG_OPTIONS = {
-    "--grid 9x9": "cannot be cut into 9 cells",
-    "--orders 0,40": "orders are context sizes 0..14",
+    "--grid 9x9": "must be from 1 to its 8 entries, got 9",
+    "--orders 0,40": "orders must be context sizes 0..14",
     "--baseline grey": "--baseline must be a number, mean or marginal:K",
     "--process-id 1": "go with --distributed",
     "--baseline marginal:many": "--baseline must be a number, mean or marginal:K",

@@ -366,10 +366,10 @@ def test_held_out_r_squared_and_its_error():
         ({"budget": 99}, "at least 100"),
         ({"budget": 1e4}, "at least 100"),
         ({"basis": "walsh"}, "moebius, fourier"),
-        ({"present": 0.0}, "0.05..0.95"),
-        ({"present": float("nan")}, "0.05..0.95"),
-        ({"least_faithfulness": 1.0}, "between 0 and 1"),
-        ({"max_terms": 0}, "positive integer"),
+        ({"present": 0.0}, r"\[0\.05, 0\.95\]"),
+        ({"present": float("nan")}, r"\[0\.05, 0\.95\]"),
+        ({"least_faithfulness": 1.0}, r"least_faithfulness must be a number in \(0, 1\)"),
+        ({"max_terms": 0}, "max_terms must be an integer of at least 1"),
     ],
 )
 def test_bad_arguments(keywords, message):

@@ -52,7 +52,7 @@ def test_salient_leaves_the_effects_alone():
 @pytest.mark.parametrize("tau", [0, -1, 1.01, np.nan])
 @pytest.mark.parametrize("function", [salient, coverage, discrimination, size_distribution])
 def test_tau_out_of_range(function, tau):
-    with pytest.raises(ValueError, match="tau is a share of the strongest effect"):
+    with pytest.raises(ValueError, match=r"tau must be a number in \(0, 1\], a share of the strongest effect"):
         function(random_effects(3, 8), tau=tau)
 
 

@@ -280,7 +280,7 @@ def test_a_constant_column_stays_finite(table):
         (TABLE, {"label": "age"}, "'age' has 6 different values in 6 rows"),
         (TABLE, {"label": "sweet", "categorical": ["hue"]}, "no column 'hue'"),
         (TABLE, {"label": "sweet", "drop": ["age", "job", "city"]}, "no column is left"),
-        (TABLE, {"label": "sweet", "test_fraction": 1.5}, "between 0 and 1"),
+        (TABLE, {"label": "sweet", "test_fraction": 1.5}, r"test_fraction must be a number in \(0, 1\), got 1\.5"),
         (TABLE, {"label": "sweet", "test_fraction": 0.01}, "leave none for testing"),
         (TABLE.replace("Ulm,no", "Ulm"), {"label": "sweet"}, "line 4: 3 cells where the header has 4"),
         (TABLE.replace("Ulm,no", "Ulm,"), {"label": "sweet"}, "'sweet' is empty in data row 3"),
@@ -345,9 +345,9 @@ def test_a_missing_path_is_named(tmp_path, name):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"train_y": [0, 1]}, "do not match"),
-        ({"test_y": [0, 2]}, "labels 0..2 for 2 classes"),
-        ({"test_x": np.zeros((2, 4))}, "training inputs have shape"),
+        ({"train_y": [0, 1]}, r"expected train inputs \(N, ...\) and labels \(N,\), got shapes \(3, 2\) and \(2,\)"),
+        ({"test_y": [0, 2]}, "test labels must be class numbers from 0 to 1, got 0..2"),
+        ({"test_x": np.zeros((2, 4))}, r"test inputs of the training inputs' shape \(2,\), got \(4,\)"),
         ({"train_x": np.full((3, 2), np.nan)}, "NaN"),
     ],
 )

@@ -153,7 +153,7 @@ BAD_CALLS = {
     "background of another shape": (lambda: masked(baseline=ij.marginal(np.zeros((2, 4)))), "background"),
     "empty background": (lambda: ij.marginal(np.zeros((0, 4))), "background"),
     "float baseline of tokens": (lambda: masked(x=np.zeros(3, int), baseline=0.5), "integers"),
-    "label out of range": (lambda: masked(output=ij.log_odds(3)), "out of range"),
+    "label out of range": (lambda: masked(output=ij.log_odds(3)), "label must be a class number from 0 to 2, .* got 3"),
     "negative label": (lambda: ij.log_odds(-1), "from 0 on"),
     "label of floats": (lambda: ij.log_odds(1.5), "integer"),
     "no output": (lambda: masked(output=3), "callable"),

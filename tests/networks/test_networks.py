@@ -76,7 +76,7 @@ def test_the_seed_decides_the_parameters(case):
 
 def test_a_wrong_input_shape_is_refused(case):
     _, network, x = case
-    with pytest.raises(ValueError, match=r"takes .*batch.*got"):
+    with pytest.raises(ValueError, match=r"expected .*batch.*got"):
         network(x[:, :-1])
 
 
@@ -261,30 +261,35 @@ def test_a_spec_builds_from_a_key_as_from_a_seed():
 @pytest.mark.parametrize(
     ("name", "shape", "options", "message"),
     [
-        ("lstm", (4,), {}, "unknown network 'lstm': expected one of mlp, tabular_mlp, residual_mlp, lenet"),
-        ("mlp", (4,), {"width": 3}, "no option 'width': it takes hidden"),
-        ("mlp", (4,), {"rngs": 3}, "no option 'rngs'"),
-        ("mlp", (4,), {"activation": "step"}, "unknown activation 'step'"),
+        ("lstm", (4,), {}, "network must be one of mlp, tabular_mlp, residual_mlp, lenet, .*; got 'lstm'"),
+        ("mlp", (4,), {"width": 3}, "expected options of mlp among hidden, .*; got 'width'"),
+        ("mlp", (4,), {"rngs": 3}, "expected options of mlp among .*; got 'rngs'"),
+        ("mlp", (4,), {"activation": "step"}, "activation must be one of relu, .* or a function; got 'step'"),
         ("mlp", (4,), {"activation": jnp.tanh}, "JSON values"),
         ("mlp", (), {}, "positive integers"),
         ("mlp", (0,), {}, "positive integers"),
         ("lenet", (28, 28), {}, "height, width, channels"),
-        ("lenet", (8, 8, 1), {}, "at least 12x12 pixels, got 8x8"),
+        ("lenet", (8, 8, 1), {}, "at least 12x12 pixels for lenet, got 8x8"),
         ("alexnet", (28, 28, 1), {}, "at least 29x29"),
         ("resnet20", (32, 32, 3), {"depth": 21}, "6k . 2"),
-        ("tabular_mlp", (4,), {"depth": 1}, "depth .* at least 2; got 1"),
+        ("tabular_mlp", (4,), {"depth": 1}, "depth .* at least 2, .*; got 1"),
         ("tabular_mlp", (4,), {"depth": 2.5}, "depth .* got 2.5"),
-        ("tabular_mlp", (4,), {"width": 0}, "width .* positive integer; got 0"),
-        ("residual_mlp", (4,), {"depth": 2}, "depth .* at least 3; got 2"),
-        ("residual_mlp", (4,), {"width": 1.5}, "width .* positive integer; got 1.5"),
+        ("tabular_mlp", (4,), {"width": 0}, "width must be an integer of at least 1, .* got 0"),
+        ("residual_mlp", (4,), {"depth": 2}, "depth .* at least 3, .*; got 2"),
+        ("residual_mlp", (4,), {"width": 1.5}, "width must be an integer of at least 1, .* got 1.5"),
         ("resnet18", (32, 32), {}, "height, width, channels"),
-        ("resnet18", (7, 32, 3), {}, "at least 8x8 pixels, got 7x32"),
-        ("resnet18", (31, 32, 3), {"stem": "large"}, 'stem "large" takes images of at least 32x32 pixels, got 31x32'),
+        ("resnet18", (7, 32, 3), {}, "at least 8x8 pixels for resnet18, got 7x32"),
+        (
+            "resnet18",
+            (31, 32, 3),
+            {"stem": "large"},
+            'at least 32x32 pixels for resnet18 with the stem "large", got 31x32',
+        ),
         ("resnet18", (32, 32, 3), {"stem": "huge"}, "stem .* got 'huge'"),
-        ("resnet18", (32, 32, 3), {"widths": [8, 8, 8]}, "four stages, positive integers; got .8, 8, 8"),
+        ("resnet18", (32, 32, 3), {"widths": [8, 8, 8]}, "four stages of resnet18, positive integers; got .8, 8, 8"),
         ("resnet18", (32, 32, 3), {"widths": [8, 8, 8, 0]}, "four stages"),
-        ("resnet18", (32, 32, 3), {"widths": 64}, "four stages, positive integers; got 64"),
-        ("vit", (30, 32, 3), {}, "do not tile"),
+        ("resnet18", (32, 32, 3), {"widths": 64}, "four stages of resnet18, positive integers; got 64"),
+        ("vit", (30, 32, 3), {}, "patch must divide both sides .* 30x32 pixels; got 4"),
         ("vit", (32, 32, 3), {"width": 30}, "heads"),
     ],
 )
@@ -299,7 +304,7 @@ def test_one_class_is_refused():
 
 
 def test_a_spec_with_other_fields_is_refused():
-    with pytest.raises(ValueError, match="has the fields"):
+    with pytest.raises(ValueError, match="expected a network spec with the fields"):
         networks.NetworkSpec.from_json({"name": "mlp"})
 
 

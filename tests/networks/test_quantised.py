@@ -121,7 +121,10 @@ def test_modes_are_set_as_those_of_dropout():
         ((8, (1, 1)), r"low < high; got \(1, 1\)"),
         ((8, (0, np.inf)), "two finite numbers"),
         ((8, (0, 1, 2)), "two finite numbers"),
-        ((8, "relu"), "'relu' has no known limits .* use tanh or sigmoid, or give limits"),
+        (
+            (8, "relu"),
+            r"limits must be two numbers \(low, high\) where .* not tanh or sigmoid, .* got the activation 'relu'",
+        ),
     ],
 )
 def test_a_quantiser_refuses(arguments, message):
@@ -223,9 +226,13 @@ def test_the_loss_goes_down_through_the_levels():
     [
         ("quantised_mlp", {"hidden": ()}, "at least one hidden layer"),
         ("quantised_mlp", {"levels": 1}, "at least 2"),
-        ("quantised_mlp", {"activation": "relu"}, r"'relu' has no known limits .* or give limits=\(low, high\)"),
-        ("quantised_lenet", {"channels": ()}, "channels of quantised_lenet"),
-        ("quantised_lenet", {"channels": (2, 2, 2, 2)}, "at least 16x16 pixels, got 8x10"),
+        (
+            "quantised_mlp",
+            {"activation": "relu"},
+            r"limits must be two numbers \(low, high\) .* got the activation 'relu'",
+        ),
+        ("quantised_lenet", {"channels": ()}, "channels, .* must be positive integers; got"),
+        ("quantised_lenet", {"channels": (2, 2, 2, 2)}, "at least 16x16 pixels for quantised_lenet, got 8x10"),
     ],
 )
 def test_a_quantised_network_refuses(name, options, message):

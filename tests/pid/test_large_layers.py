@@ -106,7 +106,7 @@ def test_interval_is_students():
     lower, upper = found.interval(0.95)
     assert upper - found.value == pytest.approx(4.302653 * found.stderr, rel=1e-6)
     assert found.value - lower == pytest.approx(4.302653 * found.stderr, rel=1e-6)
-    with pytest.raises(ValueError, match="level must lie between 0 and 1"):
+    with pytest.raises(ValueError, match="level must be a number in \\(0, 1\\)"):
         found.interval(1.0)
 
 
@@ -185,10 +185,10 @@ def test_subsets_survive_saving(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"size": 5}, r"only 4 sources: use ij\.pid\.representational_complexity"),
-        ({"size": 7}, "size must be an integer of 2 to 6"),
-        ({"size": 2.5}, "size must be an integer of 2 to 6"),
-        ({"size": 1}, "size must be an integer of 2 to 6"),
+        ({"size": 5}, r"size must be at most the 4 sources, got 5: use ij\.pid\.representational_complexity"),
+        ({"size": 7}, "size must be an integer from 2 to 6, got 7"),
+        ({"size": 2.5}, "size must be an integer from 2 to 6"),
+        ({"size": 1}, "size must be an integer from 2 to 6"),
         ({"size": 2, "count": 1}, "count must be an integer of at least 2"),
         ({"size": 2, "resamples": 3}, "resamples must be an even number"),
     ],

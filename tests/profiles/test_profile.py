@@ -368,12 +368,12 @@ BAD = {
         {"games": [ij.Game.from_table(TABLE), ij.Game.from_table(np.zeros(4))]},
         "same players",
     ),
-    "triples": ({"pairs": [(0, 1, 2)]}, "made of pairs"),
+    "triples": ({"pairs": [(0, 1, 2)]}, "two players each for a profile, got coalitions of 3 players"),
     "unknown correction": ({"correction": "magic"}, "correction"),
     "unknown kind": ({"kind": "median"}, "kind"),
     "zero contexts": ({"contexts": 0}, "contexts"),
     "zero pairs": ({"n_pairs": 0}, "n_pairs"),
-    "negative target": ({"target_stderr": -1.0}, "positive"),
+    "negative target": ({"target_stderr": -1.0}, r"target_stderr must be a number in \(0, inf\], got -1"),
     "order out of range": ({"orders": [7]}, "0..6"),
 }
 

@@ -159,11 +159,11 @@ def test_a_game_is_tabulated():
 @pytest.mark.parametrize(
     ("table", "size", "message"),
     [
-        (np.zeros(8), 0, "expected size 1, 2 or 3"),
-        (np.zeros(16), 4, "expected size 1, 2 or 3"),
+        (np.zeros(8), 0, "size must be 1, 2 or 3"),
+        (np.zeros(16), 4, "size must be 1, 2 or 3"),
         (np.zeros(4), 3, "from 1 to n_players = 2"),
         (np.zeros(6), 2, r"2\*\*n values"),
-        (np.zeros((2, 4)), 2, r"one game .* came shape \(2, 4\)"),
+        (np.zeros((2, 4)), 2, r"one game .* got shape \(2, 4\)"),
         (np.zeros(1), 1, "at least one player"),
         ([1j, 0], 1, "real numbers"),
     ],
@@ -187,5 +187,5 @@ def test_learning_strength():
 
 @pytest.mark.parametrize("n", [1, 0, -3, 2.5, True, "8"])
 def test_learning_strength_of_bad_numbers(n):
-    with pytest.raises(ValueError, match="at least 2 players"):
+    with pytest.raises(ValueError, match="n_players must be an integer of at least 2"):
         ij.learning_strength(n)

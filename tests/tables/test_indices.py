@@ -290,15 +290,15 @@ def test_real_games(data_folder):
 @pytest.mark.parametrize(
     ("table", "name", "size", "message"),
     [
-        (np.zeros(8), "XYZ", 2, "one of SV, BV, SII, .* came 'XYZ'"),
-        (np.zeros(8), "SII", 0, "from 1 to n_players = 3, came 0"),
-        (np.zeros(8), "SII", 4, "from 1 to n_players = 3, came 4"),
-        (np.zeros(8), "SII", 1.5, "came 1.5"),
-        (np.zeros(8), "SII", True, "came True"),
+        (np.zeros(8), "XYZ", 2, "one of SV, BV, SII, .* got 'XYZ'"),
+        (np.zeros(8), "SII", 0, "from 1 to n_players = 3, got 0"),
+        (np.zeros(8), "SII", 4, "from 1 to n_players = 3, got 4"),
+        (np.zeros(8), "SII", 1.5, "got 1.5"),
+        (np.zeros(8), "SII", True, "got True"),
         (np.zeros(8), "SV", 2, "single players"),
         (np.zeros(8), "ELC", 2, "single players"),
         (np.zeros(7), "SII", 2, r"2\*\*n values"),
-        (np.zeros((2, 8)), "SII", 2, r"came shape \(2, 8\)"),
+        (np.zeros((2, 8)), "SII", 2, r"got shape \(2, 8\)"),
         (np.zeros(1), "SII", 1, "at least one player"),
         ([], "SII", 1, "at least one player"),
         (["a", "b"], "SII", 1, "real numbers"),
@@ -312,7 +312,7 @@ def test_bad_input(table, name, size, message):
 
 def test_too_many_players():
     game = ij.Game.from_host(lambda masks: masks.sum(axis=1), 27)
-    with pytest.raises(ValueError, match="at most 26 players, came 27"):
+    with pytest.raises(ValueError, match="at most 26 players, got 27"):
         ij.interaction_index(game, "SII")
     with pytest.raises(ValueError, match=r"need .* sums, .* choose a smaller size"):
         ij.interaction_index(np.broadcast_to(0.0, 2**24), "SII", 24)

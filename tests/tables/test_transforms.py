@@ -243,7 +243,7 @@ def test_linear(table, factor):
 @hypothesis.given(st.integers(0, 70).filter(lambda length: length == 0 or length & (length - 1)))
 @hypothesis.settings(max_examples=20, deadline=None)
 def test_wrong_length(length):
-    with pytest.raises(ValueError, match=r"expected a table of 2\*\*n values .* came"):
+    with pytest.raises(ValueError, match=r"expected a table of 2\*\*n values .* got"):
         ij.moebius(np.zeros(length))
 
 
@@ -251,13 +251,13 @@ def test_wrong_length(length):
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        (3.0, "came a scalar"),
-        ([0, 1j], "real numbers, came dtype complex"),
-        (jnp.array([0, 1j]), "real numbers, came dtype complex"),
-        (["a", "b"], "real numbers, came dtype"),
-        ([None, None], "real numbers, came dtype object"),
+        (3.0, "got a scalar"),
+        ([0, 1j], "real numbers, got dtype complex"),
+        (jnp.array([0, 1j]), "real numbers, got dtype complex"),
+        (["a", "b"], "real numbers, got dtype"),
+        ([None, None], "real numbers, got dtype object"),
         ([[0.0, 1.0], [0.0]], "is no array"),
-        (np.zeros((3, 0)), "came 0 along the last axis"),
+        (np.zeros((3, 0)), "got 0 along the last axis"),
     ],
 )
 def test_bad_tables(transform, table, message):

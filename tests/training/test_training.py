@@ -196,11 +196,11 @@ def test_a_loss_that_is_not_finite_stops_with_a_warning(tmp_path):
     [
         ({"epochs": 1, "steps": 1}, "either epochs or steps"),
         ({"epochs": None}, "either epochs or steps"),
-        ({"epochs": 0}, "epochs must be a positive integer, got 0"),
-        ({"batch_size": 0}, "batch_size must be a positive integer"),
-        ({"save_every": 1.5}, "save_every must be a positive integer"),
+        ({"epochs": 0}, "epochs must be an integer of at least 1, got 0"),
+        ({"batch_size": 0}, "batch_size must be an integer of at least 1"),
+        ({"save_every": 1.5}, "save_every must be an integer of at least 1"),
         ({"data": (X, Y[:-1])}, r"shapes \(50, 4\) and \(49,\)"),
-        ({"data": (X, X[:, 0])}, "must be integers, got float32"),
+        ({"data": (X, X[:, 0])}, "expected class indices as integers, got float32"),
         ({"loss": lambda model, x, y, key: model(x)}, r"one value an example, \(8,\), got \(8, 2\)"),
     ],
 )
@@ -292,10 +292,10 @@ def test_kept_checkpoints_can_be_read_one_by_one(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"key": jax.random.key(9)}, "another training run: its run is .*'key'"),
-        ({"batch_size": 10}, "another training run"),
-        ({"data": (X, Y)}, "another training run"),
-        ({"spec": networks.NetworkSpec("mlp", (4,), 2)}, "another training run: its spec"),
+        ({"key": jax.random.key(9)}, r"another training run \(run\.key: \[0, 3\] there, \[0, 9\] here\)"),
+        ({"batch_size": 10}, r"another training run \(run\.batch_size: .* there, 10 here\)"),
+        ({"data": (X, Y)}, r"another training run \(run\.data: "),
+        ({"spec": networks.NetworkSpec("mlp", (4,), 2)}, r"another training run \(spec\."),
         ({"optimizer": optax.sgd(0.1)}, "checkpoint of another optimizer: .* absent here"),
     ],
 )
@@ -449,7 +449,7 @@ def test_default_plans_suit_the_inputs():
 def test_a_plan_takes_another_network_and_length():
     plan = training.default_plan(DATA, epochs=3)
     assert plan.epochs == 3
-    with pytest.raises(ValueError, match="unknown network"):
+    with pytest.raises(ValueError, match="network must be one of"):
         training.default_plan(DATA, network="lstm")
     with pytest.raises(ValueError, match="lenet takes images"):
         training.default_plan(DATA, network="lenet").spec.build()

@@ -9,6 +9,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array
 
+from interjax._core._checks import check_number
 from interjax._core._precision import float64
 from interjax.concepts._explanations import _linear_program as program
 from interjax.concepts._explanations._effects import AndOr
@@ -76,8 +77,8 @@ def check_table(table: Any) -> Any:
     n_players = n_players_of(values)
     if not 1 <= n_players <= MAX_PLAYERS:
         raise ValueError(
-            f"an AND-OR explanation is computed for 1 to {MAX_PLAYERS} players, got {n_players}: join players into "
-            "larger ones, or use ij.moebius (AND alone, up to 26 players) or ij.concepts.sparse_concepts"
+            f"expected the table of 1 to {MAX_PLAYERS} players for an AND-OR explanation, got {n_players}: join "
+            "players into larger ones, or use ij.moebius (AND alone, up to 26 players) or ij.concepts.sparse_concepts"
         )
     if not isinstance(values, Tracer):
         check_finite(values)
@@ -96,9 +97,7 @@ def check_finite(values: Any) -> None:
 
 def check_noise(noise: float) -> float:
     """The share of noise as a float; ValueError unless it is finite and not negative."""
-    if not 0 <= noise < np.inf:
-        raise ValueError(f"noise is a share of |v(N) - v(empty)|, usually 0.04, at least 0; got {noise}")
-    return float(noise)
+    return check_number("noise", noise, "[0, inf)", about="a share of |v(N) - v(empty)|, usually 0.04")
 
 
 def solve_games(flat: Any, noise: float, costs: Any, *, share: float, tolerance: float) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from interjax._core._checks import check_number
 from interjax._core._results import Saved, result
 from interjax.tables._transforms import inverse_moebius, inverse_or_interactions, n_players_of
 
@@ -18,15 +19,17 @@ class AndOr(Saved):
 
         v(S) - v(empty) + q(S) = sum over L in S of and_effects(L) + sum over L meeting S of or_effects(L)
 
-    and_effects: AND interactions I_and(L), in the game's units, (..., 2**n), bit i of the index = player i.
-    or_effects: OR interactions I_or(L), likewise; 0 for the empty set and for single players, whose OR effect is the
-        same as their AND effect.
-    loss: sum of |and_effects| + sum of |or_effects|, (...).
-    gap: loss less a lower bound of what any explanation within the noise bound can reach, >= 0, (...).
-    noise_bound: the largest |q(S)| allowed, noise * |v(N) - v(empty)|, (...).
-    empty_value: v(empty), which the effects leave out, (...).
-    slope: derivative of the least loss by each value of the table (the linear program's dual solution), (..., 2**n).
-    n_iterations: iterations that were spent, int (...).
+    Attributes:
+        and_effects: AND interactions I_and(L), in the game's units, (..., 2**n), bit i of the index = player i.
+        or_effects: OR interactions I_or(L), likewise; 0 for the empty set and for single players, whose OR effect is
+            the same as their AND effect.
+        loss: sum of |and_effects| + sum of |or_effects|, (...).
+        gap: loss less a lower bound of what any explanation within the noise bound can reach, >= 0, (...).
+        noise_bound: the largest |q(S)| allowed, noise * |v(N) - v(empty)|, (...).
+        empty_value: v(empty), which the effects leave out, (...).
+        slope: derivative of the least loss by each value of the table (the linear program's dual solution),
+            (..., 2**n).
+        n_iterations: iterations that were spent, int (...).
     """
 
     and_effects: Any
@@ -86,6 +89,4 @@ def sizes_of(n_players: int) -> np.ndarray:
 
 def check_tau(tau: float) -> float:
     """The threshold of salience as a float; ValueError unless it lies in (0, 1]."""
-    if not 0 < tau <= 1:
-        raise ValueError(f"tau is a share of the strongest effect, in (0, 1], usually 0.05; got {tau}")
-    return float(tau)
+    return check_number("tau", tau, "(0, 1]", about="a share of the strongest effect, usually 0.05")

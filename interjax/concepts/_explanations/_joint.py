@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from interjax._core._checks import check_number
 from interjax._core._precision import float64
 from interjax._core._results import Saved, result, static_field
 from interjax.concepts._explanations import _linear_program as program
@@ -19,14 +20,15 @@ MAX_ROWS = 1 << 13
 class JointAndOr(Saved):
     """Sparse AND-OR explanations of the games of several networks on one input.
 
-    and_effects: AND interactions of each network, in its game's units, (..., networks, 2**n).
-    or_effects: OR interactions, likewise.
-    loss: sum over L of max over networks of |I(L)| / scale plus `share` times its sum over networks, (...).
-    gap: loss less a lower bound of what can be reached, (...).
-    scale: what the effects of each network are measured in, (..., networks).
-    noise_bound: the largest |q(S)| allowed for each network, (..., networks).
-    empty_value: v(empty) of each network, (..., networks).
-    share: weight of the sum over networks.
+    Attributes:
+        and_effects: AND interactions of each network, in its game's units, (..., networks, 2**n).
+        or_effects: OR interactions, likewise.
+        loss: sum over L of max over networks of |I(L)| / scale plus `share` times its sum over networks, (...).
+        gap: loss less a lower bound of what can be reached, (...).
+        scale: what the effects of each network are measured in, (..., networks).
+        noise_bound: the largest |q(S)| allowed for each network, (..., networks).
+        empty_value: v(empty) of each network, (..., networks).
+        share: weight of the sum over networks.
     """
 
     and_effects: np.ndarray
@@ -104,8 +106,7 @@ def joint_and_or(
     values, noise = np.asarray(check_table(tables), np.float64), check_noise(noise)
     if values.ndim < 2:
         raise ValueError(f"expected the tables of several networks, (..., networks, 2**n), got shape {values.shape}")
-    if not 0 <= share < np.inf:
-        raise ValueError(f"share is the weight of each network's own sparseness, at least 0; got {share}")
+    share = check_number("share", share, "[0, inf)", about="the weight of each network's own sparseness")
     if values.shape[-2] * values.shape[-1] > MAX_ROWS:
         raise ValueError(
             f"{values.shape[-2]} networks of {n_players_of(values)} players make a program of "

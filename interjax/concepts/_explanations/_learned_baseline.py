@@ -9,6 +9,8 @@ import numpy as np
 import optax
 from jaxtyping import Array
 
+from interjax._core._checks import check_count
+from interjax._core._progress import Progress
 from interjax._core._results import Saved, result
 from interjax.concepts._explanations._and_or import and_or
 from interjax.concepts._tables import concept_tables
@@ -25,9 +27,10 @@ _MASKS_AT_ONCE = 256
 class LearnedBaseline(Saved):
     """A baseline and how it was found.
 
-    baseline: the input that stands for absence, with the least mean loss met, (*input shape).
-    loss: mean over inputs of the sparsest explanation's loss, before the first step and after each, (steps + 1,).
-    gap: mean gap of those losses, (steps + 1,).
+    Attributes:
+        baseline: the input that stands for absence, with the least mean loss met, (*input shape).
+        loss: mean over inputs of the sparsest explanation's loss, before the first step and after each, (steps + 1,).
+        gap: mean gap of those losses, (steps + 1,).
     """
 
     baseline: np.ndarray
@@ -48,7 +51,7 @@ def learn_baseline(
     steps: int = 20,
     rate: float = 0.1,
     precision: str | None = "float32",
-    progress: Callable[[int, int], Any] | None = None,
+    progress: Progress | None = None,
 ) -> LearnedBaseline:
     """Learn one baseline for several inputs that makes their AND-OR explanations as sparse as it can.
 
@@ -93,11 +96,10 @@ def learn_baseline(
     x = jnp.asarray(x)
     if x.ndim < 2 or x.shape[1:] != players.shape:
         raise ValueError(f"x must be inputs (inputs, *{players.shape}), as the players partition, got shape {x.shape}")
-    if not isinstance(steps, int | np.integer) or steps < 1:
-        raise ValueError(f"steps must be a positive integer, got {steps!r}")
+    steps = check_count("steps", steps)
     centre, reach = (_entries(name, value, players) for name, value in (("centre", centre), ("reach", reach)))
     if bool((reach < 0).any()):
-        raise ValueError(f"reach is how far an entry may move, at least 0; got {float(reach.min())}")
+        raise ValueError(f"reach must be at least 0, how far an entry may move; got {float(reach.min())}")
     how: dict[str, Any] = {"players": players, "output": output, "precision": precision}
     games = masked_games(model, x, labels, baseline=centre, fold=False, **how)
     adam = optax.adam(rate)
@@ -125,7 +127,10 @@ def _entries(name: str, value: Any, players: Players) -> Array:
     if array.ndim and array.shape != players.shape:
         raise ValueError(f"{name} must be a number or an array of the input's shape {players.shape}, got {array.shape}")
     if not bool(jnp.isfinite(array).all()):
-        raise ValueError(f"{name} must be finite")
+        raise ValueError(
+            f"{name} must be finite, got {int((~jnp.isfinite(array)).sum())} of {array.size} entries that are NaN or "
+            "infinite"
+        )
     return jnp.broadcast_to(array, players.shape)
 
 

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
+from interjax._core._checks import check_count, check_number
 from interjax._core._precision import float64
 from interjax._core._results import Saved, result, static_field
 from interjax.concepts._explanations._and_or import check_noise, check_table, solve_games
@@ -18,13 +19,15 @@ from interjax.tables._transforms import n_players_of
 class Stability(Saved):
     """Salient sets of explanations that are optimal up to tiny changes of the costs.
 
-    jaccard: mean over pairs of solutions of |A and B| / |A or B| of their salient sets, in [0, 1], (...); 1: no choice.
-    frequency: share of the solutions in which each effect is salient, (..., 2, 2**n): 1 for what every optimal
-        explanation holds.
-    n_salient: salient effects of each solution, (..., jitters).
-    loss: sum of |effects| of each solution, (..., jitters); equal up to the share `jitter`.
-    jitter: largest relative change of a cost.
-    tau: threshold of salience.
+    Attributes:
+        jaccard: mean over pairs of solutions of |A and B| / |A or B| of their salient sets, in [0, 1], (...); 1: no
+            choice.
+        frequency: share of the solutions in which each effect is salient, (..., 2, 2**n): 1 for what every optimal
+            explanation holds.
+        n_salient: salient effects of each solution, (..., jitters).
+        loss: sum of |effects| of each solution, (..., jitters); equal up to the share `jitter`.
+        jitter: largest relative change of a cost.
+        tau: threshold of salience.
     """
 
     jaccard: np.ndarray
@@ -67,12 +70,8 @@ def stability(
         Zhou et al., AAAI 2024, arXiv:2302.13091 (the explanation); the report is interjax's own.
     """
     values, noise, tau = np.asarray(check_table(table)), check_noise(noise), check_tau(tau)
-    if not isinstance(jitters, int | np.integer) or jitters < 2:
-        raise ValueError(
-            f"jitters must be an integer of at least 2, as solutions are compared in pairs; got {jitters!r}"
-        )
-    if not 0 < jitter <= 0.01:
-        raise ValueError(f"jitter is a tiny relative change of costs, in (0, 0.01]; got {jitter}")
+    jitters = check_count("jitters", jitters, least=2, about="since solutions are compared in pairs")
+    jitter = check_number("jitter", jitter, "(0, 0.01]", about="a tiny relative change of costs")
     shape = (2, 1 << n_players_of(values))
     flat = values.reshape(-1, 1, shape[1])
     chosen, losses = [], []

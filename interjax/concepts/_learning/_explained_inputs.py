@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from interjax._core._checks import check_positive
+from interjax._core._checks import check_count
 from interjax.datasets._dataset import Dataset
 from interjax.games._apply import Apply
 from interjax.games._models import as_apply
@@ -58,7 +58,7 @@ def choose_inputs(
     draw_key, *grade_keys = jax.random.split(key, 3)
     chosen = _draw_rows(draw_key, data, classes, per_class) if rows is None else _given_rows(rows, data)
     parts = zip(grade_keys, ((data.train_x, data.train_y), (data.test_x, data.test_y)), strict=True)
-    drawn = [_draw_examples(own, *part, check_positive("graded", graded)) for own, part in parts]
+    drawn = [_draw_examples(own, *part, check_count("graded", graded)) for own, part in parts]
     return ExplainedInputs(data, *chosen, graded=(drawn[0], drawn[1]))
 
 
@@ -71,10 +71,10 @@ def _draw_rows(
     key: Array, data: Dataset, classes: Sequence[int] | None, per_class: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows of training and half as many test inputs of each class, class by class."""
-    per_class = check_positive("inputs_per_class", per_class)
+    per_class = check_count("inputs_per_class", per_class)
     wanted = range(data.n_classes) if classes is None else list(classes)
     if not wanted:
-        raise ValueError(f"classes must name at least one of the {data.n_classes} classes of {data.name}")
+        raise ValueError(f"classes must name at least one of the {data.n_classes} classes of {data.name}, got none")
     found = []
     for own, labels, count in zip(
         jax.random.split(key), (data.train_y, data.test_y), (per_class, (per_class + 1) // 2), strict=True
@@ -89,7 +89,7 @@ def _draw_rows(
 
 def _given_rows(rows: tuple[Any, Any], data: Dataset) -> tuple[np.ndarray, np.ndarray]:
     if len(rows) != 2:
-        raise ValueError(f"rows are two sets, of training and of test inputs; got {len(rows)}")
+        raise ValueError(f"rows must be two sets, of training and of test inputs; got {len(rows)}")
     found = []
     for part, chosen, labels in zip(_FEWEST, rows, (data.train_y, data.test_y), strict=True):
         chosen = np.asarray(chosen)

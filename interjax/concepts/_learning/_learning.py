@@ -9,8 +9,9 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from interjax._core._checks import check_positive
+from interjax._core._checks import check_count
 from interjax._core._keys import check_key
+from interjax._core._progress import Progress
 from interjax._core._results import Saved, result, static_field
 from interjax._engine._folders import RunFolder, fingerprint
 from interjax.concepts._explanations._effects import AndOr, check_tau, effects_of, sizes_of
@@ -29,19 +30,25 @@ from interjax.training._over_checkpoints import measured_once, networks_of_run
 class ConceptDynamics(Saved):
     """Concepts at the checkpoints of a training run, on the same inputs throughout.
 
-    steps: optimizer steps, increasing, int (checkpoints,). sizes: 1..n, int (sizes,).
-    positive, negative, count: as of `SizeDistribution`, over the training inputs, (checkpoints, sizes).
-    strength_by_input: sum of |salient effects| of each size in each training input, (checkpoints, inputs, sizes).
-    similarity, null, excess: as of `Generalization`, with their intervals _lower and _upper, (checkpoints, sizes).
-    train_loss, test_loss: mean cross entropy in nats; train_accuracy, test_accuracy: in [0, 1]; (checkpoints,). NaN if
-        the network's outputs are no logits of the data's classes.
-    mean_effects: mean effect over the training inputs of each class, float32 (checkpoints, classes, kinds, 2**n).
-    classes: the class numbers, int (classes,).
-    train_rows, test_rows: the inputs, by their rows in the data.
-    n_nonfinite: inputs of whose game some value is NaN or infinite, int (checkpoints,); they are left out, their
-        strengths are NaN, and where too few of a class are left so are similarities.
-    tau: the threshold of salience.
-    effects: all effects, float32 (checkpoints, inputs, kinds, 2**n), training inputs first; None unless asked for.
+    Attributes:
+        steps: optimizer steps, increasing, int (checkpoints,).
+        sizes: 1..n, int (sizes,).
+        positive, negative, count: as of `SizeDistribution`, over the training inputs, (checkpoints, sizes).
+        strength_by_input: sum of |salient effects| of each size in each training input, (checkpoints, inputs, sizes).
+        similarity, null, excess: as of `Generalization`, (checkpoints, sizes).
+        similarity_lower, similarity_upper, null_lower, null_upper, excess_lower, excess_upper: ends of their intervals,
+            (checkpoints, sizes).
+        train_loss, test_loss: mean cross entropy in nats, (checkpoints,); NaN if the network's outputs are no logits of
+            the data's classes.
+        train_accuracy, test_accuracy: share of the examples classified correctly, in [0, 1], (checkpoints,); NaN
+            likewise.
+        mean_effects: mean effect over the training inputs of each class, float32 (checkpoints, classes, kinds, 2**n).
+        classes: the class numbers, int (classes,).
+        train_rows, test_rows: the inputs, by their rows in the data, int (inputs,).
+        n_nonfinite: inputs of whose game some value is NaN or infinite, int (checkpoints,); they are left out, their
+            strengths are NaN, and where too few of a class are left so are similarities.
+        tau: the threshold of salience.
+        effects: all effects, float32 (checkpoints, inputs, kinds, 2**n), training inputs first; None unless asked for.
     """
 
     steps: np.ndarray
@@ -101,7 +108,7 @@ def checkpoint_concepts(
     graded: int = 5000,
     keep_effects: bool = False,
     folder: str | os.PathLike | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> ConceptDynamics:
     """Explain the same inputs at every checkpoint of a training run: which sizes carry effect, and which generalise.
 
@@ -155,7 +162,7 @@ def checkpoint_concepts(
         Zhou et al., AAAI 2024, arXiv:2302.13091 (concepts of each size during learning).
     """
     check_key(key)
-    tau, resamples = check_tau(tau), check_positive("resamples", resamples)
+    tau, resamples = check_tau(tau), check_count("resamples", resamples)
     draw_key, similarity_key = jax.random.split(key)
     explained = choose_inputs(draw_key, data, classes, inputs_per_class, rows, graded)
     how = {"players": players, "baseline": baseline, "output": output, "precision": precision}

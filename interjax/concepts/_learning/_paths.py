@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from interjax._core._checks import check_positive
+from interjax._core._checks import check_count
 from interjax._core._results import Saved, result, static_field
 from interjax.concepts._explanations._effects import sizes_of
 from interjax.concepts._learning._learning import ConceptDynamics
@@ -16,14 +16,21 @@ from interjax.tables._transforms import inverse_moebius
 class Detour(Saved):
     """How straight the way of a network to its final concepts was.
 
-    steps: int (checkpoints,). shares: share of each size in the whole strength, (checkpoints, sizes).
-    path_length: sum over checkpoints of |shares(t+1) - shares(t)|_1. net_change: |shares(last) - shares(first)|_1.
-    ratio: path_length / net_change, >= 1; 1 = straight, each share moved one way throughout. NaN without net change.
-    learned: step from which on the strength of a size stays above half of its final value, (sizes,); NaN without any.
-    own, smaller: for the large concepts of the final network, the mean over concepts of |I(S)| and of the effect that
-        the same players had through smaller concepts, |sum over L in S of I(L)| without S itself, (checkpoints,).
-    mixture: smaller / (own + smaller), in [0, 1], (checkpoints,).
-    large: number of players from which on a concept counts as large. n_large: concepts that were followed.
+    Attributes:
+        steps: int (checkpoints,).
+        shares: share of each size in the whole strength, (checkpoints, sizes).
+        path_length: sum over checkpoints of |shares(t+1) - shares(t)|_1.
+        net_change: |shares(last) - shares(first)|_1.
+        ratio: path_length / net_change, >= 1; 1 = straight, each share moved one way throughout. NaN without net
+            change.
+        learned: step from which on the strength of a size stays above half of its final value, (sizes,); NaN without
+            any.
+        own, smaller: for the large concepts of the final network, the mean over concepts of |I(S)| and of the effect
+            that the same players had through smaller concepts, |sum over L in S of I(L)| without S itself,
+            (checkpoints,).
+        mixture: smaller / (own + smaller), in [0, 1], (checkpoints,).
+        large: number of players from which on a concept counts as large.
+        n_large: concepts that were followed.
     """
 
     steps: np.ndarray
@@ -76,21 +83,19 @@ def detour(dynamics: ConceptDynamics, *, large: int | None = None, count: int = 
         Zhou et al., AAAI 2024, arXiv:2302.13091 (detouring dynamics); the measures are interjax's.
     """
     n_players = dynamics.n_players
-    large = max(2, -(-n_players // 2)) if large is None else check_positive("large", large)
-    if large > n_players:
-        raise ValueError(f"large is a number of players from 1 to {n_players}, got {large}")
+    large = max(2, -(-n_players // 2)) if large is None else check_count("large", large, most=n_players)
     strength = np.asarray(dynamics.strength, np.float64)
     total = strength.sum(axis=1, keepdims=True)
     if len(strength) < 2 or not np.all(total > 0):
         raise ValueError(
-            f"a path needs 2 or more checkpoints with known strengths above 0: got {len(strength)}, of which "
+            f"expected 2 or more checkpoints with known strengths above 0 for a path, got {len(strength)}, of which "
             f"{np.sum(total > 0)} have any"
         )
     shares = strength / total
     path_length = float(np.abs(np.diff(shares, axis=0)).sum())
     net_change = float(np.abs(shares[-1] - shares[0]).sum())
     effects = np.asarray(dynamics.mean_effects, np.float64)[:, :, 0]
-    own, smaller, n_large = _mixtures(effects, large, check_positive("count", count))
+    own, smaller, n_large = _mixtures(effects, large, check_count("count", count))
     both = own + smaller
     steps = np.asarray(dynamics.steps)
     held = [stays(part >= 0.5 * part[-1]) for part in strength.T]
@@ -133,11 +138,14 @@ def _mixtures(effects: np.ndarray, large: int, count: int) -> tuple[np.ndarray, 
 class ConceptPaths(Saved):
     """The effects of single concepts over a training run.
 
-    steps: int (checkpoints,). concepts: (kind, coalition index), kind 0 AND, 1 OR, int (paths, 2).
-    effects: mean effect over the inputs, in the game's units, (checkpoints, paths).
-    is_final: bool (paths,), True for the strongest of the last checkpoint, False for those that peaked and vanished.
-    peak: step of each path's largest |effect|, int (paths,).
-    label: the class of the inputs; None = all classes alike.
+    Attributes:
+        steps: int (checkpoints,).
+        concepts: (kind, coalition index), kind 0 AND, 1 OR, int (paths, 2).
+        effects: mean effect over the inputs, in the game's units, (checkpoints, paths).
+        is_final: bool (paths,), True for the strongest of the last checkpoint, False for those that peaked and
+            vanished.
+        peak: step of each path's largest |effect|, int (paths,).
+        label: the class of the inputs; None = all classes alike.
     """
 
     steps: np.ndarray
@@ -178,7 +186,7 @@ def concept_paths(dynamics: ConceptDynamics, *, count: int = 8, label: int | Non
         >>> ij.concepts.concept_paths(found, count=3, label=1).effects.shape
         (2, 3)
     """
-    count = check_positive("count", count)
+    count = check_count("count", count)
     classes = np.asarray(dynamics.classes).tolist()
     if label is not None and label not in classes:
         raise ValueError(f"label must be one of the classes {', '.join(map(str, classes))}; got {label}")

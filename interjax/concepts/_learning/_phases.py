@@ -3,6 +3,7 @@
 import numpy as np
 
 from interjax._core._results import Saved, result, static_field
+from interjax._core._statistics import mean_and_stderr
 from interjax.concepts._learning._learning import ConceptDynamics
 
 PHASES = ("large concepts vanish", "sizes grow", "concepts that do not generalise appear")
@@ -14,14 +15,18 @@ _GAP_SHARE = 0.1
 class Phases(Saved):
     """The phases of a training run; see `phases` for the rules.
 
-    names: what each phase is. begins, ends: optimizer steps, (phases,); NaN for a phase that is not found.
-    is_found: bool (phases,). reasons: why each phase is found or not, in words.
-    steps: of the checkpoints, int (checkpoints,).
-    mean_size, mean_size_stderr: strength-weighted mean size and its standard error over inputs, (checkpoints,).
-    excess, excess_lower: strength-weighted loss of similarity from training to test beyond the split-half null, and a
-        lower limit of it, (checkpoints,).
-    loss_gap: test loss - train loss, in nats, (checkpoints,).
-    gap_begins: the step after which the loss gap stays above a tenth of its largest value; NaN without a positive gap.
+    Attributes:
+        names: what each phase is.
+        begins, ends: optimizer steps, (phases,); NaN for a phase that is not found.
+        is_found: bool (phases,).
+        reasons: why each phase is found or not, in words.
+        steps: of the checkpoints, int (checkpoints,).
+        mean_size, mean_size_stderr: strength-weighted mean size and its standard error over inputs, (checkpoints,).
+        excess, excess_lower: strength-weighted loss of similarity from training to test beyond the split-half null, and
+            a lower limit of it, (checkpoints,).
+        loss_gap: test loss - train loss, in nats, (checkpoints,).
+        gap_begins: the step after which the loss gap stays above a tenth of its largest value; NaN without a positive
+            gap.
     """
 
     begins: np.ndarray
@@ -79,7 +84,9 @@ def phases(dynamics: ConceptDynamics) -> Phases:
     size, influence = _mean_sizes(by_input)
     known = np.flatnonzero(np.isfinite(size))
     if len(by_input) < 2 or len(known) < 2:
-        raise ValueError(f"phases lie between checkpoints: got {len(known)} with known strengths, expected 2 or more")
+        raise ValueError(
+            f"expected 2 or more checkpoints with known strengths, as phases lie between them; got {len(known)}"
+        )
     stderr = np.array([_stderr(influence[t]) for t in range(len(size))])
     strength = np.nan_to_num(np.asarray(dynamics.strength, np.float64))
     excess, excess_lower = (_weighted(part, strength) for part in (dynamics.excess, dynamics.excess_lower))
@@ -122,7 +129,7 @@ def _mean_sizes(by_input: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _stderr(influence: np.ndarray) -> float:
     known = influence[np.isfinite(influence)]
-    return float(known.std(ddof=1) / np.sqrt(len(known))) if len(known) > 1 else np.nan
+    return float(mean_and_stderr(known)[1])
 
 
 def _change(size: np.ndarray, influence: np.ndarray, start: int, stop: int, *, sign: int) -> tuple[bool, str]:

@@ -10,12 +10,13 @@ matrix product. What is too many even so (size 4 beyond 240 players) is grown fr
 import functools
 import itertools
 import math
-import statistics
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from interjax._core._statistics import tail_quantile
 
 # Multiplications and additions of one screening: where candidates are many, fewer rows screen them and all rows
 # rescore the best.
@@ -50,11 +51,6 @@ def count_coalitions(n_players: int, max_size: int) -> int:
 def screened_size(n_players: int, max_size: int) -> int:
     """The largest size of which every coalition is screened."""
     return max(size for size in range(1, max_size + 1) if math.comb(n_players, size) <= _MOST_CANDIDATES)
-
-
-def normal_quantile(share: float) -> float:
-    """What |z| exceeds by chance in this share of draws."""
-    return statistics.NormalDist().inv_cdf(1 - share / 2) if share < 1 else 0.0
 
 
 @jax.jit
@@ -140,7 +136,7 @@ class CoalitionSearch:
         deviation = math.sqrt(max(second**size - first ** (2 * size), 1e-12))
         rows = len(residual)
         correlation = float(scores[-1]) / (deviation * float(np.linalg.norm(residual)) * math.sqrt(rows))
-        return math.sqrt(max(correlation**2 - normal_quantile(len(scores) / total) ** 2 / rows, 0.0))
+        return math.sqrt(max(correlation**2 - tail_quantile(len(scores) / total) ** 2 / rows, 0.0))
 
     def _grow(self, smaller: np.ndarray, residual: np.ndarray) -> np.ndarray:
         """The best coalitions that have one player more than one of these."""

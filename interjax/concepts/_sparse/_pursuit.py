@@ -16,11 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
 
+from interjax._core._statistics import tail_quantile
 from interjax.concepts._sparse._coalition_search import (
     CoalitionSearch,
     columns,
     count_coalitions,
-    normal_quantile,
     products,
 )
 
@@ -74,7 +74,7 @@ def pursue(
         searches.append(CoalitionSearch(columns(masks, "orthonormal"), max_size))
     regression = _Regression(players, values, max_size, resolution)
     tests = count_coalitions(masks.shape[1], max_size)
-    entry = normal_quantile(_ENTRY_ERROR / tests) / np.sqrt(len(masks))
+    entry = tail_quantile(_ENTRY_ERROR / tests) / np.sqrt(len(masks))
     full, settled, stage = False, regression.exact, 0
     for _ in range(_ROUNDS):
         if settled or len(regression.effects) >= max_terms:

@@ -24,8 +24,10 @@ class SparseConcepts(Saved):
         faithfulness: R^2 on held-out coalitions drawn as those of the fit were; NaN if they do not vary.
         interval: float64 (2,), its 95% confidence interval.
         shares, share_faithfulness: float64 (5,), R^2 on coalitions of which this share of the players is present.
-        n_forwards: forward passes made. n_nonfinite: values that were NaN or infinite, left out of fit and R^2.
-        reliable: whether the effects may be used. reason: why, or why not.
+        n_forwards: forward passes made.
+        n_nonfinite: values that were NaN or infinite, left out of fit and R^2.
+        reliable: whether the effects may be used.
+        reason: why, or why not.
         basis, present, max_size, n_players: how it was measured.
         screened_size: sizes up to this were searched completely, larger coalitions grown from the best smaller ones.
     """

@@ -9,7 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from interjax._core._checks import check_choice, check_count, check_number
 from interjax._core._keys import check_key
+from interjax._core._statistics import normal_interval
 from interjax.concepts._sparse._coalition_search import screened_size
 from interjax.concepts._sparse._pursuit import Pursued, pursue
 from interjax.concepts._sparse._sparse_concepts import SparseConcepts, rebuild
@@ -22,7 +24,6 @@ _LEAST_BUDGET = 100
 _MOST_TERMS = 2000
 _LEAST_HELD_OUT = 30
 _MOST_NONFINITE = 0.01
-_NORMAL_95 = 1.959963984540054
 
 
 def sparse_concepts(
@@ -90,8 +91,11 @@ def sparse_concepts(
         interactions of networks by sparse transforms: Kang et al., arXiv:2402.02631 (Moebius); Kang et al.,
         arXiv:2502.13870 (Fourier); Butler et al., arXiv:2505.17495.
     """
-    _check(key, game, max_size, budget, basis, present, least_faithfulness, max_terms)
-    n_players, max_size = game.n_players, min(max_size, game.n_players)
+    _check(key, game, basis, present, least_faithfulness)
+    n_players = game.n_players
+    budget = check_count("budget", budget, least=_LEAST_BUDGET, about="coalitions to evaluate")
+    max_size = min(check_count("max_size", max_size, most=_MAX_SIZE, about="the largest coalition"), n_players)
+    max_terms = None if max_terms is None else check_count("max_terms", max_terms)
     parts = _draw(key, n_players, budget, present)
     came = game(np.concatenate(parts), batch_size=batch_size)
     values = np.split(np.asarray(came, np.float64), np.cumsum([len(part) for part in parts])[:-1])
@@ -176,8 +180,7 @@ def _r_squared(values: np.ndarray, rebuilt: np.ndarray) -> tuple[float, np.ndarr
     errors, deviations = ((values - rebuilt) / unit) ** 2, ((values - values.mean()) / unit) ** 2
     ratio = errors.mean() / deviations.mean()
     stderr = np.std(errors - ratio * deviations, ddof=1) / deviations.mean() / math.sqrt(len(values))
-    ends = 1 - ratio + _NORMAL_95 * stderr * np.array([-1.0, 1.0])
-    return float(1 - ratio), np.minimum(ends, 1.0)
+    return float(1 - ratio), np.minimum(normal_interval(1 - ratio, stderr), 1.0)
 
 
 def _faults(
@@ -231,34 +234,10 @@ def _warn(concepts: SparseConcepts) -> None:
         )
 
 
-def _check(
-    key: Any,
-    game: Any,
-    max_size: Any,
-    budget: Any,
-    basis: Any,
-    present: Any,
-    least_faithfulness: Any,
-    max_terms: Any,
-) -> None:
+def _check(key: Any, game: Any, basis: Any, present: Any, least_faithfulness: Any) -> None:
     check_key(key)
     if not isinstance(game, Game) or game.n_players < 2:
         raise ValueError(f"game must be an ij.Game of at least 2 players (ij.masked_game makes one), got {game!r}")
-    if not _is_integer(max_size) or not 1 <= max_size <= _MAX_SIZE:
-        raise ValueError(f"max_size, the largest coalition, must be an integer from 1 to {_MAX_SIZE}, got {max_size!r}")
-    if not _is_integer(budget) or budget < _LEAST_BUDGET:
-        raise ValueError(
-            f"budget, coalitions to evaluate, must be an integer of at least {_LEAST_BUDGET}, got {budget!r}"
-        )
-    if basis not in BASES:
-        raise ValueError(f"basis must be one of {', '.join(BASES)}; got {basis!r}")
-    if not 0.05 <= present <= 0.95:
-        raise ValueError(f"present, the probability of a player to be present, must lie in 0.05..0.95, got {present!r}")
-    if not 0 < least_faithfulness < 1:
-        raise ValueError(f"least_faithfulness is an R^2 between 0 and 1, got {least_faithfulness!r}")
-    if max_terms is not None and (not _is_integer(max_terms) or max_terms < 1):
-        raise ValueError(f"max_terms must be a positive integer or None, got {max_terms!r}")
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+    check_choice("basis", basis, BASES)
+    check_number("present", present, "[0.05, 0.95]", about="the probability of a player to be present")
+    check_number("least_faithfulness", least_faithfulness, "(0, 1)", about="an R^2")

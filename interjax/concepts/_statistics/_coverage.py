@@ -16,14 +16,16 @@ _BLOCK = 1 << 22  # entries of an inputs-by-concepts array that are held at once
 class Coverage(Saved):
     """How many of the inputs' salient concepts a dictionary of the most frequent ones holds.
 
-    concepts: the dictionary, most frequent first, int (concepts, 2): kind (0 AND, 1 OR) and coalition index.
-    frequency: share of inputs on which each is salient, in (0, 1], (concepts,).
-    counts: sizes k = 1, 2, ... of the dictionary, int (concepts,).
-    share: mean over inputs of the share of an input's salient concepts among the first k, (concepts,).
-    stderr: its standard error over inputs; NaN with a single input, (concepts,).
-    n_inputs: inputs behind the mean. n_without: inputs with no salient concept, left out of it.
-    out_of_sample: whether the shares are those of other inputs than the dictionary's.
-    tau: the threshold of salience.
+    Attributes:
+        concepts: the dictionary, most frequent first, int (concepts, 2): kind (0 AND, 1 OR) and coalition index.
+        frequency: share of inputs on which each is salient, in (0, 1], (concepts,).
+        counts: sizes k = 1, 2, ... of the dictionary, int (concepts,).
+        share: mean over inputs of the share of an input's salient concepts among the first k, (concepts,).
+        stderr: its standard error over inputs; NaN with a single input, (concepts,).
+        n_inputs: inputs behind the mean.
+        n_without: inputs with no salient concept, left out of it.
+        out_of_sample: whether the shares are those of other inputs than the dictionary's.
+        tau: the threshold of salience.
     """
 
     concepts: np.ndarray
@@ -80,8 +82,8 @@ def coverage(explanation: Any, *, tau: float = 0.05, of: Any = None) -> Coverage
         others = _effects_of_inputs(of)
         if others.shape[1:] != effects.shape[1:]:
             raise ValueError(
-                f"the dictionary has (kinds, 2**n) = {effects.shape[1:]}, the explanations `of` other inputs "
-                f"{others.shape[1:]}: explain both in the same way, with the same players"
+                "expected the dictionary's explanations and those `of` other inputs with the same (kinds, 2**n), got "
+                f"{effects.shape[1:]} and {others.shape[1:]}: explain both in the same way, with the same players"
             )
         is_salient = salient_effects(others, tau)
     n_salient = is_salient.sum(axis=(1, 2))
@@ -104,15 +106,18 @@ def coverage(explanation: Any, *, tau: float = 0.05, of: Any = None) -> Coverage
 class Discrimination(Saved):
     """Whether a concept pushes the inputs of one class one way.
 
-    concepts: those salient on some input, most frequent first, int (concepts, 2): kind (0 AND, 1 OR), coalition index.
-    selection: share of inputs on which each is salient, in (0, 1], (concepts,).
-    power: of those inputs, the share with the more frequent sign, in [0.5, 1], (concepts,).
-    positive: of those inputs, the share with a positive effect, (concepts,).
-    chance: power expected of independent random signs on as many inputs; 1 for a single input, (concepts,).
-    mean_power: of all concepts, weighted by their selection; NaN without concepts.
-    stderr: standard error of mean_power over inputs, by the jackknife; NaN with a single input.
-    mean_chance: the mean chance, weighted likewise: what mean_power is to be compared to.
-    n_inputs: inputs. tau: the threshold of salience.
+    Attributes:
+        concepts: those salient on some input, most frequent first, int (concepts, 2): kind (0 AND, 1 OR), coalition
+            index.
+        selection: share of inputs on which each is salient, in (0, 1], (concepts,).
+        power: of those inputs, the share with the more frequent sign, in [0.5, 1], (concepts,).
+        positive: of those inputs, the share with a positive effect, (concepts,).
+        chance: power expected of independent random signs on as many inputs; 1 for a single input, (concepts,).
+        mean_power: of all concepts, weighted by their selection; NaN without concepts.
+        stderr: standard error of mean_power over inputs, by the jackknife; NaN with a single input.
+        mean_chance: the mean chance, weighted likewise: what mean_power is to be compared to.
+        n_inputs: inputs.
+        tau: the threshold of salience.
     """
 
     concepts: np.ndarray

@@ -19,11 +19,12 @@ _SINGULAR = 1e-12  # eigenvalues below this share of the largest belong to conce
 class Faithfulness(Saved):
     """R^2, over all 2**n coalitions, of a game rebuilt from its strongest concepts.
 
-    counts: numbers of concepts k, increasing, int (counts,).
-    r2: (..., counts), at most 1; negative where the concepts fit worse than the mean of the game. NaN where the game
-        has one value throughout.
-    n_effects: non-empty coalitions with an effect that is not zero, both kinds, int (...).
-    n_constant: games with one value throughout, whose R^2 is undefined.
+    Attributes:
+        counts: numbers of concepts k, increasing, int (counts,).
+        r2: (..., counts), at most 1; negative where the concepts fit worse than the mean of the game. NaN where the
+            game has one value throughout.
+        n_effects: non-empty coalitions with an effect that is not zero, both kinds, int (...).
+        n_constant: games with one value throughout, whose R^2 is undefined.
     """
 
     counts: np.ndarray
@@ -159,7 +160,8 @@ def _finite_table(table: Any, explanation: Any) -> np.ndarray:
     effects = explanation.and_effects if isinstance(explanation, AndOr) else explanation
     if values.shape != np.shape(effects):
         raise ValueError(
-            f"the table has shape {values.shape} and the effects {np.shape(effects)}: give the table that was explained"
+            f"expected the table that was explained, of the effects' shape {np.shape(effects)}, got shape "
+            f"{values.shape}"
         )
     bad = np.count_nonzero(~np.isfinite(values))
     if bad:

@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from interjax._core._checks import check_positive
+from interjax._core._checks import check_count, check_level
 from interjax._core._keys import check_key, host_generator
 from interjax._core._results import Saved, result, static_field
 from interjax.concepts._explanations._effects import effects_of, sizes_of
@@ -29,17 +29,20 @@ _BLOCK = 1 << 22  # entries of a resamples-by-effects array that are held at onc
 class Generalization(Saved):
     """Similarity of the concepts of training and test inputs by size, with the split-half null beside it.
 
-    sizes: 1..n, int (sizes,).
-    similarity, lower, upper: mean over classes of the similarity of `n_drawn` training with as many test inputs, in
-        [0, 1], and the ends of its interval, (sizes,). NaN where no input has an effect of this size.
-    null, null_lower, null_upper: likewise, of `n_drawn` training with as many other training inputs, (sizes,).
-    excess, excess_lower, excess_upper: null - similarity, what is lost from training to test beyond the difference of
-        any two samples, (sizes,). Concepts of a size fail to generalise where its interval lies above 0.
-    full_similarity, full_lower, full_upper: similarity of all training with all test inputs, (sizes,). Its noise is
-        lower than the null's, so do not compare these two.
-    by_class, null_by_class: similarity and null of each class, (classes, sizes).
-    classes: the labels, (classes,). n_train, n_test, n_drawn: inputs of each class, int (classes,).
-    level: of the intervals. tau: threshold of salience, or None for all effects.
+    Attributes:
+        sizes: 1..n, int (sizes,).
+        similarity, lower, upper: mean over classes of the similarity of `n_drawn` training with as many test inputs, in
+            [0, 1], and the ends of its interval, (sizes,). NaN where no input has an effect of this size.
+        null, null_lower, null_upper: likewise, of `n_drawn` training with as many other training inputs, (sizes,).
+        excess, excess_lower, excess_upper: null - similarity, what is lost from training to test beyond the difference
+            of any two samples, (sizes,). Concepts of a size fail to generalise where its interval lies above 0.
+        full_similarity, full_lower, full_upper: similarity of all training with all test inputs, (sizes,). Its noise is
+            lower than the null's, so do not compare these two.
+        by_class, null_by_class: similarity and null of each class, (classes, sizes).
+        classes: the labels, (classes,).
+        n_train, n_test, n_drawn: inputs of each class, int (classes,).
+        level: of the intervals.
+        tau: threshold of salience, or None for all effects.
     """
 
     sizes: np.ndarray
@@ -130,9 +133,8 @@ def generalization(
         Rubin, "The Bayesian bootstrap", Annals of Statistics 9, 1981.
     """
     check_key(key)
-    splits, resamples = check_positive("splits", splits), check_positive("resamples", resamples)
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, got {level}")
+    splits, resamples = check_count("splits", splits), check_count("resamples", resamples)
+    level = check_level(level)
     classes, groups = _by_class(train, train_labels, test, test_labels, tau)
     drawn = np.array([group.n_drawn for group in groups])
     if drawn.min() < _FEW:
@@ -160,7 +162,7 @@ def generalization(
         n_train=np.array([len(group.train) for group in groups]),
         n_test=np.array([len(group.test) for group in groups]),
         n_drawn=drawn,
-        level=float(level),
+        level=level,
         tau=None if tau is None else float(tau),
     )
 
@@ -255,8 +257,9 @@ def _by_class(
     test_effects, test_classes = _labelled("test", test, test_labels)
     if train_effects.shape[1:] != test_effects.shape[1:]:
         raise ValueError(
-            f"explanations of training inputs have (kinds, 2**n) = {train_effects.shape[1:]}, those of test inputs "
-            f"{test_effects.shape[1:]}: explain both in the same way, with the same players"
+            "expected explanations of training and test inputs with the same (kinds, 2**n), got "
+            f"{train_effects.shape[1:]} and {test_effects.shape[1:]}: explain both in the same way, with the same "
+            "players"
         )
     classes = np.union1d(train_classes, test_classes)
     for label in classes:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from interjax._core._checks import check_number
 from interjax._core._results import Saved, result
 from interjax.concepts._explanations._effects import effects_of, sizes_of
 from interjax.concepts._explanations._salient import salient_effects
@@ -14,14 +15,15 @@ from interjax.concepts._explanations._salient import salient_effects
 class Inconsistency(Saved):
     """How much the effects of each size vary over perturbed copies of an input.
 
-    sizes: 1..n, int (sizes,).
-    value: relative variance, mean variance over mean squared effect, (sizes,); what `theoretical_inconsistency` is
-        compared to. NaN where there is no effect, or where the draws are too few to tell an effect from its noise.
-    stderr: its standard error over inputs, whose draws it thereby covers; NaN with a single input, (sizes,).
-    spread: mean standard deviation over draws of an effect, in the game's units, (sizes,).
-    magnitude: mean |effect|, in the game's units, (sizes,).
-    n_effects: effects behind each size, over all inputs, int (sizes,).
-    n_draws, n_inputs: perturbed copies of each input, and inputs.
+    Attributes:
+        sizes: 1..n, int (sizes,).
+        value: relative variance, mean variance over mean squared effect, (sizes,); what `theoretical_inconsistency` is
+            compared to. NaN where there is no effect, or where the draws are too few to tell an effect from its noise.
+        stderr: its standard error over inputs, whose draws it thereby covers; NaN with a single input, (sizes,).
+        spread: mean standard deviation over draws of an effect, in the game's units, (sizes,).
+        magnitude: mean |effect|, in the game's units, (sizes,).
+        n_effects: effects behind each size, over all inputs, int (sizes,).
+        n_draws, n_inputs: perturbed copies of each input, and inputs.
     """
 
     sizes: np.ndarray
@@ -130,8 +132,7 @@ def theoretical_inconsistency(sizes: Any, relative_noise: float) -> np.ndarray:
     References:
         Zhou et al., AAAI 2024, arXiv:2302.13091 (variance of an interaction by its Taylor expansion).
     """
-    if not (np.isfinite(relative_noise) and relative_noise >= 0):
-        raise ValueError(f"relative_noise is a ratio of noise to distance, >= 0; got {relative_noise}")
+    relative_noise = check_number("relative_noise", relative_noise, "[0, inf)", about="a ratio of noise to distance")
     return np.expm1(np.asarray(sizes, np.float64) * np.log1p(relative_noise**2))
 
 
@@ -180,7 +181,9 @@ def _moments(effects: np.ndarray, clean: Any) -> tuple[np.ndarray, np.ndarray, n
             )
         return centre, np.mean((effects - centre[None]) ** 2, axis=0), centre**2
     if n_draws == 1:
-        raise ValueError("a single draw has no spread: give at least two, or the `clean` explanations beside it")
+        raise ValueError(
+            "expected at least two draws, or the `clean` explanations beside one; got one alone, which has no spread"
+        )
     centre, variance = effects.mean(axis=0), effects.var(axis=0, ddof=1)
     return centre, variance, centre**2 - variance / n_draws
 

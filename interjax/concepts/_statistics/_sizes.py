@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from interjax._core._results import Saved, result, static_field
+from interjax._core._statistics import mean_and_stderr
 from interjax.concepts._explanations._effects import effects_of, sizes_of
 from interjax.concepts._explanations._salient import salient_effects
 
@@ -16,15 +17,17 @@ class SizeDistribution(Saved):
 
     Leading axes (...) are those of the explanations before the axis of inputs.
 
-    sizes: 1..n, int (sizes,).
-    positive, negative: mean over inputs of the sum of positive (>= 0) and of negative (<= 0) salient effects of each
-        size, in the game's units, (..., sizes).
-    positive_count, negative_count: mean number of such effects in an input, (..., sizes).
-    positive_stderr, negative_stderr, positive_count_stderr, negative_count_stderr: their standard errors over inputs;
-        NaN with a single input, (..., sizes).
-    positive_by_kind, negative_by_kind: the parts of `positive` and `negative` of AND (0) and OR (1) effects,
-        (..., kinds, sizes).
-    n_inputs: inputs. tau: the threshold of salience.
+    Attributes:
+        sizes: 1..n, int (sizes,).
+        positive, negative: mean over inputs of the sum of positive (>= 0) and of negative (<= 0) salient effects of
+            each size, in the game's units, (..., sizes).
+        positive_count, negative_count: mean number of such effects in an input, (..., sizes).
+        positive_stderr, negative_stderr, positive_count_stderr, negative_count_stderr: their standard errors over
+            inputs; NaN with a single input, (..., sizes).
+        positive_by_kind, negative_by_kind: the parts of `positive` and `negative` of AND (0) and OR (1) effects,
+            (..., kinds, sizes).
+        n_inputs: inputs.
+        tau: the threshold of salience.
     """
 
     sizes: np.ndarray
@@ -93,7 +96,7 @@ def size_distribution(explanation: Any, *, tau: float = 0.05) -> SizeDistributio
     by_kind = [part @ of_size for part in parts]  # each (..., inputs, kinds, sizes)
     if effects.shape[-3] == 1:
         warnings.warn("a single input leaves the standard errors unknown (NaN): give several", stacklevel=2)
-    totals = [_mean_and_error(part.sum(axis=-2)) for part in by_kind]
+    totals = [mean_and_stderr(part.sum(axis=-2), axis=-2) for part in by_kind]
     return SizeDistribution(
         np.arange(1, n_players + 1),
         *(mean for mean, _ in totals),
@@ -103,11 +106,3 @@ def size_distribution(explanation: Any, *, tau: float = 0.05) -> SizeDistributio
         n_inputs=effects.shape[-3],
         tau=float(tau),
     )
-
-
-def _mean_and_error(by_input: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean over the inputs, next to the last axis, and its standard error; NaN for a single input."""
-    n_inputs, mean = by_input.shape[-2], by_input.mean(axis=-2)
-    if n_inputs == 1:
-        return mean, np.full_like(mean, np.nan)
-    return mean, by_input.std(axis=-2, ddof=1) / np.sqrt(n_inputs)

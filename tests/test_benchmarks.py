@@ -1,5 +1,6 @@
 """The benchmarks start, and those that need no other framework print lines that can be read."""
 
+import ast
 import importlib.util
 import json
 import os
@@ -11,21 +12,94 @@ import pytest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 SCRIPTS = sorted(path.name for path in BENCHMARKS.glob("*.py"))
+LIBRARIES = ("flax", "interjax", "jax", "numpy", "scipy", "torch")
 
 
-def run(name, *arguments):
-    """A script's output lines, in a process with JAX as a user starts it."""
+def python(*arguments, folder=BENCHMARKS.parent):
+    """Output lines of Python, in a process with JAX as a user starts it and modules of `folder` at hand."""
     environment = {key: value for key, value in os.environ.items() if key != "XLA_FLAGS"}
-    environment |= {"PYTHONPATH": str(BENCHMARKS.parent), "JAX_PLATFORMS": "cpu"}
-    command = [sys.executable, str(BENCHMARKS / name), *arguments]
+    environment |= {"PYTHONPATH": os.pathsep.join([str(folder), str(BENCHMARKS.parent)]), "JAX_PLATFORMS": "cpu"}
+    command = [sys.executable, *arguments]
     made = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert made.returncode == 0, made.stderr
     return made.stdout.splitlines()
 
 
+def run(name, *arguments):
+    return python(str(BENCHMARKS / name), *arguments)
+
+
+def private_imports(path):
+    """(module, name) of what a file imports from private modules of interjax."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level == 0:
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                if whole.startswith("interjax.") and any(part.startswith("_") for part in whole.split(".")):
+                    yield node.module, alias.name
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                assert not alias.name.startswith("interjax."), f"{path.name} imports {alias.name} as a whole"
+        elif isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__"):
+            assert not ast.unparse(node).startswith(("ij.", "interjax.")), f"{path.name} uses {ast.unparse(node)}"
+
+
+def public_names():
+    """The face that lists each (module, name)."""
+    found = {}
+    for path in sorted((BENCHMARKS.parent / "interjax").rglob("__init__.py"), reverse=True):  # the top's last
+        face = ".".join(path.parent.relative_to(BENCHMARKS.parent).parts)
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                found |= {(node.module, alias.name): face for alias in node.names}
+    return found
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_script_says_what_it_does(name):
     assert "usage:" in run(name, "--help")[0]
+
+
+def test_importing_scripts_does_nothing():
+    program = f"""
+import importlib, os, sys
+sys.argv = ["python", "--no-such-option"]
+before = dict(os.environ), os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+for name in {[Path(name).stem for name in SCRIPTS]}:
+    importlib.import_module(name)
+    loaded = set({LIBRARIES}) & set(sys.modules)
+    assert not loaded, f"importing {{name}} loads {{loaded}}"
+after = dict(os.environ), os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+assert after == before
+"""
+    assert python("-c", program, folder=BENCHMARKS) == []
+
+
+def test_importing_what_the_scripts_measure_with_computes_nothing():
+    folders = ("measuring", "peers", "support")
+    names = [f"{folder}.{path.stem}" for folder in folders for path in sorted((BENCHMARKS / folder).glob("*.py"))]
+    program = f"""
+import importlib, sys
+sys.argv = ["python", "--no-such-option"]
+for name in {names}:
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:  # a peer of the bench extra
+        if error.name not in ("torch", "shapiq"):
+            raise
+import jax
+jax.config.update("jax_num_cpu_devices", 3)  # refused once anything was computed
+assert jax.device_count() == 3
+"""
+    assert python("-c", program, folder=BENCHMARKS) == []
+
+
+@pytest.mark.parametrize("path", sorted(BENCHMARKS.rglob("*.py")), ids=lambda path: str(path.relative_to(BENCHMARKS)))
+def test_nothing_private_is_imported_that_has_a_public_name(path):
+    public = public_names()
+    assert public[("interjax.networks._architectures", "MLP")] == "interjax.networks"
+    for module, name in private_imports(path):
+        assert (module, name) not in public, f"import {name} from {public[module, name]}"
 
 
 def test_the_distance_to_the_limits_is_measured():

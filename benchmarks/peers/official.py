@@ -10,7 +10,9 @@ from flax import nnx
 from torch import nn
 from torch.nn import functional
 
-from interjax.networks._architectures import MLP, AlexNetCIFAR, LeNet
+from interjax.networks import MLP, AlexNetCIFAR, LeNet
+
+# The very rows that interjax evaluates, and its sums of observations: what PyTorch is given to compare equal work.
 from interjax.orders._designs import Plan
 from interjax.orders._observations import ObservationSums
 

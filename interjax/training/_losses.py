@@ -14,6 +14,7 @@ from jaxtyping import Array
 
 from interjax._engine._folders import fingerprint
 from interjax.games._players import Players
+from interjax.losses._masked_examples import check_apply
 from interjax.losses._modulation import modulated_sizes, order_modulation
 from interjax.losses._weighted import order_weighted
 
@@ -27,7 +28,11 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 def cross_entropy(model: Any, x: Array, y: Array, key: Array) -> Array:
-    """Softmax cross entropy of each example, -log softmax(model(x))_y, in nats: (batch,)."""
+    """Softmax cross entropy of each example, -log softmax(model(x))_y, in nats: (batch,).
+
+    The network is in training: an nnx module in the mode it is in, or another as `lambda x: function(params, x)`.
+    """
+    check_apply("model", model)
     return optax.softmax_cross_entropy_with_integer_labels(model(x), y)
 
 

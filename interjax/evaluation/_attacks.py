@@ -13,12 +13,13 @@ from interjax._core._checks import check_count, check_number
 from interjax._core._keys import example_keys
 from interjax.datasets._dataset import Dataset
 from interjax.games._apply import Apply
+from interjax.games._models import as_apply, compiled_for, with_params
 
 Bounds = tuple[Any, Any]
 
 
 def fgsm(
-    apply: Apply,
+    apply: Any,
     params: Any,
     x: Float[Array, "batch *shape"],
     y: Int[Array, " batch"],
@@ -34,8 +35,9 @@ def fgsm(
     of which it is the softplus; the latter is taken, as it does not vanish by rounding where the network is certain.
 
     Args:
-        apply: the network, (params, inputs (batch, *shape)) -> logits (batch, classes), at least two classes.
-        params: its parameters.
+        apply: the network, (params, inputs (batch, *shape)) -> logits (batch, classes), at least two classes, or a
+            Linen module; with params None a network of any form that `ij.masked_game` takes, evaluated likewise.
+        params: its parameters, a Linen module's variables, or None where the network holds its own.
         x: inputs.
         y: their class indices.
         strength: e, the largest change of an entry in the units of x: a number or an array that broadcasts against
@@ -44,6 +46,9 @@ def fgsm(
 
     Returns:
         Inputs within `strength` of x and within the bounds. Where the gradient is NaN, they are NaN.
+
+    Raises:
+        ValueError: what is no network.
 
     Example:
         >>> def apply(weights, x): return x @ weights
@@ -56,12 +61,12 @@ def fgsm(
         section 4.
     """
     x, radius, lower, upper = _box(x, strength, bounds)
-    return _ascend(apply, params, y, x, lower, upper, radius, 1)[0]
+    return _ascent(apply, params)(y, x, lower, upper, radius, 1)[0]
 
 
 def pgd(
     key: Array,
-    apply: Apply,
+    apply: Any,
     params: Any,
     x: Float[Array, "batch *shape"],
     y: Int[Array, " batch"],
@@ -81,8 +86,7 @@ def pgd(
 
     Args:
         key: `jax.random.key` of the starts. Example b's start depends on the key and index[b] alone.
-        apply: the network, (params, inputs (batch, *shape)) -> logits (batch, classes), at least two classes.
-        params: its parameters.
+        apply, params: the network, as for `fgsm`.
         x: inputs.
         y: their class indices.
         strength: e, the largest change of an entry in the units of x: a number or an array that broadcasts against
@@ -98,7 +102,7 @@ def pgd(
         Inputs within `strength` of x and within the bounds. Where a gradient is NaN, they are NaN.
 
     Raises:
-        ValueError: steps or restarts that are no positive integers.
+        ValueError: what is no network, or steps or restarts that are no positive integers.
 
     Example:
         >>> def apply(weights, x): return x @ weights
@@ -114,10 +118,10 @@ def pgd(
     x, radius, lower, upper = _box(x, strength, bounds)
     step_size = 2.5 * radius / steps if step_size is None else _one_input(step_size, x)
     index = jnp.arange(len(x)) if index is None else index
-    found = None
+    ascend, found = _ascent(apply, params), None
     for restart in range(restarts):
         start = _random_points(example_keys(jax.random.fold_in(key, restart), index), x, radius)
-        points, loss = _ascend(apply, params, y, start, lower, upper, step_size, steps)
+        points, loss = ascend(y, start, lower, upper, step_size, steps)
         found = (points, loss) if found is None else _worse(found, (points, loss))
     assert found is not None
     return found[0]
@@ -190,6 +194,13 @@ def _strength_name(strength: float) -> str:
     """The strength as a decimal or in grey levels, e.g. 8/255, whichever is shorter."""
     levels, decimal = round(255 * strength), f"{strength:g}"
     return min(decimal, f"{levels}/255", key=len) if abs(255 * strength - levels) < 1e-6 else decimal
+
+
+def _ascent(apply: Any, params: Any) -> Callable[..., tuple[Array, Array]]:
+    """`_ascend` on a network, given by itself or as a function of its parameters."""
+    network, held = as_apply(with_params(apply, params))
+    ascend = compiled_for(network, _ascend, static_argnums=0) if params is None else _ascend
+    return functools.partial(ascend, network, held)
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import flax.linen
@@ -77,6 +77,8 @@ def as_apply(model: Any) -> tuple[Apply, Any]:
         return _ModuleApply(graphdef, _evaluation_switches(type(model).__call__)), params
     if isinstance(model, tuple) and len(model) == 2:
         function, params = model
+        if isinstance(function, nnx.Module):
+            raise ValueError("an nnx.Module holds its parameters: give it alone, without others beside it")
         if isinstance(function, flax.linen.Module):
             return _LinenApply(function, _evaluation_switches(type(function).__call__)), params
         if callable(function):
@@ -89,6 +91,61 @@ def as_apply(model: Any) -> tuple[Apply, Any]:
         "expected a network as an nnx.Module, (Linen module, variables), (function(params, inputs), params) or "
         f"function(inputs); got {type(model).__name__}"
     )
+
+
+def as_networks(models: Any) -> list[Any]:
+    """One network, or several in a list or tuple, as a list; ValueError if there is none.
+
+    (Linen module, variables) and (function(params, inputs), params) are one network; two networks in a tuple are two.
+    """
+    if callable(models) or not isinstance(models, Sequence) or _is_function_with_params(models):
+        return [models]
+    if not models:
+        raise ValueError("expected a network, or several in a list; got an empty one")
+    return list(models)
+
+
+def _is_function_with_params(models: Sequence[Any]) -> bool:
+    """Whether these are one network in two parts."""
+    if not isinstance(models, tuple) or len(models) != 2 or isinstance(models[0], nnx.Module):
+        return False
+    function, other = models
+    if isinstance(function, flax.linen.Module):
+        return True
+    is_network = callable(other) or (isinstance(other, tuple) and len(other) == 2 and callable(other[0]))
+    # Parameters may be a pytree that can be called itself: then the function takes more than the inputs.
+    return callable(function) and not (is_network and _takes_inputs_alone(function))
+
+
+def with_params(function: Any, params: Any) -> Any:
+    """The network that a function or a Linen module is with its params; by itself if they are None and it needs none.
+
+    Args:
+        function: an nnx module, a Linen module, a function(params, inputs) or function(inputs); or a network in two
+            parts, if params are None.
+        params: what it is called with; None for a network that holds its own.
+    """
+    is_whole = isinstance(function, nnx.Module | flax.linen.Module) or not callable(function)
+    return function if params is None and (is_whole or _takes_inputs_alone(function)) else (function, params)
+
+
+def _takes_inputs_alone(function: Callable) -> bool:
+    try:
+        inspect.signature(function).bind(None)
+    except (TypeError, ValueError):  # it needs another argument, or does not say what it takes
+        return False
+    return True
+
+
+def compiled_for(apply: Apply, program: Callable, *, static_argnums: Any) -> Callable:
+    """A jitted program of a network: the one that all calls share, or for a bare callable a new one.
+
+    The arrays that a bare callable closes over are constants of what is compiled, and may change until the next call.
+    """
+    if not isinstance(apply, _ClosedApply):
+        return program
+    function = program.__wrapped__
+    return jax.jit(lambda *arguments: function(*arguments), static_argnums=static_argnums)
 
 
 @functools.lru_cache(maxsize=256)

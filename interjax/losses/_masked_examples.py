@@ -49,13 +49,18 @@ def masked(x: Array, coalitions: Array, players: Players, absent: Array) -> Arra
     return jnp.where(players.spread(masks), repeated, absent[None])
 
 
-def logits_of(apply: Callable[[Array], Array], inputs: Array) -> Array:
-    """The network's logits, checked to be (inputs, classes)."""
+def check_apply(name: str, apply: Any) -> None:
+    """Raise ValueError that names the argument unless it is a network in training, to be called with inputs."""
     if not callable(apply):
         raise ValueError(
-            f"apply must be a function of inputs alone, or an nnx module; got {type(apply).__name__}: bind other "
+            f"{name} must be a function of inputs alone, or an nnx module; got {type(apply).__name__}: bind other "
             "parameters first, lambda inputs: function(params, inputs)"
         )
+
+
+def logits_of(apply: Callable[[Array], Array], inputs: Array) -> Array:
+    """The network's logits, checked to be (inputs, classes)."""
+    check_apply("apply", apply)
     logits = apply(inputs)
     shape = getattr(logits, "shape", None)
     if shape is None or len(shape) != 2 or shape[0] != len(inputs) or shape[1] < 2:

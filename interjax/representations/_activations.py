@@ -5,7 +5,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import flax.linen
 import jax
@@ -15,7 +15,7 @@ from flax import nnx
 from jaxtyping import Array
 
 from interjax._core._checks import check_count
-from interjax.games._models import as_apply
+from interjax.games._models import as_apply, compiled_for
 from interjax.representations._listening import listen
 
 Layer = Callable[[Any, Array], Any]
@@ -45,13 +45,14 @@ def activations(
     layer.
 
     Args:
-        model: an nnx module or (Linen module, variables); with functions as layers also (function, params). It is
-            left as it is, mode and random streams included.
+        model: an nnx module or (Linen module, variables). Of (function(params, inputs), params) and function(inputs)
+            only "output" has a name, and functions reach the rest. It is left as it is, mode and random streams
+            included.
         x: inputs (N, ...) in the form that the network takes.
         layers: one name, several, or None for all whose first axis is the batch. A mapping from names to
             functions(model, x) -> (batch, ...) reaches what no layer returns; they get the model in the form given,
-            an nnx module in evaluation mode. What an nnx module calls inside a transformation, such as `nnx.scan`
-            or `jax.checkpoint`, has no name.
+            an nnx module in evaluation mode, and set arguments of its call such as `train` themselves. What an nnx
+            module calls inside a transformation, such as `nnx.scan` or `jax.checkpoint`, has no name.
         batch_size: inputs a batch; by default as many as fit 256 MB, at most 512 on a CPU and 8192 elsewhere.
 
     Returns:
@@ -71,12 +72,14 @@ def activations(
     x = _check_inputs(x)
     network, params = _network_of(model)
     functions = _functions_of(layers)
+    _check_named(network, layers)
     known = _known_layers(network, functions, params, x)
     names = _chosen(layers, known)
     size = _default_batch(known, x) if batch_size is None else check_count("batch_size", batch_size)
+    run = compiled_for(network.apply, _run, static_argnums=(0, 1, 2))
     kept: dict[str, np.ndarray] = {}
     for start, batch in _batches(x, min(size, len(x))):
-        for name, values in zip(names, _run(network, functions, names, params, batch), strict=True):
+        for name, values in zip(names, run(network, functions, names, params, batch), strict=True):
             rows = np.asarray(values)[: len(x) - start]
             if name not in kept:
                 kept[name] = np.empty((len(x), *rows.shape[1:]), rows.dtype)
@@ -95,33 +98,40 @@ class _Call(NamedTuple):
 class _Network:
     """A network apart from its parameters; two of one architecture compare equal, so new weights do not retrace.
 
-    kind: "nnx", "linen" or "function". apply: what `as_apply` makes of it.
+    kind: "nnx", "linen", "function" or, without params, "callable". apply: what `as_apply` makes of it.
     """
 
-    kind: str
+    kind: Literal["nnx", "linen", "function", "callable"]
     apply: Any
 
     def calls(self, params: Any, x: Array, functions: Functions) -> list[_Call]:
         """What the functions return for a batch, or where there are none all layers, in the order of their calls."""
         if functions:
-            given = nnx.merge(self.apply.graphdef, params) if self.kind == "nnx" else self._pair(params)
+            given = self._given(params)
             return [_Call(name, function(given, x)) for name, function in functions]
         if self.kind == "nnx":
-            model = nnx.merge(self.apply.graphdef, params)
+            model = self._given(params)
             with listen(model) as heard:
                 output = model(x, **dict(self.apply.switches))
             return [*(_Call(*each) for each in heard if each[0]), _Call(_OUTPUT, output)]
         if self.kind == "linen":
             return self._linen_calls(params, x)
-        raise ValueError(
-            "layers must be {'name': function((function, params), x)} for a network that is a function, got names"
-        )
+        return [_Call(_OUTPUT, self.apply(params, x))]
 
-    def _pair(self, params: Any) -> tuple[Any, Any]:
-        return (self.apply.module if self.kind == "linen" else self.apply), params
+    def _given(self, params: Any) -> Any:
+        """The network in the form in which it was given."""
+        match self.kind:
+            case "nnx":
+                return nnx.merge(self.apply.graphdef, params)
+            case "linen":
+                return self.apply.module, params
+            case "function":
+                return self.apply, params
+            case "callable":
+                return self.apply.function
 
     def _linen_calls(self, params: Any, x: Array) -> list[_Call]:
-        module, variables = self._pair(params)
+        module, variables = self._given(params)
         variables = {name: values for name, values in variables.items() if name != "intermediates"}
         switches = dict(self.apply.switches)
         _, found = module.apply(variables, x, capture_intermediates=True, mutable=["intermediates"], **switches)
@@ -166,17 +176,26 @@ def _at_least_float32(values: Array) -> Array:
 
 
 def _network_of(model: Any) -> tuple[_Network, Any]:
-    if isinstance(model, nnx.Module):
-        kind = "nnx"
-    elif isinstance(model, tuple) and len(model) == 2:
-        kind = "linen" if isinstance(model[0], flax.linen.Module) else "function"
-    else:
-        raise ValueError(
-            "expected a network as an nnx.Module, (Linen module, variables) or (function, params); got "
-            f"{type(model).__name__}"
-        )
     apply, params = as_apply(model)
-    return _Network(kind, apply), params
+    if isinstance(model, nnx.Module):
+        return _Network("nnx", apply), params
+    if isinstance(model, tuple):
+        return _Network("linen" if isinstance(model[0], flax.linen.Module) else "function", apply), params
+    return _Network("callable", apply), params
+
+
+def _check_named(network: _Network, layers: Any) -> None:
+    """Raise ValueError if layers of a function are asked for by name."""
+    if network.kind in ("nnx", "linen") or isinstance(layers, Mapping):
+        return
+    named = {layers} if isinstance(layers, str) else set(layers or ())
+    if layers is None or named - {_OUTPUT}:
+        got = "function" if network.kind == "callable" else "(function, params)"
+        raise ValueError(
+            "a function has no layers by name: expected a network as an nnx.Module, or (Linen module, variables); got "
+            f'{got}. layers="output" is what it gives, and layers={{"name": function(model, x)}} what it computes on '
+            "the way"
+        )
 
 
 def _functions_of(layers: Any) -> Functions:
@@ -193,8 +212,9 @@ def _known_layers(network: _Network, functions: Functions, params: Any, x: Any) 
     """What each layer gives for a batch of `_PROBE` inputs, without computing it."""
     shapes, tree = jax.tree.flatten(jax.eval_shape(lambda params: params, params))
     row = jax.ShapeDtypeStruct((_PROBE, *x.shape[1:]), jnp.result_type(x))
+    probe = _probe.__wrapped__ if network.kind == "callable" else _probe  # what a callable closes over may change
     try:
-        found = _probe(network, functions, tree, tuple(shapes), row)
+        found = probe(network, functions, tree, tuple(shapes), row)
     except Exception as error:
         raise ValueError(
             f"the network or a layer's function fails on inputs of shape {('batch', *x.shape[1:])}, {x.dtype}: {error}"

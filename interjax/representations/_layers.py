@@ -53,7 +53,7 @@ def layer_symbols(
     """The quantised activations of layers over a data set, as integers that can be counted.
 
     Args:
-        model: an nnx module or (Linen module, variables), evaluated: quantisers round to the nearest level.
+        model: a network as for `activations`, evaluated: quantisers round to the nearest level.
         x: inputs (N, ...).
         layers: names as `activations` gives them; by default all quantisers of the network.
         levels: None where the layers are quantised: their distinct values are the symbols. A number quantises the

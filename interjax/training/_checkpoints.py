@@ -41,7 +41,7 @@ def save_network(folder: PathLike, spec: NetworkSpec, model: Model, *, extra: Ma
         The absolute path of the folder.
 
     Raises:
-        ValueError: the module is not what the spec builds, or the folder holds a training run.
+        ValueError: the model is no nnx module or not what the spec builds, or the folder holds a training run.
 
     Example:
         >>> import tempfile
@@ -51,6 +51,8 @@ def save_network(folder: PathLike, spec: NetworkSpec, model: Model, *, extra: Ma
         {'accuracy': 0.9}
     """
     folder = Path(folder).absolute()
+    if not isinstance(model, nnx.Module):
+        raise ValueError(f"model must be an nnx.Module such as {spec} builds, got {type(model).__name__}")
     difference = _difference(_describe(spec.build(0)), _describe(model))
     if difference:
         raise ValueError(f"this network is not what its spec {spec} builds: {difference}")

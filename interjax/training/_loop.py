@@ -106,7 +106,8 @@ def train(
         Loss and test accuracy of every epoch, also of those before an interruption.
 
     Raises:
-        ValueError: lengths that do not match, a loss of the wrong shape, or a folder with another run.
+        ValueError: a model that is no nnx module, lengths that do not match, a loss of the wrong shape, or a folder
+            with another run.
 
     Example:
         >>> from interjax import networks
@@ -116,6 +117,11 @@ def train(
         >>> bool(log.loss[-1] < log.loss[0])
         True
     """
+    if not isinstance(model, nnx.Module):
+        raise ValueError(
+            f"model must be an nnx.Module, whose parameters are trained in place; got {type(model).__name__}: train "
+            "other networks in a loop of your own, with any loss of ij.losses"
+        )
     if isinstance(data, Dataset):
         (x, y), test = (data.train_x, data.train_y), (data.test_x, data.test_y)
     else:

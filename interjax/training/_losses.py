@@ -15,6 +15,7 @@ from jaxtyping import Array
 from interjax._core._checks import check_number
 from interjax._engine._folders import fingerprint
 from interjax.games._players import Players
+from interjax.losses._masked_examples import check_apply
 from interjax.losses._modulation import modulated_sizes, order_modulation
 from interjax.losses._weighted import order_weighted
 
@@ -31,7 +32,8 @@ def cross_entropy(model: Any, x: Array, y: Array, key: Array) -> Array:
     """Softmax cross entropy of each example, -log softmax(model(x))_y: the loss that `train` takes by default.
 
     Args:
-        model: inputs (batch, ...) -> logits (batch, classes).
+        model: inputs (batch, ...) -> logits (batch, classes), in training: an nnx module in the mode it is in, or
+            another network as `lambda x: function(params, x)`.
         x: inputs (batch, ...).
         y: class indices (batch,).
         key: not used; other losses draw from it.
@@ -44,6 +46,7 @@ def cross_entropy(model: Any, x: Array, y: Array, key: Array) -> Array:
         >>> cross_entropy(lambda x: x, jnp.zeros((2, 4)), jnp.array([0, 3]), None).round(4).tolist()
         [1.3863000392913818, 1.3863000392913818]
     """
+    check_apply("model", model)
     return optax.softmax_cross_entropy_with_integer_labels(model(x), y)
 
 

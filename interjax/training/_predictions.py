@@ -2,15 +2,16 @@
 
 import functools
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import numpy as np
-from flax import nnx
 from jaxtyping import Array
 
 from interjax._core._checks import check_count, check_examples
+from interjax.games._apply import Apply
+from interjax.games._models import as_apply, as_networks, compiled_for
 
 Model = Any
 
@@ -19,7 +20,8 @@ def accuracy(model: Model, x: Any, y: Any, *, batch_size: int = 500) -> float:
     """Fraction of inputs whose largest logit is their class, in evaluation mode; the model is left as found.
 
     Args:
-        model: nnx module, inputs (batch, ...) -> logits (batch, classes).
+        model: a network, inputs (batch, ...) -> logits (batch, classes): an nnx module, (Linen module, variables),
+            (function(params, inputs), params) or function(inputs). Dropout is off, whatever mode it is in.
         x: inputs (N, ...).
         y: class indices (N,).
         batch_size: inputs evaluated at once.
@@ -28,7 +30,7 @@ def accuracy(model: Model, x: Any, y: Any, *, batch_size: int = 500) -> float:
         A number in [0, 1].
 
     Raises:
-        ValueError: lengths that do not match, or no inputs.
+        ValueError: lengths that do not match, no inputs, or outputs that are no logits (batch, classes).
 
     Example:
         >>> from interjax import networks
@@ -36,7 +38,7 @@ def accuracy(model: Model, x: Any, y: Any, *, batch_size: int = 500) -> float:
         1.0
     """
     x, y = check_examples(x, y)
-    return float(np.mean(_predict(model, x, batch_size) == y))
+    return float(np.mean(_classifier(model)(x, batch_size) == y))
 
 
 def correctly_classified(
@@ -45,7 +47,7 @@ def correctly_classified(
     """Draw inputs that the network classifies correctly, the same number of each class as far as there are.
 
     Args:
-        model: nnx module, inputs (batch, ...) -> logits (batch, classes); or several that must all be correct.
+        model: a network as for `accuracy`; or several in a list that must all be correct.
         x: inputs (N, ...).
         y: class indices (N,).
         count: number of inputs to draw.
@@ -56,7 +58,8 @@ def correctly_classified(
         Row indices, int (count,), classes in turn; fewer, with a warning, if fewer are classified correctly.
 
     Raises:
-        ValueError: lengths that do not match, or no input is classified correctly.
+        ValueError: lengths that do not match, no network, outputs that are no logits (batch, classes), or no input is
+            classified correctly.
 
     Example:
         >>> from interjax import networks
@@ -67,13 +70,13 @@ def correctly_classified(
     """
     x, y = check_examples(x, y)
     count = check_count("count", count)
-    models = model if isinstance(model, Sequence) else [model]
+    classifiers = [_classifier(one) for one in as_networks(model)]
     n_classes = len(np.unique(y))
     order = np.asarray(jax.random.permutation(key, len(x)))
     correct = np.zeros(0, int)
     for start in range(0, len(x), batch_size):
         rows = order[start : start + batch_size]
-        agreed = np.all([_predict(one, x[rows], batch_size) == y[rows] for one in models], axis=0)
+        agreed = np.all([classify(x[rows], batch_size) == y[rows] for classify in classifiers], axis=0)
         correct = np.concatenate([correct, rows[agreed]])
         found = np.unique(y[correct], return_counts=True)[1]
         if len(found) == n_classes and found.min() >= -(-count // n_classes):
@@ -89,19 +92,27 @@ def correctly_classified(
     return correct[np.lexsort((y[correct], turn))][:count]
 
 
-def _predict(model: Model, x: np.ndarray, batch_size: int = 500) -> np.ndarray:
-    """The class of the largest logit for each input, (N,)."""
-    evaluated = nnx.with_attributes(model, deterministic=True, use_running_average=True, raise_if_not_found=False)
-    graphdef, state = nnx.split(evaluated)
-    batch_size = min(batch_size, len(x))
-    classes = []
-    for start in range(0, len(x), batch_size):
-        # The last batch repeats the last input, so that all have one shape and compile once.
-        rows = np.minimum(np.arange(start, start + batch_size), len(x) - 1)
-        classes.append(np.asarray(_largest_logit(graphdef, state, x[rows])))
-    return np.concatenate(classes)[: len(x)]
+def _classifier(model: Model) -> Callable[[np.ndarray, int], np.ndarray]:
+    """(inputs, batch size) -> the class of the largest logit for each input, (N,), in evaluation mode."""
+    apply, params = as_apply(model)
+    largest = compiled_for(apply, _largest_logit, static_argnums=0)
+
+    def classify(x: np.ndarray, batch_size: int) -> np.ndarray:
+        batch_size = min(batch_size, len(x))
+        classes = []
+        for start in range(0, len(x), batch_size):
+            # The last batch repeats the last input, so that all have one shape and compile once.
+            rows = np.minimum(np.arange(start, start + batch_size), len(x) - 1)
+            classes.append(np.asarray(largest(apply, params, x[rows])))
+        return np.concatenate(classes)[: len(x)]
+
+    return classify
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _largest_logit(graphdef: nnx.GraphDef, state: nnx.State, x: Array) -> Array:
-    return nnx.merge(graphdef, state)(x).argmax(axis=-1)
+def _largest_logit(apply: Apply, params: Any, x: Array) -> Array:
+    logits: Any = apply(params, x)
+    shape = getattr(logits, "shape", None)
+    if shape is None or len(shape) != 2 or shape[0] != len(x):
+        raise ValueError(f"the network must turn {len(x)} inputs into logits ({len(x)}, classes), got {shape}")
+    return logits.argmax(axis=-1)

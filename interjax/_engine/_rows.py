@@ -12,7 +12,7 @@ from jax.sharding import Mesh
 from interjax._core._checks import check_count, check_memory
 from interjax._engine._devices import as_mesh, spread
 from interjax._engine._dispatch import Batch, dispatch, remembered_batch, shapes_of
-from interjax._engine._memory import fit_rows, power_of_two_above
+from interjax._engine._memory import fit_rows
 
 _HOST_ROWS = 4096
 
@@ -65,6 +65,7 @@ class RowProgram:
         example: arguments of a batch of so many rows, from which its rows are chosen.
         resources: where rows are computed.
         most: no more rows than this on one device are of use.
+        is_shared: whether equal functions share compiled code; one that reads arrays which may change is compiled anew.
         on_host: whether the function takes NumPy arrays and cannot be compiled.
     """
 
@@ -76,8 +77,10 @@ class RowProgram:
         resources: Resources = Resources(),
         *,
         most: int | None = None,
+        is_shared: bool = True,
         on_host: bool = False,
     ):
+        self._own = None if is_shared else _own_program()
         self._function, self._fixed, self._example = function, fixed, example
         self._resources, self._most, self._on_host = resources, most, on_host
         self._batch = Batch(resources.batch_size or _HOST_ROWS) if on_host else self._remembered()
@@ -108,13 +111,19 @@ class RowProgram:
 
         return dispatch(total, self._batch, compute, ahead=ahead)
 
+    def values(self, rows: Any) -> Any:
+        """Values of each row of a pytree of arrays (N, ...), at least one, two batches under way at a time."""
+        take = lambda start, stop, _: (None, jax.tree.map(lambda leaf: leaf[start:stop], rows))  # noqa: E731
+        return self.dispatch(len(jax.tree.leaves(rows)[0]), take, ahead=1)()
+
     def _computed(self, whole: Any, by_row: Any) -> Any:
-        return compute_rows(self._function, self._fixed, whole, by_row, mesh=self._resources.mesh)
+        compute = self._own or compute_rows
+        return compute(self._function, self._fixed, whole, by_row, mesh=self._resources.mesh)
 
     def _remembered(self) -> Batch:
         """The batch of all programs of this function and these shapes, its rows chosen once."""
         shapes = shapes_of((self._fixed, self._example(1)))
-        batch = remembered_batch(self._function, *shapes, self._resources, self._most)
+        batch = Batch() if self._own else remembered_batch(self._function, *shapes, self._resources, self._most)
         if batch.rows is None:
             limits = [each for each in (self._most, self._resources.batch_size) if each is not None]
             most = min(limits, default=None)
@@ -125,34 +134,31 @@ class RowProgram:
     def _fitting(self, most: int | None) -> int:
         def program(rows: int) -> jax.stages.Traced:
             whole, by_row = self._example(rows * self._resources.n_devices)
-            return compute_rows.trace(self._function, self._fixed, whole, by_row, mesh=self._resources.mesh)
+            return (self._own or compute_rows).trace(
+                self._function, self._fixed, whole, by_row, mesh=self._resources.mesh
+            )
 
         return fit_rows(program, memory=self._resources.memory, most=most, mesh=self._resources.mesh)
 
 
-def values_of_rows(function: Function, fixed: Any, rows: Any, resources: Resources) -> Any:
-    """A function of each row of a pytree of arrays (N, ...), a batch or two at a time: a pytree of NumPy arrays.
-
-    Args:
-        function: (fixed, None, rows) -> values, as for `RowProgram`.
-        fixed: what is the same for all rows.
-        rows: pytree of arrays (N, ...), at least one row.
-        resources: where they are computed.
-    """
-    total = len(jax.tree.leaves(rows)[0])
-
-    def example(count: int) -> tuple[None, Any]:
-        return None, jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((count, *leaf.shape[1:]), leaf.dtype), rows)
-
-    program = RowProgram(function, fixed, example, resources, most=power_of_two_above(total))
-    take = lambda start, stop, _: (None, jax.tree.map(lambda leaf: leaf[start:stop], rows))  # noqa: E731
-    return program.dispatch(total, take, ahead=1)()
+def like(rows: Any) -> Example:
+    """Examples of batches that are taken from a pytree of arrays (N, ...) and read nothing else."""
+    return lambda count: (
+        None,
+        jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((count, *np.shape(leaf)[1:]), leaf.dtype), rows),
+    )
 
 
 @functools.partial(jax.jit, static_argnames=("function", "mesh"))
 def compute_rows(function: Function, fixed: Any, whole: Any, by_row: Any, *, mesh: Mesh | None) -> Any:
     """The values of a batch of rows, each device's share from its own rows."""
     return spread(function, mesh, by_row=(False, False, True))(fixed, whole, by_row)
+
+
+def _own_program() -> Any:
+    """`compute_rows` that shares nothing of what it compiles."""
+    function = compute_rows.__wrapped__
+    return jax.jit(lambda *arguments, mesh: function(*arguments, mesh=mesh), static_argnums=0, static_argnames="mesh")
 
 
 def _padded(leaf: Any, rows: int) -> Any:

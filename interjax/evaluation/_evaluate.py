@@ -1,10 +1,9 @@
 """What trained networks can do, side by side: accuracy, loss gap, adversarial robustness, destroyed structure."""
 
 import dataclasses
-import functools
 import itertools
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -23,6 +22,7 @@ from interjax.evaluation._attacks import attacks
 from interjax.evaluation._corruptions import occlusions as plan_occlusions
 from interjax.evaluation._corruptions import shuffles as plan_shuffles
 from interjax.games._apply import Apply
+from interjax.games._inputs import inputs_program
 from interjax.games._models import as_apply
 
 LEVEL = 0.95
@@ -195,18 +195,18 @@ class _Round:
     change: Callable[..., Array] | None = None
 
     def grade(self, apply: Apply, params: Any, batch_size: int) -> _Graded:
-        parts = []
-        for rows in self._batches(min(batch_size, len(self.numbers))):
-            x, y = self.x[rows], self.y[rows]
-            if self.change is not None:
-                x = self.change(apply=apply, params=params, x=x, y=y, index=rows)
-            parts.append([np.asarray(part) for part in _grade(apply, params, x, y)])
-        return _Graded(*(np.concatenate(part)[: len(self.numbers)] for part in zip(*parts, strict=True)))
+        size = min(batch_size, len(self.numbers))
 
-    def _batches(self, size: int) -> Iterator[np.ndarray]:
-        """Numbers of the examples; the last batch repeats the last one, so that all have one shape."""
-        for start in range(0, len(self.numbers), size):
-            yield self.numbers[np.minimum(np.arange(start, start + size), len(self.numbers) - 1)]
+        def take(start: int, limit: int, rows: int) -> tuple[None, tuple[Any, np.ndarray]]:
+            # The last batch repeats the last example, so that what changes examples has one shape, too.
+            numbers = self.numbers[np.minimum(np.arange(start, start + rows), len(self.numbers) - 1)]
+            x, y = self.x[numbers], self.y[numbers]
+            if self.change is not None:
+                x = self.change(apply=apply, params=params, x=x, y=y, index=numbers)
+            return None, (x[: limit - start], y[: limit - start])
+
+        program = inputs_program(apply, _Grades(apply), params, (self.x, self.y), size)
+        return _Graded(*program.dispatch(len(self.numbers), take, ahead=1)())
 
 
 def _check_network(name: str, model: Any, data: Dataset) -> tuple[Apply, Any]:
@@ -228,12 +228,18 @@ def _check_network(name: str, model: Any, data: Dataset) -> tuple[Apply, Any]:
     return apply, params
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _grade(apply: Apply, params: Any, x: Array, y: Array) -> tuple[Array, Array, Array]:
-    logits = apply(params, x).astype(jnp.float32)
-    finite = jnp.isfinite(logits).all(axis=-1)
-    loss = optax.softmax_cross_entropy_with_integer_labels(logits, y)
-    return (logits.argmax(axis=-1) == y) & finite, loss, finite
+@dataclasses.dataclass(frozen=True)
+class _Grades:
+    """Whether each example is classified correctly, its loss, and whether its logits are finite: (batch,) each."""
+
+    apply: Apply
+
+    def __call__(self, params: Any, whole: None, rows: tuple[Array, Array]) -> tuple[Array, Array, Array]:
+        x, y = rows
+        logits = self.apply(params, x).astype(jnp.float32)
+        finite = jnp.isfinite(logits).all(axis=-1)
+        loss = optax.softmax_cross_entropy_with_integer_labels(logits, y)
+        return (logits.argmax(axis=-1) == y) & finite, loss, finite
 
 
 def _measures(graded: dict[str, _Graded]) -> dict[str, tuple[float, float, float, int]]:

@@ -137,12 +137,17 @@ def _takes_inputs_alone(function: Callable) -> bool:
     return True
 
 
+def holds_arrays(apply: Apply) -> bool:
+    """Whether a network is a bare callable, whose arrays are constants of what is compiled, and may change."""
+    return isinstance(apply, _ClosedApply)
+
+
 def compiled_for(apply: Apply, program: Callable, *, static_argnums: Any) -> Callable:
     """A jitted program of a network: the one that all calls share, or for a bare callable a new one.
 
     The arrays that a bare callable closes over are constants of what is compiled, and may change until the next call.
     """
-    if not isinstance(apply, _ClosedApply):
+    if not holds_arrays(apply):
         return program
     function = program.__wrapped__
     return jax.jit(lambda *arguments: function(*arguments), static_argnums=static_argnums)

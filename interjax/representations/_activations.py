@@ -15,7 +15,8 @@ from flax import nnx
 from jaxtyping import Array
 
 from interjax._core._checks import check_count
-from interjax.games._models import as_apply, compiled_for
+from interjax.games._inputs import inputs_program
+from interjax.games._models import as_apply
 from interjax.representations._listening import listen
 
 Layer = Callable[[Any, Array], Any]
@@ -76,15 +77,10 @@ def activations(
     known = _known_layers(network, functions, params, x)
     names = _chosen(layers, known)
     size = _default_batch(known, x) if batch_size is None else check_count("batch_size", batch_size)
-    run = compiled_for(network.apply, _run, static_argnums=(0, 1, 2))
-    kept: dict[str, np.ndarray] = {}
-    for start, batch in _batches(x, min(size, len(x))):
-        for name, values in zip(names, run(network, functions, names, params, batch), strict=True):
-            rows = np.asarray(values)[: len(x) - start]
-            if name not in kept:
-                kept[name] = np.empty((len(x), *rows.shape[1:]), rows.dtype)
-            kept[name][start : start + len(rows)] = rows
-    return kept
+    function = _ValuesOfLayers(network, functions, names)
+    return dict(
+        zip(names, inputs_program(network.apply, function, params, x, min(size, len(x))).values(x), strict=True)
+    )
 
 
 class _Call(NamedTuple):
@@ -164,10 +160,17 @@ def _named(calls: Sequence[_Call]) -> dict[str, Array]:
     return named
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _run(network: _Network, functions: Functions, names: tuple[str, ...], params: Any, x: Array) -> list[Array]:
-    named = _named(network.calls(params, x, functions))
-    return [_at_least_float32(named[name]) for name in names]
+@dataclasses.dataclass(frozen=True)
+class _ValuesOfLayers:
+    """What the named layers give for a batch of inputs."""
+
+    network: _Network
+    functions: Functions
+    names: tuple[str, ...]
+
+    def __call__(self, params: Any, whole: None, x: Array) -> list[Array]:
+        named = _named(self.network.calls(params, x, self.functions))
+        return [_at_least_float32(named[name]) for name in self.names]
 
 
 def _at_least_float32(values: Array) -> Array:
@@ -266,10 +269,3 @@ def _check_inputs(x: Any) -> Any:
 def _default_batch(known: Mapping[str, jax.ShapeDtypeStruct], x: Any) -> int:
     a_row = sum(math.prod(each.shape[1:]) * each.dtype.itemsize for each in (*known.values(), x))
     return max(1, min(_BATCH_BYTES // max(a_row, 1), _LARGEST_BATCHES.get(jax.default_backend(), _LARGEST_BATCH)))
-
-
-def _batches(x: Any, size: int) -> Iterator[tuple[int, Any]]:
-    """Batches of one shape, each with the number of its first input; the last one repeats the last input."""
-    for start in range(0, len(x), size):
-        rows = x[start : start + size]
-        yield start, rows if len(rows) == size else x[np.minimum(np.arange(start, start + size), len(x) - 1)]

@@ -1,6 +1,6 @@
 """What a trained network gets right: accuracy, and inputs that it classifies correctly."""
 
-import functools
+import dataclasses
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,8 +10,10 @@ import numpy as np
 from jaxtyping import Array
 
 from interjax._core._checks import check_count, check_examples
+from interjax._engine._rows import RowProgram
 from interjax.games._apply import Apply
-from interjax.games._models import as_apply, as_networks, compiled_for
+from interjax.games._inputs import inputs_program
+from interjax.games._models import as_apply, as_networks
 
 Model = Any
 
@@ -95,24 +97,26 @@ def correctly_classified(
 def _classifier(model: Model) -> Callable[[np.ndarray, int], np.ndarray]:
     """(inputs, batch size) -> the class of the largest logit for each input, (N,), in evaluation mode."""
     apply, params = as_apply(model)
-    largest = compiled_for(apply, _largest_logit, static_argnums=0)
+    programs: dict[int, RowProgram] = {}
 
     def classify(x: np.ndarray, batch_size: int) -> np.ndarray:
-        batch_size = min(batch_size, len(x))
-        classes = []
-        for start in range(0, len(x), batch_size):
-            # The last batch repeats the last input, so that all have one shape and compile once.
-            rows = np.minimum(np.arange(start, start + batch_size), len(x) - 1)
-            classes.append(np.asarray(largest(apply, params, x[rows])))
-        return np.concatenate(classes)[: len(x)]
+        size = min(batch_size, len(x))
+        if size not in programs:
+            programs[size] = inputs_program(apply, _LargestLogit(apply), params, x, size)
+        return programs[size].values(x)
 
     return classify
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _largest_logit(apply: Apply, params: Any, x: Array) -> Array:
-    logits: Any = apply(params, x)
-    shape = getattr(logits, "shape", None)
-    if shape is None or len(shape) != 2 or shape[0] != len(x):
-        raise ValueError(f"the network must turn {len(x)} inputs into logits ({len(x)}, classes), got {shape}")
-    return logits.argmax(axis=-1)
+@dataclasses.dataclass(frozen=True)
+class _LargestLogit:
+    """The class of the largest logit of each input."""
+
+    apply: Apply
+
+    def __call__(self, params: Any, whole: None, x: Array) -> Array:
+        logits: Any = self.apply(params, x)
+        shape = getattr(logits, "shape", None)
+        if shape is None or len(shape) != 2 or shape[0] != len(x):
+            raise ValueError(f"the network must turn {len(x)} inputs into logits ({len(x)}, classes), got {shape}")
+        return logits.argmax(axis=-1)

@@ -5,13 +5,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from interjax._engine._rows import Resources, RowProgram, check_batch_size, compute_rows, values_of_rows
+from interjax._engine._rows import Resources, RowProgram, check_batch_size, compute_rows, like
 
 ROWS = {"a": np.arange(45, dtype=np.float32).reshape(15, 3), "b": np.arange(15, dtype=np.int32)}
 
 
 def twice(fixed, whole, rows):
     return {"sum": rows["a"].sum(axis=1) * fixed, "next": rows["b"] + 1}
+
+
+def values_of_rows(function, fixed, rows, resources, **options):
+    return RowProgram(function, fixed, like(rows), resources, **options).values(rows)
 
 
 def table_sum(fixed, whole, rows):
@@ -34,6 +38,16 @@ def test_all_batches_run_through_one_program():
     values_of_rows(function, np.float32(2), ROWS, Resources(batch_size=4))
     values_of_rows(function, np.float32(5), jax.tree.map(lambda leaf: leaf[:9], ROWS), Resources(batch_size=4))
     assert compute_rows._cache_size() == before + 1
+
+
+def test_a_function_that_is_not_shared_is_compiled_anew():
+    held = {"factor": 2.0}
+    function = lambda fixed, whole, rows: rows["a"] * held["factor"]  # noqa: E731
+    first = values_of_rows(function, None, ROWS, Resources(batch_size=4), is_shared=False)
+    held["factor"] = 3.0
+    second = values_of_rows(function, None, ROWS, Resources(batch_size=4), is_shared=False)
+    np.testing.assert_array_equal(first, 2 * ROWS["a"])
+    np.testing.assert_array_equal(second, 3 * ROWS["a"])
 
 
 def test_a_batch_may_end_early_and_reads_what_is_whole():

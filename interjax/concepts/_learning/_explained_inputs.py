@@ -1,7 +1,6 @@
 """What is explained at every checkpoint of a run: the inputs, and the graded examples."""
 
 import dataclasses
-import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from jaxtyping import Array
 from interjax._core._checks import check_count
 from interjax.datasets._dataset import Dataset
 from interjax.games._apply import Apply
+from interjax.games._inputs import inputs_program
 from interjax.games._models import as_apply
 
 Examples = tuple[np.ndarray, np.ndarray]  # inputs, class numbers
@@ -120,16 +120,18 @@ def grade(model: Any, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     logits = jax.eval_shape(apply, params, jax.ShapeDtypeStruct((size, *x.shape[1:]), x.dtype))
     if len(logits.shape) != 2 or logits.shape[1] <= y.max():
         return np.full(2, np.nan)
-    found = []
-    for start in range(0, len(y), size):
-        rows = np.minimum(np.arange(start, start + size), len(y) - 1)  # one shape throughout: compiled once
-        found.append(np.asarray(_grade(apply, params, x[rows], y[rows])))
-    return np.concatenate(found, axis=1)[:, : len(y)].mean(axis=1, dtype=np.float64)
+    found = inputs_program(apply, _Grades(apply), params, (x, y), size).values((x, y))
+    return found.mean(axis=0, dtype=np.float64)
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _grade(apply: Apply, params: Any, x: Array, y: Array) -> Array:
-    """Cross entropy and whether the largest logit is the class, of each example: (2, batch)."""
-    logits = apply(params, x)
-    loss = -jnp.take_along_axis(jax.nn.log_softmax(logits), y[:, None], axis=1)[:, 0]
-    return jnp.stack([loss, (logits.argmax(axis=1) == y).astype(loss.dtype)])
+@dataclasses.dataclass(frozen=True)
+class _Grades:
+    """Cross entropy and whether the largest logit is the class, of each example: (batch, 2)."""
+
+    apply: Apply
+
+    def __call__(self, params: Any, whole: None, rows: tuple[Array, Array]) -> Array:
+        x, y = rows
+        logits = self.apply(params, x)
+        loss = -jnp.take_along_axis(jax.nn.log_softmax(logits), y[:, None], axis=1)[:, 0]
+        return jnp.stack([loss, (logits.argmax(axis=1) == y).astype(loss.dtype)], axis=1)

@@ -7,22 +7,19 @@ one whose main thread does not come there (a long computation, a library that wa
 If process 0 is lost the store is too, and JAX ends every process by abort(); that is caught to say what happened.
 """
 
-import atexit
 import contextlib
-import ctypes
 import io
 import json
-import os
-import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import jax
 import numpy as np
-from jax._src.distributed import global_state
+
+from interjax._engine._runtime import end_process, leave_without_the_others, on_abort, store
 
 _BEAT_SECONDS = 2.0
 _SILENT_SECONDS = 20.0
@@ -47,7 +44,7 @@ class Group:
     def __init__(self, rank: int = 0, size: int = 1, name: str = ""):
         self.rank, self.size = rank, size
         self.folder: Any = None
-        self._store: Any = global_state.client
+        self._store = store()
         self._name = f"{_STORE}/{name}"
         self._lost = ""
         self._exchanges = 0
@@ -149,12 +146,12 @@ class Group:
     def _lose(self, lost: str) -> None:
         self._lost = lost
         if not self._told.wait(_GRACE_SECONDS) and not self._stopped.is_set():
-            self._end(lost)
+            end_process(self._message(lost))
 
-    def _end(self, lost: str) -> None:
-        """End this process, which cannot be reached by an exception."""
-        os.write(2, f"\ninterjax: {self._message(lost)}\n".encode())
-        os._exit(1)
+    def end(self) -> NoReturn:
+        """Say which process was lost, where JAX ends this one for it."""
+        lost = "another process" if self.rank == 0 else f"process 0 of {self.size}"
+        end_process(self._message(self._lost or f"{lost} stopped answering (JAX's own report is above)"))
 
     def leave(self, error: BaseException | None) -> None:
         """Stop beating; on an error tell the others of it first."""
@@ -167,8 +164,7 @@ class Group:
                 self._store.key_value_set(f"{self._name}/failed/{self.rank}", text)
             if self.rank == 0:  # the store goes with this process: let the others hear
                 time.sleep(2.5 * _BEAT_SECONDS)
-            # JAX would wait for the others to shut down with it, minutes for those that are lost.
-            atexit.register(_exit_at_once)
+            leave_without_the_others()
         self._stopped.set()
 
 
@@ -186,7 +182,7 @@ def joined() -> Iterator[Group]:
         ProcessLost: from `check` and `exchange` inside the block, when another process was lost.
     """
     global _joined
-    if _active or global_state.client is None or jax.process_count() == 1:
+    if _active or not jax.distributed.is_initialized() or jax.process_count() == 1:
         yield _active[0] if _active else Group()
         return
     _joined += 1
@@ -195,7 +191,7 @@ def joined() -> Iterator[Group]:
     thread.start()
     _active.append(group)
     try:
-        with _abort_explained(group):
+        with on_abort(group.end):
             try:
                 yield group
                 group.exchange({})  # nobody leaves before all are done: process 0 holds the store
@@ -206,37 +202,6 @@ def joined() -> Iterator[Group]:
     finally:
         _active.clear()
         thread.join(_BEAT_SECONDS + 1)
-
-
-@contextlib.contextmanager
-def _abort_explained(group: Group) -> Iterator[None]:
-    """Say what happened where JAX ends this process by abort(): its report names no process and nothing to do.
-
-    A handler of Python's would not run: abort() does not return to the interpreter.
-    """
-
-    def explain(number: int) -> None:
-        lost = "another process" if group.rank == 0 else f"process 0 of {group.size}"
-        group._end(group._lost or f"{lost} stopped answering (JAX's own report is above)")
-
-    try:
-        libc = ctypes.CDLL(None)
-        libc.signal.restype, libc.signal.argtypes = ctypes.c_void_p, (ctypes.c_int, ctypes.c_void_p)
-    except (OSError, AttributeError, TypeError):  # no POSIX system
-        yield
-        return
-    handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(explain)
-    before = libc.signal(signal.SIGABRT, ctypes.cast(handler, ctypes.c_void_p))
-    try:
-        yield
-    finally:
-        libc.signal(signal.SIGABRT, before)
-
-
-def _exit_at_once() -> None:
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(1)
 
 
 def _to_bytes(arrays: dict[str, np.ndarray]) -> bytes:

@@ -1,4 +1,11 @@
-"""What the modules inside an nnx module return while it runs."""
+"""What the modules inside an nnx module return while it runs.
+
+The modules of a private copy become instances of subclasses that report. `nnx.capture(..., method_outputs=...)` has the
+same purpose and cannot serve. It changes the classes, those of flax's own layers too, so that another thread which
+calls such a layer meanwhile fails; it leaves out methods that a class inherits, and hears them twice where the parent
+is in the network too; it makes methods of static methods and of nested classes; it lets values out of `jax.checkpoint`
+that do not exist there; and it does not tell the order of the calls. tests/representations/test_listening.py tries it.
+"""
 
 import contextlib
 import contextvars

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.stats import t as student_t
 
+import interjax as ij
 from interjax import plots
-from interjax.evaluation._evaluate import Evaluation
+from interjax.evaluation import Evaluation
 from interjax.plots._style import new_figure
-from interjax.profiles._profile import OrderProfile
-from interjax.reproduce.bottleneck import Found, steered_orders
-from interjax.training._losses import PRESETS
+from interjax.reproduce._experiment import Experiment
+from interjax.reproduce.bottleneck import SETTINGS, Found, run, steered_orders
+from interjax.training import PRESETS
 
 if TYPE_CHECKING:
     from interjax.plots._style import Figure
@@ -125,7 +126,7 @@ def figure(found: Found, title: str) -> "Figure":
     return figure
 
 
-def over_seeds(profiles: list[OrderProfile]) -> OrderProfile:
+def over_seeds(profiles: list[ij.OrderProfile]) -> ij.OrderProfile:
     """The mean profile over seeds; its error holds their spread and that over the inputs, which they share."""
     strengths = np.array([profile.strength for profile in profiles])
     inputs = np.mean([profile.by_input / profile.magnitude.mean() for profile in profiles], axis=0)
@@ -144,7 +145,7 @@ def evaluation_over_seeds(evaluations: list[Evaluation]) -> Evaluation:
     )
 
 
-def _profile_numbers(profiles: list[OrderProfile]) -> dict[str, Any]:
+def _profile_numbers(profiles: list[ij.OrderProfile]) -> dict[str, Any]:
     mean = over_seeds(profiles)
     return {
         "strength": np.asarray(mean.strength).tolist(),
@@ -154,7 +155,7 @@ def _profile_numbers(profiles: list[OrderProfile]) -> dict[str, Any]:
     }
 
 
-def _band(profile: OrderProfile, chosen: np.ndarray, kept: np.ndarray) -> float:
+def _band(profile: ij.OrderProfile, chosen: np.ndarray, kept: np.ndarray) -> float:
     """The mean J over the chosen orders, from the inputs kept."""
     strength = profile.by_input[kept].mean(axis=0)
     return float(strength[chosen].mean() / strength.mean())
@@ -203,3 +204,15 @@ def _judge(found: Found, claim: str, preset: str, measure: str, sign: int) -> di
         "stderr": stderr if math.isfinite(stderr) else None,
         "verdict": verdict,
     }
+
+
+EXPERIMENT = Experiment(
+    "bottleneck",
+    SETTINGS,
+    run,
+    summary,
+    table,
+    figure,
+    size=lambda setting, found: f"{found.profiles['normal'][0].n_players} players",
+    stated=("setting",),
+)

@@ -9,7 +9,8 @@ from scipy.stats import t as student_t
 
 from interjax import plots
 from interjax.plots._style import new_figure
-from interjax.reproduce.complexity import Found
+from interjax.reproduce._experiment import Experiment
+from interjax.reproduce.complexity import SETTINGS, Found, run
 
 if TYPE_CHECKING:
     from interjax.plots._style import Figure
@@ -152,3 +153,14 @@ def figure(found: Found, title: str) -> "Figure":
     for place, layer in zip(axes[1], (found.setting.layers[0], found.setting.layers[-1]), strict=True):
         plots.information_by_degree(place, found.runs, layer, steps_per_epoch=found.steps_per_epoch).set_title(layer)
     return drawn
+
+
+EXPERIMENT = Experiment(
+    "complexity",
+    SETTINGS,
+    run,
+    summary,
+    table,
+    figure,
+    size=lambda setting, found: f"{setting.epochs} epochs, {len(found.runs)} seeds",
+)

@@ -19,8 +19,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.stats import t as student_t
 
-from interjax.concepts._learning._phases import phases
-from interjax.concepts._statistics._inconsistency import Inconsistency
+from interjax.concepts import Inconsistency, phases
 from interjax.reproduce.generalization import Found, Network
 
 LEVEL = 0.95  # of Student's interval over seeds, outside which a number is told apart from 0

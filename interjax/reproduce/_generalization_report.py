@@ -7,13 +7,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interjax import plots
-from interjax.concepts._learning._learning import ConceptDynamics
-from interjax.concepts._learning._phases import PHASES, phases
-from interjax.concepts._statistics._inconsistency import Inconsistency, fit_relative_noise, theoretical_inconsistency
-from interjax.concepts._statistics._sizes import SizeDistribution
+from interjax.concepts import (
+    ConceptDynamics,
+    Inconsistency,
+    SizeDistribution,
+    fit_relative_noise,
+    phases,
+    theoretical_inconsistency,
+)
+from interjax.concepts._learning._phases import PHASES
 from interjax.plots._style import COLOURS, LINES, MARKERS, new_figure
+from interjax.reproduce._experiment import Experiment
 from interjax.reproduce._generalization_claims import LEVEL, MEASURES, judged, mean_size, share_of_large
-from interjax.reproduce.generalization import Found, Network
+from interjax.reproduce.generalization import SETTINGS, Found, Network, run
 
 if TYPE_CHECKING:
     from interjax.plots._style import Axes, Figure
@@ -259,3 +265,15 @@ def _label_sizes(axes: "Axes", sizes: np.ndarray) -> None:
     axes.set_xlabel("size: number of players")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize="small")
+
+
+EXPERIMENT = Experiment(
+    "generalization",
+    SETTINGS,
+    run,
+    summary,
+    table,
+    figure,
+    size=lambda setting, found: f"{len(found.player_names)} players, {setting.examples} training examples",
+    stated=("setting", "kind"),
+)

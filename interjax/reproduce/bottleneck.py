@@ -6,23 +6,18 @@ that was stopped goes on where it was, and ends with the same numbers.
 """
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
+import interjax as ij
 from interjax import evaluation, training
 from interjax._engine._folders import RunFolder, fingerprint
-from interjax.datasets._dataset import Dataset
-from interjax.games._masked_games import masked_games
+from interjax.datasets import Dataset
 from interjax.games._models import trained_parameters
-from interjax.games._players import Players
-from interjax.profiles._profile import OrderProfile, order_profile
-
-Progress = Callable[[str, int, int], Any]
-
+from interjax.reproduce._experiment import Progress, about, trained
 
 DIRECT_WEIGHT = 0.1
 """Weight of the mean J over a preset's orders beside the cross entropy, where they are steered directly."""
@@ -69,7 +64,7 @@ class Found:
         evaluations: one for each seed, its networks named by preset.
     """
 
-    profiles: dict[str, list[OrderProfile]]
+    profiles: dict[str, list[ij.OrderProfile]]
     evaluations: list[evaluation.Evaluation]
 
 
@@ -98,48 +93,39 @@ def run(
         Profiles and evaluations.
     """
     players = players_of(setting, data)
-    names = [(seed, preset) for seed in range(seeds) for preset in training.PRESETS]
-    networks = {
-        name: _trained(setting, data, players, *name, _place(folder, *name), _about(progress, "training", *name))
-        for name in names
-    }
+    networks = {}
+    for seed in range(seeds):
+        for preset in training.PRESETS:
+            doing = about(progress, f"training {preset}, seed {seed}")
+            networks[seed, preset] = _trained(setting, data, players, seed, preset, _place(folder, seed, preset), doing)
     chosen = training.correctly_classified(
         list(networks.values()), data.train_x, data.train_y, count=inputs, key=jax.random.key(0)
     )
-    profiles: dict[str, list[OrderProfile]] = {preset: [] for preset in training.PRESETS}
+    profiles: dict[str, list[ij.OrderProfile]] = {preset: [] for preset in training.PRESETS}
     for (seed, preset), network in networks.items():
-        games = masked_games(network, data.train_x[chosen], data.train_y[chosen], players=players)
-        found = order_profile(
-            jax.random.key(seed),
-            games,
-            folder=_place(folder, seed, preset) / "measured",
-            progress=_about(progress, "measuring", seed, preset),
-        )
-        found.save(_place(folder, seed, preset) / "profile.npz")
+        games = ij.masked_games(network, data.train_x[chosen], data.train_y[chosen], players=players)
+        place, doing = _place(folder, seed, preset), about(progress, f"measuring {preset}, seed {seed}")
+        found = ij.order_profile(jax.random.key(seed), games, folder=place / "measured", progress=doing)
+        found.save(place / "profile.npz")
         profiles[preset].append(found)
-    evaluations = [
-        _evaluated(
-            folder / f"seed{seed}" / "evaluated",
-            {preset: networks[seed, preset] for preset in training.PRESETS},
-            data,
-            limit,
-            _about(progress, "evaluating", seed, "all four"),
-        )
-        for seed in range(seeds)
-    ]
+    evaluations = []
+    for seed in range(seeds):
+        four = {preset: networks[seed, preset] for preset in training.PRESETS}
+        doing = about(progress, f"evaluating all four, seed {seed}")
+        evaluations.append(_evaluated(folder / f"seed{seed}" / "evaluated", four, data, limit, doing))
     return Found(profiles, evaluations)
 
 
-def players_of(setting: Setting, data: Dataset) -> Players:
+def players_of(setting: Setting, data: Dataset) -> ij.Players:
     """Columns of a table, cells of an image."""
     if data.player_labels is not None:
-        return Players.segments(data.player_labels)
+        return ij.Players.segments(data.player_labels)
     if setting.cells is None:
         raise ValueError(f"{data.name} holds images: the setting must name its cells, the grid of players")
-    return Players.grid(data.input_shape, setting.cells)
+    return ij.Players.grid(data.input_shape, setting.cells)
 
 
-def loss_of(setting: Setting, preset: str, players: Players) -> training.SteeredCrossEntropy | None:
+def loss_of(setting: Setting, preset: str, players: ij.Players) -> training.SteeredCrossEntropy | None:
     """The loss that trains a preset's network; None for plain cross entropy."""
     options = training.PRESETS[preset]
     if not options:
@@ -163,38 +149,14 @@ def _place(folder: Path, seed: int, preset: str) -> Path:
     return folder / f"seed{seed}" / preset
 
 
-def _about(progress: Progress | None, doing: str, seed: int, preset: str) -> Callable[[int, int], Any] | None:
-    if progress is None:
-        return None
-    return lambda done, total: progress(f"{doing} {preset}, seed {seed}", done, total)
-
-
 def _trained(
-    setting: Setting,
-    data: Dataset,
-    players: Players,
-    seed: int,
-    preset: str,
-    folder: Path,
-    progress: Callable[[int, int], Any] | None,
+    setting: Setting, data: Dataset, players: ij.Players, seed: int, preset: str, folder: Path, progress: Any
 ) -> Any:
     """The network of a seed and preset, trained or continued in its folder."""
     plan = training.default_plan(data, network=setting.network, epochs=setting.epochs)
-    training.train(
-        plan.spec.build(seed),
-        data,
-        key=jax.random.key(seed),
-        optimizer=plan.optimizer,
-        epochs=plan.epochs,
-        batch_size=plan.batch_size,
-        augment=plan.augment,
-        loss=loss_of(setting, preset, players),
-        checkpoint_folder=folder / "network",
-        spec=plan.spec,
-        metrics=folder / "metrics.jsonl",
-        progress=progress,
-    )
-    return training.load_network(folder / "network")[1]
+    loss = loss_of(setting, preset, players)
+    key = jax.random.key(seed)
+    return trained(plan, data, folder / "network", seed=seed, key=key, loss=loss, progress=progress)
 
 
 def _evaluated(

@@ -19,15 +19,13 @@ from jaxtyping import Array
 
 from interjax import training
 from interjax._engine._folders import RunFolder, fingerprint
-from interjax.datasets._dataset import Dataset
-from interjax.networks._spec import NetworkSpec
-from interjax.pid._groups import GroupedComplexity, grouped_complexity
-from interjax.representations._dynamics import ComplexityDynamics, checkpoint_complexity
-from interjax.representations._layers import layer_symbols
+from interjax.datasets import Dataset
+from interjax.networks import NetworkSpec
+from interjax.pid import GroupedComplexity, grouped_complexity
+from interjax.representations import ComplexityDynamics, checkpoint_complexity, layer_symbols
+from interjax.reproduce._experiment import Progress, about, trained
 from interjax.training._checkpoints import Model
 from interjax.training._over_checkpoints import measured_once, networks_of_run
-
-Progress = Callable[[str, int, int], Any]
 
 _RESAMPLES = 4  # at each checkpoint; the error of the experiment is that over seeds
 _GROUPS = 5
@@ -132,7 +130,8 @@ def run(
     runs, grouped, accuracies = [], [], []
     for seed in range(seeds):
         place, key = folder / f"seed{seed}", jax.random.fold_in(jax.random.key(seed), 1)
-        model = train_network(setting, data, seed, place / "network", checkpoints, _about(progress, "training", seed))
+        doing = about(progress, f"training seed {seed}")
+        model = train_network(setting, data, seed, place / "network", checkpoints, doing)
         accuracies.append(training.accuracy(model, data.test_x, data.test_y))
         layers = setting.layers if setting.wide_layer is None else (setting.wide_layer, *setting.layers)
         dynamics = checkpoint_complexity(
@@ -144,20 +143,16 @@ def run(
             count=subsets,
             resamples=_RESAMPLES,
             folder=place / "complexity",
-            progress=_about(progress, "measuring", seed),
+            progress=about(progress, f"measuring seed {seed}"),
         )
         dynamics.save(place / "dynamics.npz")
         runs.append(dynamics)
         if setting.wide_layer is not None:
-            grouped.append(_grouped(key, setting.wide_layer, place, data, _about(progress, "grouping", seed)))
+            grouped.append(_grouped(key, setting.wide_layer, place, data, about(progress, f"grouping seed {seed}")))
     values, reliable, largest = (np.array(each) for each in zip(*grouped, strict=True)) if grouped else [None] * 3
     steps_per_epoch = len(data.train_x) // setting.batch_size
     most = None if largest is None else int(largest.max())
     return Found(setting, runs, values, reliable, most, np.array(accuracies), steps_per_epoch)
-
-
-def _about(progress: Progress | None, doing: str, seed: int) -> Callable[[int, int], Any] | None:
-    return None if progress is None else lambda done, total: progress(f"{doing} seed {seed}", done, total)
 
 
 def train_network(
@@ -165,22 +160,10 @@ def train_network(
 ) -> Model:
     """Train the network of a seed in a folder, or go on with what the folder holds."""
     spec = NetworkSpec(setting.network, data.input_shape, data.n_classes, setting.options)
-    steps = setting.epochs * (len(data.train_x) // setting.batch_size)
-    training.train(
-        spec.build(seed),
-        (data.train_x, data.train_y),
-        key=jax.random.fold_in(jax.random.key(seed), 0),
-        optimizer=optax.sgd(setting.learning_rate),
-        epochs=setting.epochs,
-        batch_size=setting.batch_size,
-        checkpoint_folder=folder,
-        save_at=training.log_spaced_steps(steps, checkpoints),
-        keep=None,
-        spec=spec,
-        metrics=folder.parent / "metrics.jsonl",
-        progress=progress,
-    )
-    return training.load_network(folder)[1]
+    plan = training.Plan(spec, optax.sgd(setting.learning_rate), setting.epochs, setting.batch_size)
+    key = jax.random.fold_in(jax.random.key(seed), 0)
+    examples = data.train_x, data.train_y
+    return trained(plan, examples, folder, seed=seed, key=key, checkpoints=checkpoints, progress=progress)
 
 
 def _grouped(

@@ -11,41 +11,34 @@ Everything is kept in a folder: a run that was stopped goes on where it was, and
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 import numpy as np
 from jaxtyping import Array
 
+import interjax as ij
 from interjax import training
 from interjax._engine._folders import RunFolder, fingerprint
-from interjax.concepts._explanations._and_or import and_or
-from interjax.concepts._learning._learning import ConceptDynamics, checkpoint_concepts
-from interjax.concepts._players import choose_players
-from interjax.concepts._statistics._inconsistency import Inconsistency, inconsistency
-from interjax.concepts._statistics._perturbations import attacked_inputs, noisy_inputs
-from interjax.concepts._statistics._sizes import SizeDistribution, size_distribution
-from interjax.concepts._tables import concept_tables
-from interjax.datasets._dataset import Dataset
-from interjax.datasets._label_noise import with_label_noise
-from interjax.evaluation._attacks import attack_limits
+from interjax.concepts import (
+    ConceptDynamics,
+    Inconsistency,
+    SizeDistribution,
+    and_or,
+    checkpoint_concepts,
+    choose_players,
+)
+from interjax.datasets import Dataset, with_label_noise
 from interjax.games._models import trained_parameters
-from interjax.games._players import Players
-from interjax.tables._transforms import moebius
-from interjax.training._checkpoints import Model
+from interjax.reproduce._experiment import Progress, about, trained
+from interjax.reproduce._final_network import Explain, FinalNetwork
 
-Progress = Callable[[str, int, int], Any]
-Explain = Callable[[np.ndarray], Any]
-Kept = TypeVar("Kept", Inconsistency, SizeDistribution)
-
-KINDS: dict[str, Explain] = {"and": moebius, "and-or": functools.partial(and_or, noise=0.04)}
+KINDS: dict[str, Explain] = {"and": ij.moebius, "and-or": functools.partial(and_or, noise=0.04)}
 """How tables are explained: by AND effects, of which Zhou et al. define generalisation, or by sparse AND-OR effects."""
 
 _TEST_EXAMPLES = 2000
-_DISTURBED = 30  # inputs whose perturbed copies are explained
-_NOISE_DRAWS, _ATTACK_STARTS = 10, 3
 _MOST_MISLABELLED = 50
 _RESAMPLES = 200
 
@@ -123,7 +116,7 @@ class _Drawn:
     """What a seed draws: examples, the labels of each share, and the rows that are explained."""
 
     seed: int
-    players: Players
+    players: ij.Players
     by_share: dict[float, Dataset]
     rows: tuple[np.ndarray, np.ndarray]
     mislabelled: dict[float, np.ndarray]
@@ -175,18 +168,11 @@ def run(
         drawn = _draw(setting, data, players, seed, shares)
         for share in shares:
             place = folder / f"seed{seed}" / f"rho{share:g}"
-            about = functools.partial(_about, progress, seed, share)
-            networks[share].append(_network(setting, drawn, share, place, checkpoints, kind, about))
+            networks[share].append(_network(setting, drawn, share, place, checkpoints, kind, progress))
     return Found(networks, names)
 
 
-def _about(progress: Progress | None, seed: int, share: float, doing: str) -> Callable[[int, int], Any] | None:
-    if progress is None:
-        return None
-    return lambda done, total: progress(f"{doing} rho={share:g}, seed {seed}", done, total)
-
-
-def _draw(setting: Setting, data: Dataset, players: Players, seed: int, shares: list[float]) -> _Drawn:
+def _draw(setting: Setting, data: Dataset, players: ij.Players, seed: int, shares: list[float]) -> _Drawn:
     """Examples, shuffled labels and explained rows of a seed; ValueError if a class has too few."""
     random = np.random.default_rng(seed)
     train = random.permutation(len(data.train_y))[: setting.examples]
@@ -221,11 +207,25 @@ def _draw(setting: Setting, data: Dataset, players: Players, seed: int, shares: 
 
 
 def _network(
-    setting: Setting, drawn: _Drawn, share: float, place: Path, checkpoints: int, kind: str, about: Callable[[str], Any]
+    setting: Setting,
+    drawn: _Drawn,
+    share: float,
+    place: Path,
+    checkpoints: int,
+    kind: str,
+    progress: Progress | None,
 ) -> Network:
     """Train, explain and perturb one network, or go on with what its folder holds."""
-    data = drawn.by_share[share]
-    model = _trained(setting, data, drawn, place, checkpoints, about("training"))
+    data, which = drawn.by_share[share], f"rho={share:g}, seed {drawn.seed}"
+    model = trained(
+        training.default_plan(data, network=setting.network, epochs=setting.epochs),
+        (data.train_x, data.train_y),
+        place / "network",
+        seed=drawn.seed,
+        key=drawn.key(0),
+        checkpoints=checkpoints,
+        progress=about(progress, f"training {which}"),
+    )
     dynamics = checkpoint_concepts(
         drawn.key(1),
         place / "network",
@@ -236,10 +236,9 @@ def _network(
         rows=drawn.rows,
         resamples=_RESAMPLES,
         folder=place / "concepts",
-        progress=about("explaining"),
+        progress=about(progress, f"explaining {which}"),
     )
     dynamics.save(place / "dynamics.npz")
-    explained = _Explained(model, drawn, data, KINDS[kind])
     settings = {
         "network": fingerprint(trained_parameters(model)),
         "data": fingerprint((data.train_x, data.train_y)),
@@ -247,92 +246,8 @@ def _network(
         "noise": setting.noise,
         "kind": kind,
     }
-    final = RunFolder(place / "final", settings).folder
-    return Network(dynamics, *_final(explained, final, setting.noise, drawn.mislabelled[share], about("perturbing")))
-
-
-def _trained(setting: Setting, data: Dataset, drawn: _Drawn, place: Path, checkpoints: int, progress: Any) -> Model:
-    """The network of a seed and share, trained or continued in its folder."""
-    plan = training.default_plan(data, network=setting.network, epochs=setting.epochs)
-    steps = plan.epochs * (len(data.train_x) // min(plan.batch_size, len(data.train_x)))
-    training.train(
-        plan.spec.build(drawn.seed),
-        (data.train_x, data.train_y),
-        key=drawn.key(0),
-        optimizer=plan.optimizer,
-        epochs=plan.epochs,
-        batch_size=plan.batch_size,
-        augment=plan.augment,
-        checkpoint_folder=place / "network",
-        save_at=training.log_spaced_steps(steps, checkpoints),
-        keep=None,
-        spec=plan.spec,
-        metrics=place / "metrics.jsonl",
-        progress=progress,
+    final = FinalNetwork(
+        model, data, drawn.players, drawn.baseline, drawn.rows[0], KINDS[kind], (drawn.key(2), drawn.key(3))
     )
-    return training.load_network(place / "network")[1]
-
-
-@dataclasses.dataclass(frozen=True)
-class _Explained:
-    """A final network and how its inputs are explained."""
-
-    model: Model
-    drawn: _Drawn
-    data: Dataset
-    explain: Explain
-
-    def effects(self, x: Any, labels: np.ndarray) -> Any:
-        """Explanations of inputs (..., inputs, *shape), the same labels for each of the leading axes."""
-        copies = x.shape[: x.ndim - len(self.data.input_shape)]
-        flat, repeated = x.reshape(-1, *self.data.input_shape), np.broadcast_to(labels, copies).ravel()
-        players, baseline = self.drawn.players, self.drawn.baseline
-        tables = concept_tables(self.model, flat, repeated, players=players, baseline=baseline)
-        return self.explain(tables.astype(np.float64).reshape(*copies, -1))
-
-    def under_noise(self, scale: float) -> Inconsistency:
-        x, labels = self._disturbed()
-        copies = noisy_inputs(self.drawn.key(2), x, scale=scale, draws=_NOISE_DRAWS)
-        return inconsistency(self.effects(copies, labels))
-
-    def under_attack(self, strength: float) -> Inconsistency:
-        x, labels = self._disturbed()
-        radius, bounds = attack_limits(self.data, strength)
-        how: dict[str, Any] = {"strength": radius, "bounds": bounds, "draws": _ATTACK_STARTS}
-        copies = attacked_inputs(self.drawn.key(3), self.model, x, labels, **how)
-        return inconsistency(self.effects(copies, labels), clean=self.effects(x, labels))
-
-    def sizes(self, rows: np.ndarray) -> SizeDistribution:
-        return size_distribution(self.effects(self.data.train_x[rows], self.data.train_y[rows]))
-
-    def _disturbed(self) -> tuple[np.ndarray, np.ndarray]:
-        """Some explained training inputs, the same number of each class as far as there are, and their labels."""
-        rows = self.drawn.rows[0]
-        labels = self.data.train_y[rows]
-        classes = np.unique(labels)
-        some = np.concatenate([rows[labels == label][: -(-_DISTURBED // len(classes))] for label in classes])
-        return self.data.train_x[some], self.data.train_y[some]
-
-
-def _final(
-    explained: _Explained,
-    folder: Path,
-    noise: float,
-    mislabelled: np.ndarray,
-    progress: Callable[[int, int], Any] | None,
-) -> tuple[Inconsistency, Inconsistency, SizeDistribution | None]:
-    """Inconsistencies under noise and attack, and the sizes of mislabelled examples, each kept in the folder."""
-
-    def kept(name: str, kind: type[Kept], measure: Callable[[], Kept], number: int) -> Kept:
-        path = folder / f"{name}.npz"
-        if not path.exists():
-            measure().save(path)
-        if progress is not None:
-            progress(number, 3)
-        return kind.load(path)
-
-    under_noise = kept("noise", Inconsistency, lambda: explained.under_noise(noise), 1)
-    under_attack = kept("attack", Inconsistency, lambda: explained.under_attack(noise), 2)
-    if len(mislabelled) < 2:
-        return under_noise, under_attack, None
-    return under_noise, under_attack, kept("mislabelled", SizeDistribution, lambda: explained.sizes(mislabelled), 3)
+    kept, doing = RunFolder(place / "final", settings).folder, about(progress, f"perturbing {which}")
+    return Network(dynamics, *final.measured(kept, setting.noise, drawn.mislabelled[share], doing))

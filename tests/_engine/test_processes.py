@@ -1,22 +1,16 @@
 """Several real processes: the result is that of one; one that is killed stops the others, which say so."""
 
-import contextlib
 import json
-import os
 import signal
-import socket
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from support.processes import free_port, started
 
 import interjax as ij
 from interjax import cli as command_line
 
-ROOT = Path(__file__).parents[2]
 OPTIONS = ["--grid", "8x8", "--orders", "0.0,0.5,1.0", "--contexts", "200", "--pairs", "132", "--inputs", "3"]
 RUN = "from interjax.cli import main; main()"
 AFTER_SOME_WRITES = """
@@ -64,38 +58,18 @@ def measure(checkpoint, out):
     return CliRunner().invoke(command_line.cli, arguments, catch_exceptions=False)
 
 
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("localhost", 0))
-        return listener.getsockname()[1]
-
-
 def together(checkpoint, out, programs):
     """Run a program in each process; return exit codes, outputs, and how long each outlived the first to end."""
     arguments = ["measure", "--checkpoint", checkpoint, *OPTIONS, "--out", out, "--distributed"]
     arguments += ["--coordinator", f"localhost:{free_port()}", "--processes", len(programs)]
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     out.mkdir(exist_ok=True)
     logs = [out.parent / f"{out.name}-{number}.log" for number in range(len(programs))]
-    with contextlib.ExitStack() as stack:
-        processes = [
-            subprocess.Popen(
-                [sys.executable, "-c", program, *map(str, arguments), "--process-id", str(number)],
-                env=os.environ | {"PYTHONPATH": path},
-                stdout=stack.enter_context(log.open("w")),
-                stderr=subprocess.STDOUT,
-            )
-            for number, (program, log) in enumerate(zip(programs, logs, strict=True))
-        ]
+    commands = [["-c", one, *map(str, arguments), "--process-id", str(n)] for n, one in enumerate(programs)]
+    with started(commands, logs) as processes:
         ends, deadline = {}, time.monotonic() + 300
-        try:
-            while len(ends) < len(processes) and time.monotonic() < deadline:
-                time.sleep(0.05)
-                ends |= {n: time.monotonic() for n, p in enumerate(processes) if n not in ends and p.poll() is not None}
-        finally:
-            for process in processes:
-                process.kill()
-                process.wait()
+        while len(ends) < len(processes) and time.monotonic() < deadline:
+            time.sleep(0.05)
+            ends |= {n: time.monotonic() for n, p in enumerate(processes) if n not in ends and p.poll() is not None}
     outlived = [ends.get(number, deadline) - min(ends.values()) for number in range(len(processes))]
     return [process.returncode for process in processes], [log.read_text() for log in logs], outlived
 

@@ -1,29 +1,33 @@
 """The command `interjax`: thin wrappers that read options, call the library and write numbers, plots and settings."""
 
-import interjax as ij
-from interjax._engine._processes import ProcessLost
-from interjax.cli._complexity import complexity
-from interjax.cli._concepts import concepts
-from interjax.cli._evaluate import evaluate
-from interjax.cli._measure import measure
-from interjax.cli._reproduce import reproduce
-from interjax.cli._train import train
-
 try:
     import click
     import tqdm  # noqa: F401
 except ImportError as error:  # the command line is an extra
     raise SystemExit(f'the interjax command needs its extra: pip install "interjax[cli]" ({error})') from None
 
+import interjax as ij
+from interjax.cli._lazy_group import LazyGroup
 
-@click.group(context_settings={"show_default": True, "help_option_names": ["-h", "--help"]})
+_LINES = {
+    "measure": "Measure the strength profile J^(m) of a network on data.",
+    "concepts": "Explain a network by its concepts: coalitions of inputs that act together.",
+    "complexity": "Measure the representational complexity of a network's hidden layers about the labels.",
+    "train": "Train a network and keep it as a checkpoint.",
+    "evaluate": "Compare trained networks: accuracy, loss gap, robustness to attack and to destroyed structure.",
+    "reproduce": "Repeat an experiment of the papers: train, measure, compare with what they report.",
+}
+
+
+@click.group(
+    cls=LazyGroup,
+    homes={name: f"interjax.cli._{name}" for name in _LINES},
+    lines=_LINES,
+    context_settings={"show_default": True, "help_option_names": ["-h", "--help"]},
+)
 @click.version_option(ij.__version__, prog_name="interjax")
 def cli() -> None:
     """Measure how a neural network's inputs act together: interactions of every order."""
-
-
-for command in (measure, concepts, complexity, train, evaluate, reproduce):
-    cli.add_command(command)
 
 
 def main() -> None:
@@ -35,7 +39,7 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         raise SystemExit(error.exit_code) from None
-    except (ValueError, OSError, ProcessLost) as error:
+    except (ValueError, OSError) as error:
         raise SystemExit(f"interjax: {error}") from None
 
 

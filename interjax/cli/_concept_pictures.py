@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 
 from interjax import concepts, datasets, plots
-from interjax.cli._concept_report import Explained, Found
+from interjax.concepts._analysis._inputs import in_turn
+from interjax.concepts._analysis._result import ConceptAnalysis
 from interjax.concepts._learning._learning import ConceptDynamics
 from interjax.concepts._learning._phases import Phases
 from interjax.concepts._statistics._sizes import SizeDistribution
 from interjax.plots._style import new_figure
 
 
-def draw(out: Path, found: Found, *, title: str, examples: int) -> list[str]:
+def draw(out: Path, found: ConceptAnalysis, data: datasets.Dataset, *, title: str, examples: int) -> list[str]:
     """Draw what was found; return the names of the files."""
     written = []
 
@@ -24,7 +25,7 @@ def draw(out: Path, found: Found, *, title: str, examples: int) -> list[str]:
 
     drawn = _examples(found, examples)
     if len(drawn):
-        keep(_draw_examples(found, drawn, title), "explanation.png")
+        keep(_draw_examples(found, data, drawn, title), "explanation.png")
     figure = new_figure(7.2, 4.2)
     null, note = _scaled_null(found)
     plots.concept_sizes(figure.subplots(), found.sizes, null=null).set_title(title + note, fontsize="medium")
@@ -41,7 +42,7 @@ def draw(out: Path, found: Found, *, title: str, examples: int) -> list[str]:
     return written
 
 
-def _scaled_null(found: Found) -> tuple[SizeDistribution | None, str]:
+def _scaled_null(found: ConceptAnalysis) -> tuple[SizeDistribution | None, str]:
     """The distribution of the untrained network at the strength of the trained one, and what a title says of it."""
     if found.null is None or not found.null.strength.sum():
         return None, ""
@@ -52,47 +53,45 @@ def _scaled_null(found: Found) -> tuple[SizeDistribution | None, str]:
     return scaled, f"\nnull: the untrained network, its strength times {factor:.3g}"
 
 
-def _examples(found: Found, count: int) -> np.ndarray:
+def _examples(found: ConceptAnalysis, count: int) -> np.ndarray:
     """Training inputs with salient concepts, classes in turn."""
-    inputs = found.explained.inputs
-    has_concepts = np.zeros(len(inputs), bool)
-    has_concepts[inputs.is_train] = found.n_salient["training"] > 0
-    order = inputs.in_turn(len(inputs))
+    has_concepts = np.zeros(len(found.labels), bool)
+    has_concepts[found.is_train] = found.n_salient["training"] > 0
+    order = in_turn(found.labels, found.is_train)
     return order[has_concepts[order]][:count]
 
 
-def _draw_examples(found: Found, examples: np.ndarray, title: str) -> Any:
+def _draw_examples(found: ConceptAnalysis, data: datasets.Dataset, examples: np.ndarray, title: str) -> Any:
     """The strongest concepts of some inputs, on the image where the players are parts of one, else by name."""
-    explained, on_image = found.explained, _shows_images(found.explained)
+    on_image = _shows_images(found, data)
     columns = int(np.ceil(np.sqrt(len(examples))))
     rows = -(-len(examples) // columns)
     width, height = (5.6, 4.8) if on_image else (6.4, 3.4)
     figure: Any = new_figure(width * columns, height * rows, layout=None if on_image else "constrained")
     for part, example in zip(figure.subfigures(rows, columns, squeeze=False).ravel(), examples, strict=False):
-        one, label = explained.explanation[example], explained.inputs.labels[example]
-        name = f"{title}, class {explained.data.class_names[label]}, training input {explained.inputs.rows[example]}"
+        one, row = found.explanation[example], found.rows[example]
+        name = f"{title}, class {data.class_names[found.labels[example]]}, training input {row}"
         if on_image:
-            bars = _draw_on_image(part, one, explained, example, found.tau)
+            bars = _draw_on_image(part, one, _pixels(data, data.train_x[row]), found)
         else:
-            bars = plots.concepts(part.subplots(), one, names=explained.names, count=10, tau=found.tau)
+            bars = plots.concepts(part.subplots(), one, names=found.player_names, count=10, tau=found.tau)
         bars.set_title(f"{name}\n{bars.get_title(loc='left')}", loc="left", fontsize="small")
     return figure
 
 
-def _draw_on_image(part: Any, one: Any, explained: Explained, example: int, tau: float) -> Any:
+def _draw_on_image(part: Any, one: Any, image: np.ndarray, found: ConceptAnalysis) -> Any:
     """The image as it is, and its concepts; returns the Axes of the bars."""
-    image = _pixels(explained.data, explained.inputs.x[example])
     left, right = part.subfigures(1, 2, width_ratios=(1, 4))
     plain = left.add_axes((0.1, 0.7, 0.85, 0.22))
     low, high = image.min(), image.max()
     plain.imshow((image - low) / ((high - low) or 1.0), cmap="gray", interpolation="nearest")
     plain.set_axis_off()
-    return plots.concepts_on_image(right, one, image, explained.players, tau=tau).axes[0]
+    return plots.concepts_on_image(right, one, image, found.players, tau=found.tau).axes[0]
 
 
-def _shows_images(explained: Explained) -> bool:
-    shape, labels = explained.data.input_shape, explained.players.labels
-    if explained.data.player_labels is not None or len(shape) not in (2, 3):
+def _shows_images(found: ConceptAnalysis, data: datasets.Dataset) -> bool:
+    shape, labels = data.input_shape, found.players.labels
+    if data.player_labels is not None or len(shape) not in (2, 3):
         return False
     return len(shape) == 2 or (shape[2] in (1, 3) and bool(np.all(labels == labels[..., :1])))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from interjax import networks
+from interjax.cli._choices import NETWORKS
 
 
 class Numbers(click.ParamType):
@@ -60,7 +60,7 @@ _DATA = [
     click.option("--limit", type=click.IntRange(1), default=None, help="images to read of each class (mnist, cifar10)"),
 ]
 _NETWORK = [
-    click.option("--network", default=None, help=f"{' | '.join(networks.NAMES)}; by default one that suits the data"),
+    click.option("--network", default=None, help=f"{' | '.join(NETWORKS)}; by default one that suits the data"),
     click.option(
         "--epochs", type=click.IntRange(1), default=None, help="training epochs; by default those that suit the data"
     ),

@@ -23,10 +23,15 @@ class Progress:
 
 
 class Stages:
-    """A progress bar for each stage: its name changes from one to the next."""
+    """A progress bar for each stage: its name changes from one to the next.
 
-    def __init__(self, quiet: bool):
-        self.quiet, self.title = quiet, ""
+    Args:
+        quiet: no bar.
+        unit: what is counted; by default what the stage's name makes of it, "trained" for "training ...".
+    """
+
+    def __init__(self, quiet: bool, unit: str | None = None):
+        self.quiet, self.unit, self.title = quiet, unit, ""
         self.bar: Progress | None = None
 
     def __enter__(self) -> Any:
@@ -35,7 +40,8 @@ class Stages:
     def __call__(self, title: str, done: int, total: int) -> None:
         if title != self.title:
             self.__exit__()
-            self.bar, self.title = Progress(self.quiet, title, title.split()[0].replace("ing", "ed")), title
+            unit = self.unit or title.split()[0].replace("ing", "ed")
+            self.bar, self.title = Progress(self.quiet, title, unit), title
         assert self.bar is not None
         self.bar(done, total)
 

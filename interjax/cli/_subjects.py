@@ -95,17 +95,9 @@ def load(settings: dict) -> datasets.Dataset:
 
 
 def players_of(data: datasets.Dataset, grid: tuple[int, ...] | None) -> ij.Players:
-    if data.player_labels is not None:
-        if grid is not None:
-            raise ValueError("--grid cuts images; the players of a table are its columns")
-        return ij.Players.segments(data.player_labels)
-    shape = data.input_shape
-    return ij.Players.grid(shape, grid or tuple(_most_equal_cells(length) for length in shape[:2]))
-
-
-def _most_equal_cells(length: int) -> int:
-    """The largest number of equal cells along an axis, at most 16."""
-    return max(cells for cells in range(1, min(length, 16) + 1) if length % cells == 0)
+    if grid is not None and data.player_labels is not None:
+        raise ValueError("--grid cuts images; the players of a table are its columns")
+    return data.players(grid)
 
 
 def pair_population(players: ij.Players, radius: int | None) -> Any:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 from interjax._core._lazy import lazy_face
 
 if TYPE_CHECKING:
+    from interjax.concepts._analysis._analyse import analyse as analyse
+    from interjax.concepts._analysis._result import ConceptAnalysis as ConceptAnalysis
     from interjax.concepts._explanations._and_or import and_or as and_or
     from interjax.concepts._explanations._effects import AndOr as AndOr
     from interjax.concepts._explanations._joint import JointAndOr as JointAndOr

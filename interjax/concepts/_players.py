@@ -9,13 +9,15 @@ import numpy as np
 
 from interjax._core._checks import check_choice, check_count
 from interjax._core._files import read_arrays
-from interjax.datasets._dataset import Dataset
+from interjax.datasets._dataset import Dataset, equal_cells
 from interjax.games._players import Players
 
 RULES = ("contrast", "centre", "all")
 MOST_PLAYERS = 20
 DEFAULT_COUNT = 12
 _MOST_CELLS_A_SIDE = 8
+FEW_PLAYERS = 8
+_FEW_CELLS_A_SIDE = 4
 _IMAGES_AT_ONCE = 4096
 
 
@@ -79,7 +81,9 @@ def choose_players(
         labels, names = _columns(data)
         scores = _class_shares(data, labels) if rule == "contrast" else np.zeros(len(names))
     else:
-        grid = Players.grid(data.input_shape, _default_cells(data.input_shape) if cells is None else cells)
+        grid = Players.grid(
+            data.input_shape, equal_cells(data.input_shape, _MOST_CELLS_A_SIDE) if cells is None else cells
+        )
         assert grid.cells is not None
         places = [zip("rcd", place, strict=False) for place in np.ndindex(grid.cells)]
         labels, names = grid.labels, tuple("".join(f"{axis}{at}" for axis, at in place) for place in places)
@@ -92,6 +96,19 @@ def choose_players(
             )
         count = len(names)
     return _keep_best(labels, names, scores, DEFAULT_COUNT if count is None else count)
+
+
+def few_players(
+    data: Dataset,
+    *,
+    cells: int | tuple[int, ...] | None = None,
+    count: int | None = None,
+    rule: str = "contrast",
+) -> tuple[Players, tuple[str, ...]]:
+    """`choose_players`, by default eight, of at most 4 by 4 cells: each cell and player doubles the cost of a table."""
+    if cells is None and data.player_labels is None and len(data.input_shape) > 1:
+        cells = equal_cells(data.input_shape, _FEW_CELLS_A_SIDE)
+    return choose_players(data, cells=cells, count=FEW_PLAYERS if count is None and rule != "all" else count, rule=rule)
 
 
 def _keep_best(
@@ -151,11 +168,6 @@ def _nearness(grid: Players) -> np.ndarray:
         place = np.indices(grid.shape)[axis] - (grid.shape[axis] - 1) / 2
         total += (np.bincount(grid.labels.ravel(), place.ravel()) / entries) ** 2
     return -np.round(total, 9)
-
-
-def _default_cells(shape: tuple[int, ...]) -> tuple[int, ...]:
-    sides = shape[:2]
-    return tuple(max(part for part in range(1, _MOST_CELLS_A_SIDE + 1) if side % part == 0) for side in sides)
 
 
 def _players_of_file(path: Path, data: Dataset) -> tuple[Players, tuple[str, ...]]:

@@ -4,6 +4,10 @@ import dataclasses
 
 import numpy as np
 
+from interjax.games._players import Players
+
+_MOST_CELLS_A_SIDE = 16
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dataset:
@@ -83,8 +87,43 @@ class Dataset:
         """Whether an input is an image (height, width, channels), and not a row of a table or a sequence."""
         return self.player_labels is None and len(self.input_shape) == 3
 
+    def players(self, cells: int | tuple[int, ...] | None = None) -> Players:
+        """The parts of an input that act together: the columns of a table, or cells of an image.
+
+        Args:
+            cells: for images, cells along each leading axis, as `ij.Players.grid` takes them; by default as many equal
+                ones as there are along each of the first two axes, up to 16. A table (`player_labels`, or inputs of
+                one axis) has none.
+
+        Returns:
+            The players: a column with all its entries, or a cell with all its channels, is one.
+
+        Raises:
+            ValueError: cells of a table, or cells that do not fit the image.
+
+        Example:
+            >>> x, y = np.zeros((4, 28, 28, 3)), [0, 1, 0, 1]
+            >>> data = Dataset(x, y, x, y, "toy", ("no", "yes"))
+            >>> data.players().cells, data.players((7, 7)).n
+            ((14, 14), 49)
+        """
+        if self.player_labels is None and len(self.input_shape) > 1:
+            return Players.grid(self.input_shape, equal_cells(self.input_shape) if cells is None else cells)
+        if cells is not None:
+            raise ValueError(
+                f"cells cut images; the players of {self.name}, a table, are its columns: leave cells={cells} out"
+            )
+        return (
+            Players.features(*self.input_shape) if self.player_labels is None else Players.segments(self.player_labels)
+        )
+
     def __repr__(self) -> str:
         return (
             f"Dataset({self.name!r}, {len(self.train_x)} training and {len(self.test_x)} test inputs of shape "
             f"{self.input_shape}, {self.n_classes} classes)"
         )
+
+
+def equal_cells(shape: tuple[int, ...], most: int = _MOST_CELLS_A_SIDE) -> tuple[int, ...]:
+    """The largest numbers of equal cells along each of the first two axes of an input, at most so many."""
+    return tuple(max(part for part in range(1, most + 1) if side % part == 0) for side in shape[:2])

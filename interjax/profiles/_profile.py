@@ -77,6 +77,15 @@ class OrderProfile(Saved):
         """Lower and upper ends of the normal confidence interval of J^(m) at this level."""
         return normal_interval(self.strength, self.stderr, level)
 
+    def table(self) -> str:
+        """J^(m), its standard error and its uncorrected value, a line for each order, in plain aligned text."""
+        lines = [f"{'order m':>8}  {'J^(m)':>7}  {'stderr':>7}  {'uncorrected':>11}"]
+        for order, strength, stderr, plain in zip(
+            self.orders, self.strength, self.stderr, self.uncorrected, strict=True
+        ):
+            lines.append(f"{order:>8}  {strength:7.3f}  {stderr:7.3f}  {plain:11.3f}")
+        return "\n".join(lines)
+
 
 def order_profile(
     key: jax.Array,

@@ -10,7 +10,7 @@ from support.running import Killed, interjax, main
 
 import interjax as ij
 from interjax._core._files import read_arrays
-from interjax.cli import _explaining as explaining
+from interjax.concepts._analysis import _explainer, _inputs
 from interjax.concepts._explanations._and_or import MAX_PLAYERS
 
 QUICK = ["--epochs", 2, "--quiet"]
@@ -165,10 +165,10 @@ def test_a_killed_run_resumes_to_the_same_numbers(explained, tmp_path, monkeypat
         return solve(*arguments, **options)
 
     command = ["concepts", *SMALL, "--epochs", 2, "--stability", "--out", tmp_path]
-    monkeypatch.setattr(ij.concepts, "and_or", killed_later)
+    monkeypatch.setattr(_explainer, "and_or", killed_later)
     with pytest.raises(Killed):
         interjax(*command)
-    monkeypatch.setattr(ij.concepts, "and_or", solve)
+    monkeypatch.setattr(_explainer, "and_or", solve)
     assert "resumed: 16 of 30 inputs had been explained" in interjax(*command).output
     assert numbers(tmp_path) == numbers(whole)
     for name, array in arrays(whole).items():
@@ -176,7 +176,7 @@ def test_a_killed_run_resumes_to_the_same_numbers(explained, tmp_path, monkeypat
 
 
 def test_a_finished_run_is_read_not_solved_again(explained, monkeypatch):
-    monkeypatch.delattr(ij.concepts, "and_or")
+    monkeypatch.delattr(_explainer, "and_or")
     again = interjax("concepts", *SMALL, "--epochs", 2, "--stability", "--out", explained[0])
     assert again.output.replace("resumed: 30 of 30 inputs had been explained\n", "") == explained[1].output
 
@@ -252,7 +252,7 @@ def test_inputs_whose_table_is_not_finite_are_left_out_and_counted(of_checkpoint
             tables[0, 3] = np.nan
         return tables
 
-    monkeypatch.setattr(ij.concepts, "concept_tables", broken)
+    monkeypatch.setattr(_inputs, "concept_tables", broken)
     outcome = interjax("concepts", *of_checkpoint, "--out", tmp_path)
     assert "left out: 1 of 30 inputs, whose games hold NaN or infinite values" in outcome.output
     assert "19 training and 10 test inputs" in outcome.output
@@ -358,7 +358,7 @@ def test_a_class_without_inputs_is_refused():
     x, y = np.zeros((8, 3), np.float32), np.array([0, 1] * 4)
     data = ij.datasets.Dataset(x, y, x, y, "toy", ("no", "yes", "perhaps"))
     with pytest.raises(ValueError, match="toy has no training inputs of class perhaps"):
-        explaining.choose_inputs(jax.random.key(0), data, explaining.classes_of("yes,2", data), 3)
+        _inputs.choose_inputs(jax.random.key(0), _inputs.examples_of(data), ["yes", "2"], 3)
 
 
 def test_the_network_must_fit_the_data(run_of_checkpoints, table_file, monkeypatch, tmp_path):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from interjax import datasets
+from interjax.games._players import Players
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 28, 28), dtype=np.uint8)
 DIGITS = np.arange(12, dtype=np.uint8) % 10
@@ -442,3 +443,26 @@ def test_the_real_cifar10(data_folder):
     assert data.train_x.shape == data.test_x.shape == (100, 32, 32, 3)
     assert data.class_names[-1] == "truck"
     np.testing.assert_allclose(data.train_x.mean(axis=(0, 1, 2)), 0, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("shape", "cells"), [((28, 28, 1), (14, 14)), ((32, 32, 3), (16, 16)), ((8, 30), (8, 15)), ((17, 5, 1), (1, 5))]
+)
+def test_players_of_images_are_equal_cells(shape, cells):
+    data = datasets.Dataset(np.zeros((2, *shape)), [0, 1], np.zeros((2, *shape)), [0, 1], "toy", ("a", "b"))
+    assert data.players() == Players.grid(shape, cells)
+    assert data.players((2, 3)) == Players.grid(shape, (2, 3))
+    assert data.players(4) == Players.grid(shape, 4)
+
+
+def test_players_of_tables_are_columns(table):
+    data = datasets.csv(table, label="sweet", test_fraction=0.5)
+    assert data.players() == Players.segments(data.player_labels)
+    assert data.players().n == len(data.player_names)
+    with pytest.raises(ValueError, match="cells cut images; the players of fruit, a table, are its columns"):
+        data.players((2, 2))
+    x = np.zeros((2, 20))
+    plain = datasets.Dataset(x, [0, 1], x, [0, 1], "plain", ("a", "b"))
+    assert plain.players() == Players.features(20)
+    with pytest.raises(ValueError, match="cells cut images"):
+        plain.players(4)

@@ -124,6 +124,15 @@ def test_the_same_key_gives_the_same_profile_at_any_batch_size(batch_size, n_pai
     assert usual.n_forwards == other.n_forwards
 
 
+def test_a_profile_is_told_as_text():
+    found = ij.order_profile(jax.random.key(0), ij.Game.from_table(game_table(np.random.default_rng(4))), contexts=4)
+    head, *rows = found.table().splitlines()
+    assert head.split() == ["order", "m", "J^(m)", "stderr", "uncorrected"]
+    columns = np.array([row.split() for row in rows], float).T
+    shown = [found.orders, found.strength, found.stderr, found.uncorrected]
+    np.testing.assert_allclose(columns, shown, atol=6e-4)
+
+
 def test_a_target_error_is_reached_with_more_passes():
     game = ij.Game.from_table(TABLE)
     once = ij.order_profile(jax.random.key(0), game, contexts=5)

@@ -10,13 +10,13 @@ import numpy as np
 from jaxtyping import Array
 
 from interjax._core._checks import check_count
+from interjax.concepts._input_rows import FEWEST, draw_rows
 from interjax.datasets._dataset import Dataset
 from interjax.games._apply import Apply
 from interjax.games._inputs import inputs_program
 from interjax.games._models import as_apply
 
 Examples = tuple[np.ndarray, np.ndarray]  # inputs, class numbers
-_FEWEST = {"training": 2, "test": 1}  # inputs of a class, of which similarities can be measured
 _GRADED_AT_ONCE = 500
 
 
@@ -75,12 +75,7 @@ def _draw_rows(
     wanted = range(data.n_classes) if classes is None else list(classes)
     if not wanted:
         raise ValueError(f"classes must name at least one of the {data.n_classes} classes of {data.name}, got none")
-    found = []
-    for own, labels, count in zip(
-        jax.random.split(key), (data.train_y, data.test_y), (per_class, (per_class + 1) // 2), strict=True
-    ):
-        order = np.asarray(jax.random.permutation(own, len(labels)))
-        found.append([order[labels[order] == label][:count] for label in wanted])
+    found = draw_rows(key, (data.train_y, data.test_y), wanted, per_class)
     for label, *rows in zip(wanted, *found, strict=True):
         _check_enough(data, label, *map(len, rows))
     train, test = map(np.concatenate, found)
@@ -91,7 +86,7 @@ def _given_rows(rows: tuple[Any, Any], data: Dataset) -> tuple[np.ndarray, np.nd
     if len(rows) != 2:
         raise ValueError(f"rows must be two sets, of training and of test inputs; got {len(rows)}")
     found = []
-    for part, chosen, labels in zip(_FEWEST, rows, (data.train_y, data.test_y), strict=True):
+    for part, chosen, labels in zip(FEWEST, rows, (data.train_y, data.test_y), strict=True):
         chosen = np.asarray(chosen)
         is_rows = chosen.ndim == 1 and np.issubdtype(chosen.dtype, np.integer) and len(chosen)
         if not is_rows or chosen.min() < 0 or chosen.max() >= len(labels):
@@ -105,7 +100,7 @@ def _given_rows(rows: tuple[Any, Any], data: Dataset) -> tuple[np.ndarray, np.nd
 
 def _check_enough(data: Dataset, label: int, *counts: int) -> None:
     """Raise ValueError unless so many training and test inputs of a class let similarities be measured."""
-    for (part, fewest), count in zip(_FEWEST.items(), counts, strict=True):
+    for (part, fewest), count in zip(FEWEST.items(), counts, strict=True):
         if count < fewest:
             raise ValueError(
                 f"class {label} gives {count} {part} inputs of {data.name}, similarities need {fewest}: ask for more "

@@ -1,0 +1,262 @@
+"""The analysis of a network's concepts: inputs are chosen, tabulated, explained and measured."""
+
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from interjax._core._keys import check_key
+from interjax._engine._folders import RunFolder, fingerprint
+from interjax.concepts._analysis._explainer import KINDS, Explainer
+from interjax.concepts._analysis._inputs import (
+    Inputs,
+    choose_inputs,
+    examples_of,
+    in_turn,
+    tables_of,
+    tabulate,
+)
+from interjax.concepts._analysis._result import ConceptAnalysis
+from interjax.concepts._analysis._statistics import compare, describe
+from interjax.concepts._explanations._and_or import MAX_PLAYERS, check_noise
+from interjax.concepts._explanations._effects import check_tau
+from interjax.concepts._explanations._stability import Stability
+from interjax.concepts._players import few_players
+from interjax.concepts._statistics._sizes import SizeDistribution, size_distribution
+from interjax.concepts._tables import concept_tables
+from interjax.datasets._dataset import Dataset
+from interjax.games._models import as_apply
+from interjax.games._outputs import log_odds, log_prob, logit, prob
+from interjax.games._players import Players
+
+Stages = Callable[[str, int, int], Any]
+
+_SOME = 16  # training inputs of the null and of stability
+_OUTPUTS = {"log-odds": log_odds, "log-prob": log_prob, "logit": logit, "prob": prob}
+_ROUNDING = {"float32": 1e-4}  # of tables, as a share of their largest value; at other precisions:
+_COARSE_ROUNDING = 0.03
+
+
+def analyse(
+    key: jax.Array,
+    model: Any,
+    data: Any,
+    *,
+    players: Players | None = None,
+    player_names: Sequence[str] | None = None,
+    baseline: Any = 0.0,
+    output: Callable[[int], Any] = log_odds,
+    precision: str | None = "float32",
+    kind: str = "and-or",
+    noise: float = 0.04,
+    tau: float = 0.05,
+    classes: Sequence[int | str] | None = None,
+    inputs_per_class: int = 10,
+    rows: tuple[Any, Any] | None = None,
+    untrained: Any = None,
+    stability: bool = False,
+    folder: str | os.PathLike | None = None,
+    progress: Stages | None = None,
+) -> ConceptAnalysis:
+    """Explain a network by its concepts, coalitions of players that act together: all that `interjax concepts` shows.
+
+    Tabulates the masked games of some inputs of each class (`ij.concepts.concept_tables`), explains them
+    (`ij.concepts.and_or` or `ij.moebius`), and measures how faithful few concepts are (`ij.concepts.faithfulness`), how
+    they are distributed over sizes (`.size_distribution`), whether inputs share them (`.coverage`,
+    `.discrimination`), which sizes hold on test inputs as on training inputs (`.generalization`), and how much of the
+    explanations is forced (`.stability`). How concepts are learned is `ij.concepts.checkpoint_concepts`.
+
+    Args:
+        key: a `jax.random.key`, of the inputs that are drawn, the similarities' draws and the jittered costs.
+        model: an `nnx.Module`, (Linen module, variables), (function(params, inputs), params) or function(inputs).
+        data: an `ij.datasets.Dataset`, or arrays: (inputs, labels), all of them training inputs, or (training inputs,
+            labels, test inputs, labels).
+        players: as for `ij.masked_game`, at most 20, and 13 for kind "and-or"; each doubles the cost. By default the
+            eight columns of a table, or of the at most 4 by 4 cells of an image, that
+            `ij.concepts.choose_players` puts first.
+        player_names: a name for each of them; by default what `choose_players` says, and "player 3" of given ones.
+        baseline, output, precision: as for `ij.masked_games`.
+        kind: "and-or" for the sparsest AND-OR explanations, "and" for Harsanyi dividends.
+        noise: as for `ij.concepts.and_or`: more makes explanations sparser and less exact.
+        tau: threshold of salience, a share of the strongest effect of an input, in (0, 1].
+        classes: names or numbers of the classes whose inputs are explained; by default all, at most the first ten.
+        inputs_per_class: training inputs to draw of each class, and half as many test inputs, whatever the network
+            makes of them; a class that has fewer gives all.
+        rows: (training rows, test rows) to explain instead of drawn ones; there need be no test rows.
+        untrained: a network of the same kind that has learned nothing, whose concepts on 16 of the training inputs
+            are the result's `null`.
+        stability: whether to tell how far equally sparse explanations agree, on 16 of the training inputs; costs
+            eight times what explaining them costs.
+        folder: keeps tables and explanations piece by piece; a call with the same arguments goes on where an earlier
+            one stopped, and ends with the same numbers.
+        progress: called with (what is being done, inputs done, inputs in all).
+
+    Returns:
+        `ConceptAnalysis`.
+
+    Raises:
+        ValueError: options out of range, too many players, a class without training inputs, games of which not one
+            training input's is finite, a `folder` that holds another analysis; and as `concept_tables`.
+
+    Warns:
+        UserWarning: for inputs left out because their games hold NaN or infinite values, for an untrained network
+            left out for the same reason; and as the statistics, for few inputs.
+
+    Example:
+        >>> import interjax as ij, jax, numpy as np
+        >>> x = np.random.default_rng(0).normal(size=(60, 3))
+        >>> y = (x[:, 0] * x[:, 1] > 0).astype(int)  # the first two columns together; the third is noise
+        >>> network = lambda x: jax.numpy.stack([0 * x[:, 0], 4 * x[:, 0] * x[:, 1] + 0.01 * x[:, 2]], axis=1)
+        >>> found = analyse(jax.random.key(0), network, (x[:40], y[:40], x[40:], y[40:]), kind="and")
+        >>> [concept["players"] for concept in found.strongest("1", count=2)]
+        [['column 0', 'column 1'], ['column 2']]
+        >>> print(found.table().splitlines()[1])
+        20 training and 10 test inputs
+
+    References:
+        Li and Zhang, ICML 2023, arXiv:2302.13080 (concepts of a network, their transfer and discrimination); Zhou et
+        al., AAAI 2024, arXiv:2302.13091 (generalisation by size).
+    """
+    check_key(key)
+    tau, noise = check_tau(tau), check_noise(noise)
+    examples = examples_of(data)
+    players, names = _players(players, player_names, examples.data, kind, stability)
+    inputs = choose_inputs(jax.random.fold_in(key, 1), examples, classes, inputs_per_class, rows)
+    how = {"players": players, "baseline": baseline, "output": output, "precision": precision}
+    run = None if folder is None else _open(folder, model, inputs, how, kind, noise)
+    stages = progress or (lambda doing, done, total: None)
+    tables, is_finite = _finite_tables(run, model, inputs, how, stages)
+    inputs, tables = inputs[is_finite], tables[is_finite]
+    explainer = Explainer(run, kind, noise, len(is_finite))
+    explainer.advance = lambda done, total: stages("explaining", done, total)
+    explanation, n_resumed = explainer(tables), explainer.kept
+    some = in_turn(inputs.labels, inputs.is_train)[:_SOME]
+    null = None if untrained is None else _null(explainer, untrained, inputs[some], how, tau, stages)
+    stable = _stability(jax.random.fold_in(key, 5), explainer, tables[some], tau, stages) if stability else None
+    labels, is_train = inputs.labels, inputs.is_train
+    class_names = tuple(examples.data.class_names[label] for label in np.unique(labels))
+    return ConceptAnalysis(
+        tables=tables,
+        explanation=explanation,
+        labels=labels,
+        rows=inputs.rows,
+        is_train=is_train,
+        n_left_out=int(np.sum(~is_finite)),
+        null=null,
+        generalization=compare(jax.random.fold_in(key, 2), explanation, labels, is_train, tau),
+        stability=stable,
+        players=players,
+        player_names=names,
+        class_names=class_names,
+        tau=tau,
+        noise=noise,
+        n_resumed=n_resumed,
+        **describe(explanation, tables, labels, is_train, class_names, tau),
+    )
+
+
+def _players(
+    players: Players | None, names: Sequence[str] | None, data: Dataset, kind: str, stability: bool
+) -> tuple[Players, tuple[str, ...]]:
+    """Players and their names, checked against the kind of explanation."""
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {kind!r}")
+    if stability and kind == "and":
+        raise ValueError('stability goes with kind="and-or": Harsanyi dividends leave no choice')
+    if players is None:
+        if names is not None:
+            raise ValueError("player_names are those of given players: give players too, or leave the names out")
+        players, names = few_players(data)
+    elif names is None:
+        names = [f"player {player}" for player in range(players.n)]
+    if len(names) != players.n:
+        raise ValueError(f"player_names must name each of the {players.n} players; got {len(names)} names")
+    if kind == "and-or" and players.n > MAX_PLAYERS:
+        raise ValueError(
+            f'{players.n} players are too many for kind="and-or", which takes at most {MAX_PLAYERS}: choose fewer '
+            '(ij.concepts.choose_players), or kind="and"'
+        )
+    return players, tuple(names)
+
+
+def _open(
+    folder: str | os.PathLike, model: Any, inputs: Inputs, how: dict[str, Any], kind: str, noise: float
+) -> RunFolder:
+    """The folder of an analysis; ValueError if it holds that of another network, other inputs or other games."""
+    params, output = as_apply(model)[1], how["output"]
+    known = next((name for name, function in _OUTPUTS.items() if function is output), None)
+    settings = {
+        "weights": fingerprint(params),
+        "inputs": fingerprint((inputs.x, inputs.labels)),
+        "players": how["players"].digest,
+        "baseline": fingerprint(how["baseline"]),
+        "output": known or getattr(output, "__qualname__", type(output).__qualname__),
+        "kind": kind,
+        "noise": noise,
+    }
+    if how["precision"] != "float32":
+        settings["precision"] = how["precision"]
+    run = RunFolder(folder, settings)
+    if known is None or not jax.tree.leaves(params):
+        _check_same_games(run, model, inputs, how)
+    return run
+
+
+def _check_same_games(run: RunFolder, model: Any, inputs: Inputs, how: dict[str, Any]) -> None:
+    """Raise ValueError if the first kept table is not that of this network; for what has a name but no fingerprint."""
+    kept = run.read("tables0")
+    if kept is None:
+        return
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r".* values of the games are NaN or infinite")
+        table = concept_tables(model, inputs.x[:1], inputs.labels[:1], **how)[0]
+    rounding = _ROUNDING.get(how["precision"], _COARSE_ROUNDING) * np.abs(table).max()
+    if not np.allclose(kept["tables"][0], table, rtol=0.0, atol=rounding, equal_nan=True):
+        raise ValueError(
+            f"{run.folder} holds the games of another network or output: choose another folder, or delete this one to "
+            "start anew"
+        )
+
+
+def _finite_tables(
+    run: RunFolder | None, model: Any, inputs: Inputs, how: dict[str, Any], stages: Stages
+) -> tuple[np.ndarray, np.ndarray]:
+    """Tables of all inputs and which are finite; a warning if some are not, ValueError if no training input's is."""
+    tables = tabulate(run, model, inputs, how, lambda done, total: stages("tabulating", done, total))
+    is_finite = np.asarray(np.isfinite(tables).all(axis=1))
+    if not is_finite[inputs.is_train].any():
+        raise ValueError(
+            "the games of all training inputs hold NaN or infinite values: look for overflow in the network, or for a "
+            "baseline outside its domain"
+        )
+    if not is_finite.all():
+        warnings.warn(
+            f"{np.sum(~is_finite)} of {len(inputs)} inputs are left out, as their games hold NaN or infinite values: "
+            "look for overflow in the network, or for a baseline outside its domain",
+            stacklevel=3,
+        )
+    return tables, is_finite
+
+
+def _null(
+    explainer: Explainer, untrained: Any, inputs: Inputs, how: dict[str, Any], tau: float, stages: Stages
+) -> SizeDistribution | None:
+    """Sizes of an untrained network's concepts; None, with a warning, if its games are not finite."""
+    tables = tables_of(untrained, inputs, how)
+    if not np.isfinite(tables).all():
+        warnings.warn(
+            "games of the untrained network hold NaN or infinite values: there is no null to compare sizes with",
+            stacklevel=3,
+        )
+        return None
+    explainer.advance = lambda done, total: stages("explaining the untrained network", done, total)
+    return size_distribution(explainer(tables), tau=tau)
+
+
+def _stability(key: jax.Array, explainer: Explainer, tables: np.ndarray, tau: float, stages: Stages) -> Stability:
+    """How far equally sparse explanations of some training inputs agree."""
+    explainer.advance = lambda done, total: stages("explaining under jittered costs", done, total)
+    return explainer.stability(key, tables, tau)

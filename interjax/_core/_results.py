@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar, dataclass_transform
 
@@ -32,15 +33,19 @@ class Saved:
 
     def save(self, path: str | os.PathLike) -> Path:
         """Write the result to `path` as npz, replacing it in one step; return the path written."""
+        return write_arrays(path, self.to_arrays())
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """The result as arrays by name, of which one holds the static fields in JSON: what `save` writes."""
         arrays, header = {}, {"kind": type(self).__name__, "static": {}}
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
             value = getattr(self, field.name)
             if field.metadata.get("static"):
-                header["static"][field.name] = value
+                header["static"][field.name] = value.item() if isinstance(value, np.generic) else value
             elif value is not None:
                 arrays[field.name] = np.asarray(value)
         arrays[_HEADER] = np.array(json.dumps(header))
-        return write_arrays(path, arrays)
+        return arrays
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Self:
@@ -48,9 +53,17 @@ class Saved:
         arrays = read_arrays(path)
         if _HEADER not in arrays:
             raise ValueError(f"{path} is an npz file that interjax did not write; expected a saved {cls.__name__}")
-        header = json.loads(str(arrays.pop(_HEADER)))
+        kind = json.loads(str(arrays[_HEADER]))["kind"]
+        if kind != cls.__name__:
+            raise ValueError(f"{path} holds a {kind}, not a {cls.__name__}: use {kind}.load")
+        return cls.from_arrays(arrays)
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Self:
+        """The result that `to_arrays` took apart; raises ValueError if it was another one."""
+        header: dict[str, Any] = json.loads(str(arrays[_HEADER])) if _HEADER in arrays else {"kind": "no result"}
         if header["kind"] != cls.__name__:
-            raise ValueError(f"{path} holds a {header['kind']}, not a {cls.__name__}: use {header['kind']}.load")
+            raise ValueError(f"expected the arrays of a {cls.__name__}, got those of {header['kind']}")
         static = {k: tuple(v) if isinstance(v, list) else v for k, v in header["static"].items()}
-        fields = {name: array if array.ndim else array.item() for name, array in arrays.items()}
+        fields = {name: array if array.ndim else array.item() for name, array in arrays.items() if name != _HEADER}
         return cls(**fields, **static)

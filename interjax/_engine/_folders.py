@@ -1,5 +1,6 @@
 """A folder that keeps what a run has measured so far, so that a killed run resumes to the same numbers."""
 
+import functools
 import hashlib
 import json
 import os
@@ -138,3 +139,10 @@ def _digest(leaf: Any) -> bytes:
         leaf = jax.random.key_data(leaf)
     array = np.ascontiguousarray(leaf)
     return hashlib.sha256(f"{array.dtype}{array.shape}".encode() + array.tobytes()).digest()
+
+
+def name_of(function: Any) -> str:
+    """A function's qualified name, for a partial one with what it is bound to: what settings say of it."""
+    if isinstance(function, functools.partial):
+        return f"{name_of(function.func)}{function.args}{sorted(function.keywords.items())}"
+    return getattr(function, "__qualname__", type(function).__qualname__)

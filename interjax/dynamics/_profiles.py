@@ -1,22 +1,46 @@
 """The profile of a network at the checkpoints of its training."""
 
+import functools
+import inspect
 import os
-from collections.abc import Callable, Sequence
-from typing import Any
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ParamSpec, TypeVar
 
+import numpy as np
 from jaxtyping import Array
 
 from interjax._core._progress import Progress
+from interjax._engine._folders import fingerprint, name_of
 from interjax.games._masked_games import masked_games
 from interjax.games._outputs import log_odds
 from interjax.games._players import Players
 from interjax.profiles._profile import OrderProfile, order_profile
-from interjax.training._checkpoints import load_network, saved_steps
+from interjax.training._over_checkpoints import over_checkpoints
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_CHANGES_NOTHING = ("batch_size", "memory", "mesh", "folder", "progress")  # of a profile's options, to rounding
 
 
+def _checkpoints_as_folder(function: Callable[P, R]) -> Callable[P, R]:
+    """Lets a call by keywords name the training run `folder` where it names no checkpoints."""
+
+    @functools.wraps(function)
+    def called(*arguments: P.args, **options: P.kwargs) -> R:
+        if len(arguments) < 2 and "folder" in options and "checkpoints" not in options:
+            warnings.warn("give the training run as checkpoints=, not folder=", DeprecationWarning, stacklevel=2)
+            options["checkpoints"] = options.pop("folder")
+        return function(*arguments, **options)
+
+    return called
+
+
+@_checkpoints_as_folder
 def checkpoint_profiles(
     key: Array,
-    folder: str | os.PathLike,
+    checkpoints: str | os.PathLike | Mapping[int, Any],
     x: Any,
     labels: Sequence[int] | Any,
     *,
@@ -25,21 +49,25 @@ def checkpoint_profiles(
     output: Callable[[int], Any] = log_odds,
     precision: str | None = "float32",
     steps: Sequence[int] | None = None,
+    folder: str | os.PathLike | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> dict[int, OrderProfile]:
-    """The strength profile J^(m) at each saved checkpoint of a training run.
+    """The strength profile J^(m) at each checkpoint of a training run.
 
     All checkpoints are measured with the same inputs, pairs, contexts and options, so that their differences are
     paired: as a rule surer than the standard errors of two separate profiles suggest.
 
     Args:
         key: a `jax.random.key`, the same for every checkpoint.
-        folder: what `ij.training.train(..., spec=spec, checkpoint_folder=folder, keep=None)` wrote.
+        checkpoints: what `ij.training.train(..., spec=spec, checkpoint_folder=..., keep=None)` wrote, or optimizer
+            step -> network of any kind that `ij.masked_game` takes.
         x: inputs (batch, *input shape).
         labels: (batch,) class numbers.
         players, baseline, output, precision: as for `ij.masked_games`.
-        steps: optimizer steps to measure, each saved in the folder; None = all of them.
+        steps: the checkpoints to measure; None = all of them.
+        folder: keeps each measured checkpoint; a call with the same settings goes on where an earlier one stopped and
+            ends with the same numbers. Other steps may be added; batch size, memory and devices may be others.
         progress: called with (checkpoints measured, checkpoints in all).
         options: for `ij.order_profile`, e.g. `orders`, `contexts`, `n_pairs`.
 
@@ -47,7 +75,8 @@ def checkpoint_profiles(
         Optimizer step -> `OrderProfile`, in the order of the steps.
 
     Raises:
-        ValueError: if the folder lacks a checkpoint that is asked for; and as `ij.masked_games`, `ij.order_profile`.
+        ValueError: checkpoints of different networks, steps that there are none of, a `folder` that holds other
+            measurements; and as `ij.masked_games`, `ij.order_profile`.
 
     Example:
         >>> import interjax as ij, jax, numpy as np, optax, tempfile
@@ -63,15 +92,32 @@ def checkpoint_profiles(
     References:
         Deng et al., ICLR 2022 (arXiv:2111.06236), equation 3; arXiv:2512.18607.
     """
-    saved = saved_steps(folder)
-    chosen = saved if steps is None else sorted({int(step) for step in steps})
-    if not chosen or not set(chosen) <= set(saved):
-        raise ValueError(f"steps must be among those that {folder} holds, {', '.join(map(str, saved))}; got {chosen}")
     how: dict[str, Any] = {"players": players, "baseline": baseline, "output": output, "precision": precision}
-    profiles = {}
-    for step in chosen:
-        _, model, _ = load_network(folder, step=step)
-        profiles[step] = order_profile(key, masked_games(model, x, labels, **how), **options)
-        if progress is not None:
-            progress(len(profiles), len(chosen))
-    return profiles
+
+    def measure(model: Any) -> dict[str, np.ndarray]:
+        return order_profile(key, masked_games(model, x, labels, **how), **options).to_arrays()
+
+    settings = None if folder is None else _settings(key, x, labels, how, options)
+    pieces = over_checkpoints(checkpoints, measure, steps=steps, folder=folder, settings=settings, progress=progress)
+    return {step: OrderProfile.from_arrays(piece) for step, piece in pieces}
+
+
+def _settings(key: Array, x: Any, labels: Any, how: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    """What a kept profile depends on, beside the weights."""
+    call = inspect.signature(order_profile).bind(key, (), **options)
+    call.apply_defaults()
+    return {
+        "key": fingerprint(key),
+        "inputs": fingerprint((np.asarray(x), np.asarray(labels))),
+        "players": how["players"].digest,
+        "baseline": fingerprint(how["baseline"]),
+        "output": name_of(how["output"]),
+        "precision": how["precision"],
+        **{name: _in_json(value) for name, value in call.kwargs.items() if name not in _CHANGES_NOTHING},
+    }
+
+
+def _in_json(option: Any) -> Any:
+    """A number or word as it is, several as their digest: 0 and 0.0 are other orders, but the same in JSON."""
+    array = np.asarray(option)
+    return fingerprint(array) if array.ndim else array.item()

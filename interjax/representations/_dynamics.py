@@ -11,12 +11,12 @@ from jaxtyping import Array
 from interjax._core._keys import check_key
 from interjax._core._progress import Progress
 from interjax._core._results import Saved, result, static_field
-from interjax._engine._folders import RunFolder, fingerprint
+from interjax._engine._folders import fingerprint
 from interjax.pid._complexity import Complexity, representational_complexity
 from interjax.pid._invariants import shannon_invariants
 from interjax.pid._subsets import SubsetComplexity, subset_complexity
 from interjax.representations._layers import EXACT_NEURONS, Limits, layer_symbols
-from interjax.training._over_checkpoints import measured_once, networks_of_run
+from interjax.training._over_checkpoints import over_checkpoints
 
 
 @result
@@ -103,15 +103,18 @@ def checkpoint_complexity(
     how: dict[str, Any] = {"levels": levels, "limits": limits, "size": size, "count": count, "resamples": resamples}
     chosen = layers if layers is None or isinstance(layers, str) else tuple(layers)
     settings = how | {"layers": chosen, "data": fingerprint((x, np.asarray(labels))), "key": fingerprint(key)}
-    run = None if folder is None else RunFolder(folder, settings)
-    wanted, networks = networks_of_run(checkpoints, steps)
-    found = []
-    for step, model in networks:
-        found.append(measured_once(run, step, model, lambda model=model: _measure(key, model, x, labels, chosen, how)))
-        if progress is not None:
-            progress(len(found), len(wanted))
-    stacked = {name: np.stack([each[name] for each in found]) for name in found[0] if name != "layers"}
-    return ComplexityDynamics(steps=np.array(wanted), layers=tuple(found[0]["layers"].tolist()), **stacked)
+    pieces = over_checkpoints(
+        checkpoints,
+        lambda model: _measure(key, model, x, labels, chosen, how),
+        steps=steps,
+        folder=folder,
+        settings=settings,
+        progress=progress,
+    )
+    found = dict(pieces)
+    first = next(iter(found.values()))
+    stacked = {name: np.stack([each[name] for each in found.values()]) for name in first if name != "layers"}
+    return ComplexityDynamics(steps=np.array(list(found)), layers=tuple(first["layers"].tolist()), **stacked)
 
 
 def _measure(key: Array, model: Any, x: Any, labels: Any, layers: Any, how: dict[str, Any]) -> dict[str, np.ndarray]:

@@ -18,14 +18,13 @@ import optax
 from jaxtyping import Array
 
 from interjax import training
-from interjax._engine._folders import RunFolder, fingerprint
+from interjax._engine._folders import fingerprint
 from interjax.datasets import Dataset
 from interjax.networks import NetworkSpec
 from interjax.pid import GroupedComplexity, grouped_complexity
 from interjax.representations import ComplexityDynamics, checkpoint_complexity, layer_symbols
 from interjax.reproduce._experiment import Progress, about, trained
 from interjax.training._checkpoints import Model
-from interjax.training._over_checkpoints import measured_once, networks_of_run
 
 _RESAMPLES = 4  # at each checkpoint; the error of the experiment is that over seeds
 _GROUPS = 5
@@ -170,20 +169,20 @@ def _grouped(
     key: Array, layer: str, place: Path, data: Dataset, progress: Callable[[int, int], Any] | None
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """C of groups of neighbours at every checkpoint, whether it can be trusted, and the largest group."""
-    kept = RunFolder(place / "groups", {"layer": layer, "groups": _GROUPS, "data": fingerprint(data.train_x)})
-    steps, networks = networks_of_run(place / "network", None)
-    found = []
-    for step, model in networks:
 
-        def measure(model: Any = model) -> dict[str, np.ndarray]:
-            symbols = layer_symbols(model, data.train_x, layers=layer)[layer]
-            groups = [part.tolist() for part in np.array_split(np.arange(symbols.shape[1]), _GROUPS)]
-            each: GroupedComplexity = grouped_complexity(symbols, data.train_y, groups, key=key, resamples=0)
-            names = {"value": each.value, "reliable": each.reliable, "largest": each.largest_group}
-            return {name: np.array(value) for name, value in names.items()}
+    def measure(model: Model) -> dict[str, Any]:
+        symbols = layer_symbols(model, data.train_x, layers=layer)[layer]
+        groups = [part.tolist() for part in np.array_split(np.arange(symbols.shape[1]), _GROUPS)]
+        each: GroupedComplexity = grouped_complexity(symbols, data.train_y, groups, key=key, resamples=0)
+        return {"value": each.value, "reliable": each.reliable, "largest": each.largest_group}
 
-        found.append(measured_once(kept, step, model, measure))
-        if progress is not None:
-            progress(len(found), len(steps))
+    pieces = training.over_checkpoints(
+        place / "network",
+        measure,
+        folder=place / "groups",
+        settings={"layer": layer, "groups": _GROUPS, "data": fingerprint(data.train_x)},
+        progress=progress,
+    )
+    found = [piece for _, piece in pieces]
     values, reliable = (np.array([each[name] for each in found]) for name in ("value", "reliable"))
     return values, reliable, int(found[0]["largest"])

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from interjax.training._losses import OrderWeightedCrossEntropy as OrderWeightedCrossEntropy
     from interjax.training._losses import SteeredCrossEntropy as SteeredCrossEntropy
     from interjax.training._losses import cross_entropy as cross_entropy
+    from interjax.training._over_checkpoints import over_checkpoints as over_checkpoints
     from interjax.training._plans import Plan as Plan
     from interjax.training._plans import default_plan as default_plan
     from interjax.training._plans import flip_and_crop as flip_and_crop

@@ -1,9 +1,11 @@
-"""The networks of a training run, one after the other, and what a folder keeps of the measurements of each."""
+"""One measurement at every checkpoint of a training run, network by network, kept in a folder so that it resumes."""
 
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 
 from interjax._engine._dispatch import shapes_of
@@ -11,52 +13,146 @@ from interjax._engine._folders import RunFolder, fingerprint
 from interjax.games._models import as_apply
 from interjax.training._checkpoints import load_network, saved_steps
 
+Checkpoints = str | os.PathLike | Mapping[int, Any]
+Load = Callable[[int], tuple[Any, Any]]  # step -> what all networks of a run have in common, and the network
+Piece = dict[str, np.ndarray]
 
-def networks_of_run(
-    checkpoints: str | os.PathLike | Mapping[int, Any], steps: Sequence[int] | None
-) -> tuple[list[int], Iterator[tuple[int, Any]]]:
-    """The steps to measure, and the networks one after the other; ValueError where one differs from the first."""
+_WEIGHTS = "weights"  # the name in a kept piece of the weights that gave it
+_KEPT_KINDS = "biufcSU"  # of NumPy's types: what an npz file gives back as it was
+
+
+def over_checkpoints(
+    checkpoints: Checkpoints,
+    measure: Callable[[Any], Mapping[str, Any]],
+    *,
+    steps: Sequence[int] | None = None,
+    folder: str | os.PathLike | None = None,
+    settings: dict[str, Any] | None = None,
+    progress: Callable[[int, int], Any] | None = None,
+) -> Iterator[tuple[int, Piece]]:
+    """Measure the network of every checkpoint of a training run, one after the other.
+
+    Args:
+        checkpoints: what `ij.training.train(..., spec=spec, checkpoint_folder=..., keep=None)` wrote, or optimizer
+            step -> network of any kind that `ij.masked_game` takes, all of one architecture.
+        measure: network -> what was measured of it, arrays and numbers by name; of a result its `.to_arrays()`.
+        steps: the checkpoints to measure; None = all of them.
+        folder: keeps what was measured of each checkpoint; a call with the same settings goes on where an earlier one
+            stopped and gives the same numbers. Other steps may be added. Not for networks without arrays among their
+            parameters, which cannot be told apart.
+        settings: what a measurement depends on beside the weights, of JSON types; needed with a `folder`.
+        progress: called with (checkpoints done, checkpoints in all) when the next one is asked for.
+
+    Returns:
+        An iterator over (step, arrays by name) by increasing step, which measures a checkpoint when it comes to it;
+        `dict(...)` of it measures all.
+
+    Raises:
+        ValueError: steps that there are none of, checkpoints of different networks, a `folder` that holds other
+            measurements, or what `measure` returns is no mapping from names to arrays.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> networks = {step: (jnp.multiply, float(step)) for step in (1, 10)}   # (function(params, inputs), params)
+        >>> found = over_checkpoints(networks, lambda network: {"output": network[0](network[1], jnp.ones(2))})
+        >>> {step: arrays["output"].tolist() for step, arrays in found}
+        {1: [1.0, 1.0], 10: [10.0, 10.0]}
+    """
+    chosen, load = _chosen(checkpoints, steps)
+    run = None if folder is None else RunFolder(folder, _checked(settings))
+
+    def measured() -> Iterator[tuple[int, Piece]]:
+        for done, (step, network) in enumerate(_networks(chosen, load), 1):
+            yield step, _as_piece(measure(network)) if run is None else _kept(run, step, network, measure)
+            if progress is not None:
+                progress(done, len(chosen))
+
+    return measured()
+
+
+def _chosen(checkpoints: Checkpoints, steps: Sequence[int] | None) -> tuple[list[int], Load]:
+    """The steps to measure, and what loads their networks."""
     if isinstance(checkpoints, Mapping):
-        saved, load, where = sorted(map(int, checkpoints)), _given(checkpoints), ""
-    else:
+        networks = {int(step): network for step, network in checkpoints.items()}
+        saved, load, where = sorted(networks), _given(networks), ""
+    elif isinstance(checkpoints, str | os.PathLike):
         saved, load, where = saved_steps(checkpoints), _saved(checkpoints), f" that {checkpoints} holds"
+    else:
+        raise ValueError(
+            "checkpoints must be the folder of a training run, or a mapping from steps to networks; got "
+            f"{type(checkpoints).__name__}"
+        )
     chosen = saved if steps is None else sorted({int(step) for step in steps})
     if not chosen or not set(chosen) <= set(saved):
         raise ValueError(f"steps must be among those{where}, {', '.join(map(str, saved)) or 'none'}; got {chosen}")
-
-    def networks() -> Iterator[tuple[int, Any]]:
-        first = None
-        for step in chosen:
-            kind, model = load(step)
-            first = kind if first is None else first
-            if kind != first:
-                raise ValueError(
-                    f"checkpoints of different networks: that of step {step} is another network than that of step "
-                    f"{chosen[0]}; measure each training run by itself"
-                )
-            yield step, model
-
-    return chosen, networks()
+    return chosen, load
 
 
-def _given(networks: Mapping[int, Any]) -> Callable[[int], tuple[Any, Any]]:
+def _given(networks: Mapping[int, Any]) -> Load:
     return lambda step: (shapes_of(as_apply(networks[step])[1]), networks[step])
 
 
-def _saved(folder: str | os.PathLike) -> Callable[[int], tuple[Any, Any]]:
+def _saved(folder: str | os.PathLike) -> Load:
     return lambda step: load_network(folder, step=step)[:2]
 
 
-def measured_once(
-    run: RunFolder | None, step: int, model: Any, measure: Callable[[], dict[str, np.ndarray]]
-) -> dict[str, np.ndarray]:
+def _networks(chosen: Sequence[int], load: Load) -> Iterator[tuple[int, Any]]:
+    """The networks one after the other; ValueError where one differs from the first."""
+    first = None
+    for step in chosen:
+        kind, network = load(step)
+        first = kind if first is None else first
+        if kind != first:
+            raise ValueError(
+                f"checkpoints of different networks: that of step {step} is another network than that of step "
+                f"{chosen[0]}; measure each training run by itself"
+            )
+        yield step, network
+
+
+def _checked(settings: Any) -> dict[str, Any]:
+    try:
+        json.dumps(settings)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"settings must be of JSON types, such as numbers, strings and lists: {error}") from error
+    if not isinstance(settings, dict):
+        raise ValueError(
+            "folder= needs settings=, a dictionary of what a measurement depends on beside the weights ({} for "
+            f"nothing), by which another one is refused; got {settings!r}"
+        )
+    return settings
+
+
+def _kept(run: RunFolder, step: int, network: Any, measure: Callable[[Any], Mapping[str, Any]]) -> Piece:
     """What the folder holds of a checkpoint, or what is measured now and kept there; ValueError for other weights."""
-    if run is None:
-        return measure()
-    weights = fingerprint(as_apply(model)[1])
-    found = run.read(f"step{step}")
+    params = as_apply(network)[1]
+    if not jax.tree.leaves(params):
+        raise ValueError(
+            f"folder= tells networks apart by their parameters, and that of step {step} shows none: give "
+            "(function(params, inputs), params) instead of a function that holds them, or leave folder= out"
+        )
+    weights, name = fingerprint(params), f"step{step}"
+    found = run.read(name)
     if found is None:
-        run.write(f"step{step}", found := measure() | {"weights": np.array(weights)})
-    elif str(found["weights"]) != weights:
+        piece = _as_piece(measure(network))
+        run.write(name, piece | {_WEIGHTS: np.array(weights)})
+        return piece
+    if str(found.pop(_WEIGHTS)) != weights:
         raise ValueError(f"{run.folder} holds measurements of other weights at step {step}: choose another folder")
-    return {name: value for name, value in found.items() if name != "weights"}
+    return found
+
+
+def _as_piece(found: Any) -> Piece:
+    """What was measured as arrays that a file can hold."""
+    if not isinstance(found, Mapping) or not all(isinstance(name, str) for name in found):
+        raise ValueError(
+            "measure must return a mapping from names to arrays, such as the .to_arrays() of a result; got "
+            f"{type(found).__name__}"
+        )
+    if _WEIGHTS in found:
+        raise ValueError(f"measure must give its array {_WEIGHTS!r} another name: so are the network's own called")
+    piece = {name: np.asarray(value) for name, value in found.items()}
+    for name, array in piece.items():
+        if array.dtype.kind not in _KEPT_KINDS:
+            raise ValueError(f"measure must return arrays of numbers or strings, got {name!r} of dtype {array.dtype}")
+    return piece

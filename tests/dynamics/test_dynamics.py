@@ -14,10 +14,11 @@ import optax
 import pytest
 from flax import nnx
 from matplotlib.figure import Figure
+from support.running import Killed, kill_at
 
 import interjax as ij
 from interjax import dynamics, plots
-from interjax.dynamics import _context_gradients
+from interjax.dynamics import _context_gradients, _profiles
 from interjax.dynamics._gradients import gradient_statistics
 from interjax.dynamics._profiles import checkpoint_profiles
 from interjax.orders._theory import context_variance
@@ -444,6 +445,71 @@ def test_chosen_steps_alone_are_measured(run_folder):
 def test_steps_that_the_folder_lacks_are_told_before_anything_is_measured(run_folder, steps):
     with pytest.raises(ValueError, match=r"holds, 3, 6, 9; got"):
         checkpoint_profiles(KEY, run_folder, X, Y, players=PLAYERS, steps=steps, progress=pytest.fail)
+
+
+def linen_networks(scale=1.0):
+    module = linen.Sequential([linen.Dense(5), linen.tanh, linen.Dense(3)])
+    variables = {step: module.init(jax.random.key(step), X) for step in (3, 1, 2)}
+    return {step: (module, jax.tree.map(lambda leaf: scale * leaf, own)) for step, own in variables.items()}
+
+
+def assert_same_profiles(found, wanted):
+    assert list(found) == list(wanted)
+    for step in wanted:
+        assert found[step].contexts == wanted[step].contexts
+        chex.assert_trees_all_equal(found[step], wanted[step])
+
+
+def test_the_networks_may_be_given_by_step_in_any_form():
+    networks = linen_networks()
+    found = checkpoint_profiles(KEY, networks, X, Y, players=PLAYERS, orders=[0, 2], contexts=3)
+    assert list(found) == [1, 2, 3]
+    for step, profile in found.items():
+        games = ij.masked_games(networks[step], X, Y, players=PLAYERS)
+        chex.assert_trees_all_equal(profile, ij.order_profile(KEY, games, orders=[0, 2], contexts=3))
+
+
+def test_killed_profiles_go_on_and_end_with_the_same_numbers(tmp_path, monkeypatch):
+    networks, how = linen_networks(), {"players": PLAYERS, "orders": [0, 2], "contexts": 3}
+    with pytest.raises(Killed):
+        checkpoint_profiles(KEY, networks, X, Y, folder=tmp_path, progress=kill_at(2), **how)
+    assert sorted(path.name for path in tmp_path.glob("*.npz")) == ["step1.npz", "step2.npz"]
+    resumed = checkpoint_profiles(KEY, networks, X, Y, folder=tmp_path, **how)
+    assert_same_profiles(resumed, checkpoint_profiles(KEY, networks, X, Y, **how))
+    unmeasured = functools.wraps(ij.order_profile)(lambda *given, **options: pytest.fail("measured again"))
+    monkeypatch.setattr(_profiles, "order_profile", unmeasured)
+    again = checkpoint_profiles(KEY, networks, X, Y, folder=tmp_path, batch_size=64, memory=2**30, **how)
+    assert_same_profiles(again, resumed)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"key": jax.random.key(1)}, r"other settings \(key"),
+        ({"x": X + 1}, r"other settings \(inputs"),
+        ({"labels": Y[::-1]}, r"other settings \(inputs"),
+        ({"output": ij.logit}, r"other settings \(output"),
+        ({"baseline": 1.0}, r"other settings \(baseline"),
+        ({"precision": None}, r"other settings \(precision"),
+        ({"players": ij.Players.segments([0, 0, 1, 2, 3, 4])}, r"other settings \(players"),
+        ({"orders": [0.0, 1.0]}, r"other settings \(orders"),
+        ({"kind": "rms"}, r"other settings \(kind"),
+        ({"checkpoints": linen_networks(2.0)}, "measurements of other weights at step 1"),
+    ],
+)
+def test_a_folder_of_other_profiles_is_refused(tmp_path, options, message):
+    how = {"key": KEY, "checkpoints": linen_networks(), "x": X, "labels": Y, "players": PLAYERS}
+    how |= {"orders": [0, 1], "contexts": 2, "steps": [1], "folder": tmp_path}
+    checkpoint_profiles(**how)
+    with pytest.raises(ValueError, match=message):
+        checkpoint_profiles(**(how | options))
+
+
+def test_the_run_may_be_named_folder_in_a_call_by_keywords(run_folder):
+    how = {"x": X, "labels": Y, "players": PLAYERS, "steps": [3], "orders": [0], "contexts": 2}
+    with pytest.warns(DeprecationWarning, match="checkpoints=, not folder="):
+        found = checkpoint_profiles(key=KEY, folder=run_folder, **how)
+    assert_same_profiles(found, checkpoint_profiles(KEY, run_folder, **how))
 
 
 def test_a_folder_without_checkpoints_is_told(tmp_path):

@@ -13,6 +13,7 @@ from support.running import Killed, kill_at
 
 import interjax as ij
 from interjax import training
+from interjax.training import _loop
 from interjax.training._losses import PRESETS, ModulatedCrossEntropy
 from interjax.training._schedule import log_spaced_steps
 
@@ -74,7 +75,7 @@ def test_the_total_is_cross_entropy_plus_the_weighted_modulation():
 
 
 def test_one_compilation_serves_equal_losses():
-    cached = training._make_update.cache_info
+    cached = _loop._make_update.cache_info
     run(SPEC.build(0), epochs=1)
     before = cached().misses
     run(SPEC.build(1), epochs=1, loss=ModulatedCrossEntropy(ij.Players.features(6), **PRESETS["high-order"]))

@@ -112,9 +112,7 @@ def choose_inputs(
         ValueError: unknown classes, one without training inputs, or rows that there are not.
     """
     if rows is None:
-        rows = _drawn(
-            key, examples, class_numbers(classes, examples.data), check_count("inputs_per_class", per_class)
-        )
+        rows = _drawn(key, examples, class_numbers(classes, examples.data), check_count("inputs_per_class", per_class))
     elif classes is not None:
         raise ValueError("rows name the inputs: leave classes out")
     if len(rows) != 2:

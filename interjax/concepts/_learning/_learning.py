@@ -1,6 +1,5 @@
 """How concepts are learned: their sizes, strengths and generalisation at the checkpoints of one training run."""
 
-import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -13,7 +12,7 @@ from interjax._core._checks import check_count
 from interjax._core._keys import check_key
 from interjax._core._progress import Progress
 from interjax._core._results import Saved, result, static_field
-from interjax._engine._folders import RunFolder, fingerprint
+from interjax._engine._folders import fingerprint, name_of
 from interjax.concepts._explanations._effects import AndOr, check_tau, effects_of, sizes_of
 from interjax.concepts._explanations._salient import salient_effects
 from interjax.concepts._learning._explained_inputs import ExplainedInputs, choose_inputs, grade
@@ -23,7 +22,7 @@ from interjax.datasets._dataset import Dataset
 from interjax.games._outputs import log_odds
 from interjax.games._players import Players
 from interjax.tables._transforms import moebius
-from interjax.training._over_checkpoints import measured_once, networks_of_run
+from interjax.training._over_checkpoints import over_checkpoints
 
 
 @result
@@ -166,24 +165,26 @@ def checkpoint_concepts(
     draw_key, similarity_key = jax.random.split(key)
     explained = choose_inputs(draw_key, data, classes, inputs_per_class, rows, graded)
     how = {"players": players, "baseline": baseline, "output": output, "precision": precision}
-    run = None if folder is None else RunFolder(folder, _settings(explained, how, explain))
-    wanted, networks = networks_of_run(checkpoints, steps)
-    found = []
-    for step, model in networks:
-        piece = measured_once(run, step, model, lambda model=model: _explain(model, explained, how, explain))
-        found.append(_summarise(similarity_key, piece, explained, tau, resamples, keep_effects))
-        if progress is not None:
-            progress(len(found), len(wanted))
-    _same_kinds(found)
-    stacked = {name: np.stack([each[name] for each in found]) for name in found[0]}
+    pieces = over_checkpoints(
+        checkpoints,
+        lambda model: _explain(model, explained, how, explain),
+        steps=steps,
+        folder=folder,
+        settings=_settings(explained, how, explain),
+        progress=progress,
+    )
+    # As they come: the effects of all checkpoints may be too many to hold.
+    found = {step: _summarise(similarity_key, piece, explained, tau, resamples, keep_effects) for step, piece in pieces}
+    _same_kinds(list(found.values()))
+    first = next(iter(found.values()))
     return ConceptDynamics(
-        steps=np.array(wanted),
+        steps=np.array(list(found)),
         sizes=np.arange(1, players.n + 1),
         classes=explained.classes,
         train_rows=explained.train_rows,
         test_rows=explained.test_rows,
         tau=tau,
-        **stacked,
+        **{name: np.stack([each[name] for each in found.values()]) for name in first},
     )
 
 
@@ -194,16 +195,10 @@ def _settings(explained: ExplainedInputs, how: dict[str, Any], explain: Callable
         "graded": fingerprint(explained.graded),
         "players": how["players"].digest,
         "baseline": fingerprint(how["baseline"]),
-        "output": _name_of(how["output"]),
+        "output": name_of(how["output"]),
         "precision": how["precision"],
-        "explain": _name_of(explain),
+        "explain": name_of(explain),
     }
-
-
-def _name_of(function: Any) -> str:
-    if isinstance(function, functools.partial):
-        return f"{_name_of(function.func)}{function.args}{sorted(function.keywords.items())}"
-    return getattr(function, "__qualname__", type(function).__qualname__)
 
 
 def _explain(model: Any, explained: ExplainedInputs, how: dict[str, Any], explain: Callable) -> dict[str, np.ndarray]:

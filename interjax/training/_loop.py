@@ -123,7 +123,7 @@ def train(
     batch_size = min(check_count("batch_size", batch_size), len(x))
     per_epoch = len(x) // batch_size
     if (epochs is None) == (steps is None):
-        raise ValueError(f"give either epochs or steps, got epochs={epochs} and steps={steps}")
+        raise ValueError(f"expected either epochs or steps, got epochs={epochs} and steps={steps}")
     n_steps = check_count("steps", steps) if epochs is None else check_count("epochs", epochs) * per_epoch
     schedule = schedule_of(jax.random.split(key)[0], len(x), batch_size, n_steps, save_every, save_at)
     # A view that shares the model's variables: they train, and the caller's mode stays as it is.

@@ -12,6 +12,7 @@ import optax
 from flax import nnx
 from jaxtyping import Array
 
+from interjax._core._checks import check_number
 from interjax._engine._folders import fingerprint
 from interjax.games._players import Players
 from interjax.losses._modulation import modulated_sizes, order_modulation
@@ -64,8 +65,7 @@ class SteeredCrossEntropy(abc.ABC):
     weight: float = dataclasses.field(default=1.0, kw_only=True)
 
     def __post_init__(self):
-        if not self.weight >= 0:
-            raise ValueError(f"weight must be at least 0, got {self.weight}")
+        check_number("weight", self.weight, "[0, inf]")
 
     @abc.abstractmethod
     def steering(self, apply: Any, x: Array, y: Array, key: Array) -> Array:
@@ -162,7 +162,7 @@ class OrderWeightedCrossEntropy(SteeredCrossEntropy):
         super().__post_init__()
         if len(self.orders) != len(self.weights):
             raise ValueError(
-                f"each order needs its weight: got {len(self.weights)} weights for {len(self.orders)} orders"
+                f"weights must be one for each order, got {len(self.weights)} for {len(self.orders)} orders"
             )
         object.__setattr__(self, "orders", tuple(self.orders))
         object.__setattr__(self, "weights", tuple(map(float, self.weights)))

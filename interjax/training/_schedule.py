@@ -44,7 +44,7 @@ def schedule_of(
     """The schedule of `train`'s arguments, checked."""
     chosen = frozenset(at or ())
     if any(int(step) != step or not 0 <= step <= n_steps for step in chosen):
-        raise ValueError(f"save_at holds steps from 0 to the {n_steps} of this run, got {sorted(chosen)}")
+        raise ValueError(f"save_at must hold steps from 0 to the {n_steps} of this run, got {sorted(chosen)}")
     if every is None:
         every = n_examples // batch_size if at is None else n_steps
     return Schedule(key, n_examples, batch_size, n_steps, check_count("save_every", every), chosen)

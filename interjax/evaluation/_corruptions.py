@@ -55,9 +55,11 @@ def occlude(
     """
     x = jnp.asarray(x)
     if x.shape[1:] != players.shape:
-        raise ValueError(f"the players are those of inputs of shape {players.shape}, got {x.shape[1:]}")
+        raise ValueError(
+            f"expected x of the shape that players partition, {players.shape}, behind the batch axis; got {x.shape}"
+        )
     baseline = _check_baseline(baseline, x[0], players)
-    count = _occluded_count(players, share)
+    count = _occluded_count("share", players, share)
     keys = example_keys(key, jnp.arange(len(x)) if index is None else index)
     return _occlude(players, x, _random_orders(keys, players.n), count, baseline)
 
@@ -85,7 +87,7 @@ def shuffle_patches(
         [[10, 11, 2, 3], [14, 15, 6, 7], [0, 1, 8, 9], [4, 5, 12, 13]]
     """
     x = jnp.asarray(x)
-    _check_shuffle(x.shape[1:], grid)
+    _check_shuffle("grid", x.shape[1:], grid)
     keys = example_keys(key, jnp.arange(len(x)) if index is None else index)
     return _shuffle(int(grid), x, _random_orders(keys, int(grid) ** 2))
 
@@ -99,17 +101,22 @@ def occlusions(
         if grid is None:
             grid = next((usual for usual in OCCLUSION_GRIDS if math.gcd(*shape[:2]) % usual == 0), None)
         if grid is None and shares:
-            raise ValueError(f"no grid of {OCCLUSION_GRIDS} divides images of shape {shape}: give occlusion_grid")
+            raise ValueError(
+                f"occlusion_grid must be given for images of shape {shape}, whose sides none of {OCCLUSION_GRIDS} "
+                "divides"
+            )
         players = Players.grid(shape, 1 if grid is None else check_count("occlusion_grid", grid))
     elif grid is not None:
-        raise ValueError(f"{data.name} holds no images: its columns are occluded, leave occlusion_grid away")
+        raise ValueError(
+            f"occlusion_grid must be left out for {data.name}, which holds no images: its columns are occluded"
+        )
     else:
         players = Players.each(shape) if data.player_labels is None else Players.segments(data.player_labels)
     baseline = _check_baseline(baseline, jnp.asarray(data.test_x[0]), players)
     if shares is None:
         shares = [share for share in OCCLUDED_SHARES if 0 < round(share * players.n) < players.n]
     for share in shares:
-        _occluded_count(players, share)
+        _occluded_count("each of occlusions", players, share)
 
     def change(share: float, *, x: Array, index: Array, **_: Any) -> Array:
         return occlude(key, x, players, share, baseline=baseline, index=index)
@@ -121,13 +128,15 @@ def shuffles(key: Array, data: Dataset, grids: Sequence[int] | None) -> dict[str
     """By name, functions of the keywords x and index -> shuffled x, with the defaults of `evaluate`."""
     if not data.is_image:
         if grids:
-            raise ValueError(f"{data.name} holds no images, whose patches could be shuffled: leave shuffles away")
+            raise ValueError(
+                f"shuffles must be left out for {data.name}, which holds no images whose patches could be shuffled"
+            )
         return {}
     sides = data.input_shape[:2]
     if grids is None:
         grids = [grid for grid in SHUFFLE_GRIDS if math.gcd(*sides) % grid == 0 and min(sides) // grid >= 2]
     for grid in grids:
-        _check_shuffle(data.input_shape, grid)
+        _check_shuffle("each of shuffles", data.input_shape, grid)
 
     def change(grid: int, *, x: Array, index: Array, **_: Any) -> Array:
         return shuffle_patches(key, x, grid, index=index)
@@ -135,14 +144,14 @@ def shuffles(key: Array, data: Dataset, grids: Sequence[int] | None) -> dict[str
     return {f"{grid}x{grid} shuffled": functools.partial(change, grid) for grid in grids}
 
 
-def _occluded_count(players: Players, share: float) -> int:
+def _occluded_count(name: str, players: Players, share: float) -> int:
     """round(share * n); raises ValueError if the share is out of range or leaves nothing to occlude or to see."""
-    check_number("each of occlusions", share, "(0, 1)", about="a share of cells or columns")
+    check_number(name, share, "(0, 1)", about="of cells or columns")
     count = round(share * players.n)
     if not 0 < count < players.n:
         raise ValueError(
-            f"a share of {share} of {players.n} cells or columns is {count} of them: give a share, or a grid, that "
-            "occludes at least one and leaves at least one"
+            f"{name} must hide at least one of {players.n} cells or columns and leave at least one; got "
+            f"{share}, {count} of them: give another share, or another grid"
         )
     return count
 
@@ -150,22 +159,24 @@ def _occluded_count(players: Players, share: float) -> int:
 def _check_baseline(baseline: Any, x: Array, players: Players) -> Array:
     """The baseline as an array of one input's shape; raises ValueError if it is none."""
     if isinstance(baseline, Marginal):
-        raise ValueError("occlusion needs one baseline, a number or an array of an input's shape; got ij.marginal(...)")
+        raise ValueError(
+            "baseline must be one for occlusions, a number or an array of an input's shape; got ij.marginal(...)"
+        )
     found = as_baseline(baseline, x, players)
     assert isinstance(found, jax.Array)
     return found
 
 
-def _check_shuffle(shape: tuple[int, ...], grid: int) -> None:
+def _check_shuffle(name: str, shape: tuple[int, ...], grid: int) -> None:
     """Raises ValueError if images of this shape have no such grid of equal cells."""
     if len(shape) < 2:
-        raise ValueError(f"patches are cut from images (height, width, channels), got inputs of shape {shape}")
+        raise ValueError(f"expected images (height, width, channels) to cut patches from, got inputs of shape {shape}")
     common = math.gcd(*shape[:2])
     if int(grid) != grid or grid < 2 or common % grid:
         possible = [each for each in range(2, common + 1) if common % each == 0]
         raise ValueError(
-            f"images of {shape[0]} x {shape[1]} pixels cannot be cut into {grid} x {grid} equal cells: the grids that "
-            f"divide both sides are {', '.join(map(str, possible)) or 'none'}"
+            f"{name} must divide both sides of images of {shape[0]} x {shape[1]} pixels "
+            f"({', '.join(map(str, possible)) or 'none does'}), got {grid}"
         )
 
 

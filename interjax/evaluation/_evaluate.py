@@ -55,7 +55,7 @@ class Evaluation(Saved):
     def of(self, measure: str, network: str | None = None) -> tuple[float, float, float]:
         """(value, lower, upper) of a measure by its name; the network may be left out where there is one."""
         if network is None and len(self.networks) > 1:
-            raise ValueError(f"say of which network: {', '.join(self.networks)}")
+            raise ValueError(f"network must be one of {', '.join(self.networks)}; got none")
         row = 0 if network is None else _find("network", network, self.networks)
         place = row, _find("measure", measure, self.measures)
         return float(self.value[place]), float(self.lower[place]), float(self.upper[place])
@@ -138,7 +138,9 @@ def evaluate(
     """
     named = networks if isinstance(networks, Mapping) else {"network": networks}
     if not named:
-        raise ValueError("there is no network to evaluate: give one, or a mapping from names to networks")
+        raise ValueError(
+            "networks must hold at least one, got none: give a network, or a mapping from names to networks"
+        )
     check_key(key)
     subset_key, attack_key, occlusion_key, shuffle_key = jax.random.split(key, 4)
     changes = attacks(attack_key, data, strengths, pgd_steps)
@@ -274,5 +276,5 @@ def _report_nonfinite(name: str, graded: dict[str, _Graded]) -> int:
 
 def _find(kind: str, name: str, names: tuple[str, ...]) -> int:
     if name not in names:
-        raise ValueError(f"there is no {kind} {name!r}: there are {', '.join(names)}")
+        raise ValueError(f"{kind} must be one of {', '.join(names)}; got {name!r}")
     return names.index(name)

@@ -252,11 +252,17 @@ def test_what_is_destroyed_depends_on_the_example_alone(corrupt):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda x: evaluation.shuffle_patches(KEY, x, 3), "3 x 3 equal cells: the grids .* are 2, 4, 8"),
-        (lambda x: evaluation.shuffle_patches(KEY, x[:, :7], 2), "7 x 8 pixels .* both sides are none"),
+        (
+            lambda x: evaluation.shuffle_patches(KEY, x, 3),
+            r"grid must divide both sides .* 8 x 8 pixels \(2, 4, 8\), got 3",
+        ),
+        (lambda x: evaluation.shuffle_patches(KEY, x[:, :7], 2), r"7 x 8 pixels \(none does\), got 2"),
         (lambda x: evaluation.shuffle_patches(KEY, x[:, 0, 0], 2), r"got inputs of shape \(1,\)"),
-        (lambda x: evaluation.occlude(KEY, x, Players.grid((8, 8, 1), 2), 0.1), "0.1 of 4 cells or columns is 0"),
-        (lambda x: evaluation.occlude(KEY, x, Players.grid((4, 4, 1), 2), 0.5), r"shape \(4, 4, 1\), got \(8, 8, 1\)"),
+        (
+            lambda x: evaluation.occlude(KEY, x, Players.grid((8, 8, 1), 2), 0.1),
+            "share must hide at least one of 4 cells .* got 0.1, 0 of them",
+        ),
+        (lambda x: evaluation.occlude(KEY, x, Players.grid((4, 4, 1), 2), 0.5), r"\(4, 4, 1\), .* got \(40, 8, 8, 1\)"),
         (lambda x: evaluation.pgd(KEY, linear, (), x, GREY.test_y, 0.1, steps=0), "steps must be an integer"),
     ],
 )
@@ -428,18 +434,18 @@ def test_the_table_shows_every_measure_of_every_network(compared):
 
 
 def test_unknown_names_are_told(compared):
-    with pytest.raises(ValueError, match="say of which network: first, second"):
+    with pytest.raises(ValueError, match="network must be one of first, second; got none"):
         compared.of("test accuracy")
-    with pytest.raises(ValueError, match="no network 'third': there are first, second"):
+    with pytest.raises(ValueError, match="network must be one of first, second; got 'third'"):
         compared.of("test accuracy", "third")
-    with pytest.raises(ValueError, match="no measure 'speed': there are test accuracy, "):
+    with pytest.raises(ValueError, match=r"measure must be one of test accuracy, .* got 'speed'"):
         compared.of("speed", "first")
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"networks": {}}, "no network to evaluate"),
+        ({"networks": {}}, "networks must hold at least one, got none"),
         ({"networks": {"a": 3}}, "expected a network as"),
         (
             {"networks": make_linear(make_data((8, 8, 1), n_classes=4))},
@@ -450,19 +456,19 @@ def test_unknown_names_are_told(compared):
         ({"key": 0}, "key must be a random key"),
         ({"key": jax.random.split(KEY)}, "key must be a random key"),
         ({"baseline": np.zeros(3)}, r"the input's shape \(8, 8, 1\)"),
-        ({"baseline": marginal(np.zeros((2, 8, 8, 1)))}, "occlusion needs one baseline"),
+        ({"baseline": marginal(np.zeros((2, 8, 8, 1)))}, "baseline must be one for occlusions"),
         ({"strengths": (0.1, 0.0)}, r"each of strengths must be a number in \(0, inf\), .* got 0\.0"),
         ({"strengths": (np.nan,)}, "strengths must be a number .* got nan"),
         ({"pgd_steps": 0}, "pgd_steps must be an integer of at least 1"),
         ({"occlusions": (1.0,)}, r"occlusions must be a number in \(0, 1\), .* got 1\.0"),
-        ({"occlusions": (0.001,)}, "0.001 of 64 cells or columns is 0"),
+        ({"occlusions": (0.001,)}, "each of occlusions must hide at least one of 64 cells .* got 0.001, 0 of them"),
         ({"occlusion_grid": 0}, "occlusion_grid must be an integer of at least 1"),
-        ({"occlusion_grid": 9}, "cannot be cut into 9 cells"),
-        ({"data": make_data((9, 9, 1)), "occlusions": (0.5,)}, "give occlusion_grid"),
-        ({"data": TABLE, "occlusion_grid": 2}, "leave occlusion_grid away"),
-        ({"data": TABLE, "shuffles": (2,)}, "leave shuffles away"),
-        ({"shuffles": (5,)}, "the grids that divide both sides are 2, 4, 8"),
-        ({"shuffles": (1,)}, "1 x 1 equal cells"),
+        ({"occlusion_grid": 9}, "cells along axis 0 must be from 1 to its 8 entries, got 9"),
+        ({"data": make_data((9, 9, 1)), "occlusions": (0.5,)}, "occlusion_grid must be given"),
+        ({"data": TABLE, "occlusion_grid": 2}, "occlusion_grid must be left out"),
+        ({"data": TABLE, "shuffles": (2,)}, "shuffles must be left out"),
+        ({"shuffles": (5,)}, r"each of shuffles must divide both sides .* \(2, 4, 8\), got 5"),
+        ({"shuffles": (1,)}, r"each of shuffles must divide .* got 1"),
         ({"limit": 0}, "limit must be an integer of at least 1"),
         ({"batch_size": -1}, "batch_size must be an integer of at least 1"),
     ],
@@ -523,7 +529,7 @@ def test_too_many_networks_for_a_plot_are_told():
     found = evaluation.Evaluation(
         row, row, row, row.astype(int), np.zeros(7, int), networks=tuple("abcdefg"), measures=("test accuracy",)
     )
-    with pytest.raises(ValueError, match=r"at most 6 networks .* got 7"):
+    with pytest.raises(ValueError, match=r"at most 6 networks, .* got 7"):
         draw(Figure().subplots(), found)
 
 

@@ -141,7 +141,7 @@ def gradient_statistics(
     batch = check_count("batch", batch)
     contexts = check_count("contexts", contexts, least=2, about="since their variance is taken")
     if players.n < 4:
-        raise ValueError(f"contexts vary from 4 players on, got {players.n} players")
+        raise ValueError(f"players must be 4 or more, since contexts vary from 4 players on; got {players.n}")
     numbers = as_orders(orders, players.n, 2)
     apply, params = as_apply(model)
     is_trained = trained_leaves(model, params)
@@ -173,7 +173,7 @@ def _pairs_of_input(key: Array, game: Game, pairs: Any) -> tuple[np.ndarray, flo
     is_number = isinstance(pairs, int | np.integer) and not isinstance(pairs, bool)
     every = as_coalitions("all" if is_number else pairs, game.n_players)
     if every.shape[1] != 2:
-        raise ValueError(f"gradients are measured for pairs, got coalitions of {every.shape[1]} players")
+        raise ValueError(f"pairs must hold two players each for gradients, got coalitions of {every.shape[1]} players")
     live = every if game.is_null is None else every[~np.asarray(game.is_null)[every].any(axis=1)]
     share = len(live) / len(every)
     if is_number and check_count("pairs", int(pairs)) < len(live):

@@ -72,7 +72,10 @@ def choose_players(
         _refuse(count)
     if data.player_labels is not None or len(data.input_shape) == 1:
         if cells is not None or rule == "centre":
-            raise ValueError(f'{data.name} is a table: it has no cells and no centre; use rule="contrast" or "all"')
+            raise ValueError(
+                f'rule must be "contrast" or "all" and cells left out for the table {data.name}, which has no cells '
+                f"and no centre; got rule={rule!r}, cells={cells!r}"
+            )
         labels, names = _columns(data)
         scores = _class_shares(data, labels) if rule == "contrast" else np.zeros(len(names))
     else:
@@ -83,7 +86,10 @@ def choose_players(
         scores = _contrast(data, labels) if rule == "contrast" else _nearness(grid)
     if rule == "all":
         if count is not None and count != len(names):
-            raise ValueError(f'rule="all" takes all {len(names)} players: leave count={count} out, or choose a rule')
+            raise ValueError(
+                f'count must be left out with rule="all", which takes all {len(names)} players; got {count}: choose '
+                "another rule"
+            )
         count = len(names)
     return _keep_best(labels, names, scores, DEFAULT_COUNT if count is None else count)
 

@@ -56,7 +56,7 @@ def test_joint_explanations_rebuild_each_game():
     ("tables", "options", "message"),
     [
         (np.zeros(16), {}, "several networks"),
-        (np.zeros((2, 16)), {"share": -1.0}, "share is the weight"),
+        (np.zeros((2, 16)), {"share": -1.0}, r"share must be a number in \[0, inf\), .* got -1"),
         (np.zeros((2, 2**13)), {}, "more than 8192"),
         (np.array([[0.0, np.nan], [0.0, 1.0]]), {}, "NaN or infinite"),
     ],

@@ -172,9 +172,9 @@ def test_a_missing_file_is_named(tmp_path):
         (images, {"cells": 7, "rule": "all"}, "49 players have.*sparse_concepts"),
         (images, {"cells": 4, "rule": "all", "count": 3}, "takes all 16 players"),
         (images, {"count": 0}, "count must be an integer of at least 1"),
-        (images, {"cells": 9}, "cannot be cut into 9 cells"),
-        (table, {"rule": "centre"}, "toy is a table"),
-        (table, {"cells": 2}, "toy is a table"),
+        (images, {"cells": 9}, "cells along axis 0 must be from 1 to its 8 entries, got 9"),
+        (table, {"rule": "centre"}, "for the table toy, .* got rule='centre', cells=None"),
+        (table, {"cells": 2}, "for the table toy, .* cells=2"),
     ],
 )
 def test_a_rule_that_does_not_fit_is_refused(data, options, message):
@@ -265,7 +265,7 @@ def test_tables_keep_nan_and_name_the_inputs():
         ({"labels": Y[:3]}, "a label for each: got 7"),
         ({"x": X[:0], "labels": Y[:0]}, "at least one input"),
         ({"labels": Y / 2}, "class numbers, integers; got float64"),
-        ({"labels": Y + 1}, "label 3 is out of range"),
+        ({"labels": Y + 1}, "label must be a class number from 0 to 2"),
         ({"x": X[:, :5]}, r"input of shape \(6,\)"),
         ({"players": ij.Players.features(21)}, "at most 20 are tabulated.*sparse_concepts"),
     ],
@@ -562,7 +562,7 @@ def test_phases_survive_a_file(tmp_path):
 
 
 def test_one_checkpoint_has_no_phases():
-    with pytest.raises(ValueError, match="between checkpoints: got 1"):
+    with pytest.raises(ValueError, match=r"expected 2 or more checkpoints .* got 1"):
         phases(shaped(THREE_PHASES[:1]))
 
 
@@ -599,7 +599,7 @@ def test_large_concepts_come_from_mixtures_of_smaller_ones(rising):
 @pytest.mark.parametrize(
     ("dynamics", "options", "message"),
     [
-        ([[1.0, 1]], {}, "a path needs 2 or more"),
+        ([[1.0, 1]], {}, "expected 2 or more checkpoints .* got 1, of which 1"),
         ([[1.0, 1], [0, 0]], {}, "of which 1 have any"),
         ([[1.0, 1], [2, 1]], {"large": 3}, "from 1 to 2, got 3"),
     ],
@@ -645,7 +645,7 @@ def test_paths_warn_of_gaps():
     np.testing.assert_array_equal(found.effects[:, 0], [1, np.nan, 3])
 
 
-@pytest.mark.parametrize(("options", "message"), [({"label": 7}, "classes 0; got 7"), ({"count": 0}, "positive")])
+@pytest.mark.parametrize(("options", "message"), [({"label": 7}, "classes 0; got 7"), ({"count": 0}, "at least 1")])
 def test_paths_that_there_are_none_of_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         concept_paths(with_paths([[0, 1, 0, 0]]), **options)

@@ -77,8 +77,8 @@ def check_table(table: Any) -> Any:
     n_players = n_players_of(values)
     if not 1 <= n_players <= MAX_PLAYERS:
         raise ValueError(
-            f"an AND-OR explanation is computed for 1 to {MAX_PLAYERS} players, got {n_players}: join players into "
-            "larger ones, or use ij.moebius (AND alone, up to 26 players) or ij.concepts.sparse_concepts"
+            f"expected the table of 1 to {MAX_PLAYERS} players for an AND-OR explanation, got {n_players}: join "
+            "players into larger ones, or use ij.moebius (AND alone, up to 26 players) or ij.concepts.sparse_concepts"
         )
     if not isinstance(values, Tracer):
         check_finite(values)

@@ -99,7 +99,7 @@ def learn_baseline(
     steps = check_count("steps", steps)
     centre, reach = (_entries(name, value, players) for name, value in (("centre", centre), ("reach", reach)))
     if bool((reach < 0).any()):
-        raise ValueError(f"reach is how far an entry may move, at least 0; got {float(reach.min())}")
+        raise ValueError(f"reach must be at least 0, how far an entry may move; got {float(reach.min())}")
     how: dict[str, Any] = {"players": players, "output": output, "precision": precision}
     games = masked_games(model, x, labels, baseline=centre, fold=False, **how)
     adam = optax.adam(rate)
@@ -127,7 +127,10 @@ def _entries(name: str, value: Any, players: Players) -> Array:
     if array.ndim and array.shape != players.shape:
         raise ValueError(f"{name} must be a number or an array of the input's shape {players.shape}, got {array.shape}")
     if not bool(jnp.isfinite(array).all()):
-        raise ValueError(f"{name} must be finite")
+        raise ValueError(
+            f"{name} must be finite, got {int((~jnp.isfinite(array)).sum())} of {array.size} entries that are NaN or "
+            "infinite"
+        )
     return jnp.broadcast_to(array, players.shape)
 
 

@@ -73,7 +73,7 @@ def _draw_rows(
     per_class = check_count("inputs_per_class", per_class)
     wanted = range(data.n_classes) if classes is None else list(classes)
     if not wanted:
-        raise ValueError(f"classes must name at least one of the {data.n_classes} classes of {data.name}")
+        raise ValueError(f"classes must name at least one of the {data.n_classes} classes of {data.name}, got none")
     found = []
     for own, labels, count in zip(
         jax.random.split(key), (data.train_y, data.test_y), (per_class, (per_class + 1) // 2), strict=True
@@ -88,7 +88,7 @@ def _draw_rows(
 
 def _given_rows(rows: tuple[Any, Any], data: Dataset) -> tuple[np.ndarray, np.ndarray]:
     if len(rows) != 2:
-        raise ValueError(f"rows are two sets, of training and of test inputs; got {len(rows)}")
+        raise ValueError(f"rows must be two sets, of training and of test inputs; got {len(rows)}")
     found = []
     for part, chosen, labels in zip(_FEWEST, rows, (data.train_y, data.test_y), strict=True):
         chosen = np.asarray(chosen)

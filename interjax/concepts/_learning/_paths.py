@@ -88,7 +88,7 @@ def detour(dynamics: ConceptDynamics, *, large: int | None = None, count: int = 
     total = strength.sum(axis=1, keepdims=True)
     if len(strength) < 2 or not np.all(total > 0):
         raise ValueError(
-            f"a path needs 2 or more checkpoints with known strengths above 0: got {len(strength)}, of which "
+            f"expected 2 or more checkpoints with known strengths above 0 for a path, got {len(strength)}, of which "
             f"{np.sum(total > 0)} have any"
         )
     shares = strength / total

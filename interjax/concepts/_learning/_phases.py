@@ -84,7 +84,9 @@ def phases(dynamics: ConceptDynamics) -> Phases:
     size, influence = _mean_sizes(by_input)
     known = np.flatnonzero(np.isfinite(size))
     if len(by_input) < 2 or len(known) < 2:
-        raise ValueError(f"phases lie between checkpoints: got {len(known)} with known strengths, expected 2 or more")
+        raise ValueError(
+            f"expected 2 or more checkpoints with known strengths, as phases lie between them; got {len(known)}"
+        )
     stderr = np.array([_stderr(influence[t]) for t in range(len(size))])
     strength = np.nan_to_num(np.asarray(dynamics.strength, np.float64))
     excess, excess_lower = (_weighted(part, strength) for part in (dynamics.excess, dynamics.excess_lower))

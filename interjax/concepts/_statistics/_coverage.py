@@ -82,8 +82,8 @@ def coverage(explanation: Any, *, tau: float = 0.05, of: Any = None) -> Coverage
         others = _effects_of_inputs(of)
         if others.shape[1:] != effects.shape[1:]:
             raise ValueError(
-                f"the dictionary has (kinds, 2**n) = {effects.shape[1:]}, the explanations `of` other inputs "
-                f"{others.shape[1:]}: explain both in the same way, with the same players"
+                "expected the dictionary's explanations and those `of` other inputs with the same (kinds, 2**n), got "
+                f"{effects.shape[1:]} and {others.shape[1:]}: explain both in the same way, with the same players"
             )
         is_salient = salient_effects(others, tau)
     n_salient = is_salient.sum(axis=(1, 2))

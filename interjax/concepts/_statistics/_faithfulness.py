@@ -160,7 +160,8 @@ def _finite_table(table: Any, explanation: Any) -> np.ndarray:
     effects = explanation.and_effects if isinstance(explanation, AndOr) else explanation
     if values.shape != np.shape(effects):
         raise ValueError(
-            f"the table has shape {values.shape} and the effects {np.shape(effects)}: give the table that was explained"
+            f"expected the table that was explained, of the effects' shape {np.shape(effects)}, got shape "
+            f"{values.shape}"
         )
     bad = np.count_nonzero(~np.isfinite(values))
     if bad:

@@ -257,8 +257,9 @@ def _by_class(
     test_effects, test_classes = _labelled("test", test, test_labels)
     if train_effects.shape[1:] != test_effects.shape[1:]:
         raise ValueError(
-            f"explanations of training inputs have (kinds, 2**n) = {train_effects.shape[1:]}, those of test inputs "
-            f"{test_effects.shape[1:]}: explain both in the same way, with the same players"
+            "expected explanations of training and test inputs with the same (kinds, 2**n), got "
+            f"{train_effects.shape[1:]} and {test_effects.shape[1:]}: explain both in the same way, with the same "
+            "players"
         )
     classes = np.union1d(train_classes, test_classes)
     for label in classes:

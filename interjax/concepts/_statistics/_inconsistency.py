@@ -181,7 +181,9 @@ def _moments(effects: np.ndarray, clean: Any) -> tuple[np.ndarray, np.ndarray, n
             )
         return centre, np.mean((effects - centre[None]) ** 2, axis=0), centre**2
     if n_draws == 1:
-        raise ValueError("a single draw has no spread: give at least two, or the `clean` explanations beside it")
+        raise ValueError(
+            "expected at least two draws, or the `clean` explanations beside one; got one alone, which has no spread"
+        )
     centre, variance = effects.mean(axis=0), effects.var(axis=0, ddof=1)
     return centre, variance, centre**2 - variance / n_draws
 

@@ -42,7 +42,7 @@ def noisy_inputs(
     check_key(key)
     x, draws = _as_inputs(x), check_count("draws", draws)
     if not np.all(np.asarray(scale) >= 0):
-        raise ValueError(f"scale is the standard deviation of the noise, >= 0; got {scale}")
+        raise ValueError(f"scale must be at least 0, the standard deviation of the noise; got {scale}")
     scale = jnp.broadcast_to(jnp.asarray(scale, x.dtype), x.shape[1:])
     numbers = _as_index(index, x)
     keys = [example_keys(jax.random.fold_in(key, draw), numbers) for draw in range(draws)]
@@ -110,7 +110,7 @@ def attacked_inputs(
             f"expected a class index for each of {len(x)} inputs, got {labels.dtype} of shape {labels.shape}"
         )
     if not np.all(np.asarray(strength) > 0):
-        raise ValueError(f"strength is the largest change of an entry, positive; got {strength}")
+        raise ValueError(f"strength must be positive, the largest change of an entry; got {strength}")
     (apply, params), numbers = as_apply(model), _as_index(index, x)
     attack = functools.partial(pgd, strength=strength, steps=steps, step_size=step_size, bounds=bounds)
     parts = [slice(start, start + batch_size) for start in range(0, len(x), batch_size)]

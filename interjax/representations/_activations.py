@@ -113,7 +113,9 @@ class _Network:
             return [*(_Call(*each) for each in heard if each[0]), _Call(_OUTPUT, output)]
         if self.kind == "linen":
             return self._linen_calls(params, x)
-        raise ValueError("a function has no layers by name: pass layers={'name': function((function, params), x)}")
+        raise ValueError(
+            "layers must be {'name': function((function, params), x)} for a network that is a function, got names"
+        )
 
     def _pair(self, params: Any) -> tuple[Any, Any]:
         return (self.apply.module if self.kind == "linen" else self.apply), params
@@ -181,7 +183,9 @@ def _functions_of(layers: Any) -> Functions:
     if not isinstance(layers, Mapping):
         return ()
     if not layers or not all(isinstance(name, str) and callable(each) for name, each in layers.items()):
-        raise ValueError(f"layers as a mapping goes from names to functions(model, x) -> array, got {layers!r}")
+        raise ValueError(
+            f"layers must be names or a mapping from names to functions(model, x) -> array, got {layers!r}"
+        )
     return tuple(layers.items())
 
 
@@ -223,8 +227,10 @@ def _chosen(layers: Any, known: Mapping[str, Any]) -> tuple[str, ...]:
     names = (layers,) if isinstance(layers, str) else tuple(dict.fromkeys(layers))
     unknown = [name for name in names if name not in known]
     if unknown or not names:
-        came = f"unknown layers {', '.join(map(repr, unknown))}" if names else "no layers"
-        raise ValueError(f"{came}: this network has {', '.join(known)}")
+        raise ValueError(
+            f"layers must be among those of this network, {', '.join(known)}; got "
+            f"{', '.join(map(repr, unknown)) or 'none'}"
+        )
     return names
 
 

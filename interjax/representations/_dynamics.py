@@ -129,7 +129,9 @@ def _measure(key: Array, model: Any, x: Any, labels: Any, layers: Any, how: dict
         invariants = shannon_invariants(each, labels, key=key, resamples=0)
         rows[name] = found | {"redundancy": invariants.redundancy, "vulnerability": invariants.vulnerability}
     if not rows:
-        raise ValueError(f"no complexity of layers of one neuron each: {', '.join(symbols)}; name other layers")
+        raise ValueError(
+            f"expected layers of more than one neuron, got {', '.join(symbols)} of one neuron each: name other layers"
+        )
     degrees = max(len(row["by_degree"]) for row in rows.values())
     for row in rows.values():
         row["by_degree"] = np.pad(row["by_degree"], (0, degrees - len(row["by_degree"])), constant_values=np.nan)

@@ -238,16 +238,16 @@ def test_what_is_not_finite_stays():
 @pytest.mark.parametrize(
     ("model", "x", "options", "message"),
     [
-        ("mlp", X, {"layers": ["hidden.1", "hiden"]}, "unknown layers 'hiden': this network has layers.0, .*output"),
-        ("mlp", X, {"layers": []}, "no layers: this network has layers.0"),
+        ("mlp", X, {"layers": ["hidden.1", "hiden"]}, "layers must be among those .* layers.0, .*output; got 'hiden'"),
+        ("mlp", X, {"layers": []}, "layers must be among those of this network, layers.0, .* got none"),
         ("mlp", X, {"batch_size": 0}, "batch_size must be an integer of at least 1"),
         ("mlp", X[:0], {}, r"at least one; got shape \(0, 4\)"),
         ("mlp", X + 1j, {}, "array of numbers .* complex"),
-        ("mlp", X[:, :3], {}, r"fails on inputs of shape \('batch', 3\), .*takes a batch of inputs of 4 entries"),
+        ("mlp", X[:, :3], {}, r"fails on inputs of shape \('batch', 3\), .*expected a batch of inputs of 4 entries"),
         ("mlp", X, {"layers": {"sum": lambda model, x: x.sum()}}, r"'sum' must return one array .* are sum \(\)"),
         ("mlp", X, {"layers": {"name": "hidden.1"}}, "from names to functions"),
         (lambda x: x, X, {}, "expected a network as an nnx.Module, .*got function"),
-        ((jnp.matmul, jnp.eye(4)), X, {}, "a function has no layers by name"),
+        ((jnp.matmul, jnp.eye(4)), X, {}, "layers must be .* for a network that is a function, got names"),
     ],
 )
 def test_bad_arguments_are_told(model, x, options, message):

@@ -143,5 +143,5 @@ def test_bad_options_are_refused(name, data):
 
 
 def test_layers_of_single_neurons_have_no_dynamics(network, data):
-    with pytest.raises(ValueError, match=r"layers of one neuron each: quantisers.2"):
+    with pytest.raises(ValueError, match=r"layers of more than one neuron, got quantisers.2"):
         representations.checkpoint_complexity(KEY, {1: network}, *data, layers="quantisers.2")

@@ -206,7 +206,7 @@ def redundancy_vulnerability(
     """
     names = list(found) if isinstance(found, Mapping) else list(runs_of(found)[0].layers)
     if not 1 <= len(names) <= len(COLOURS):
-        raise ValueError(f"one to {len(COLOURS)} layers fit into one plot, got {len(names)}")
+        raise ValueError(f"expected one to {len(COLOURS)} layers, as many as fit into one plot; got {len(names)}")
     if isinstance(found, Mapping):
         is_reliable, title = all(one.reliable for one in found.values()), None
         handles = [_draw_point(axes, one, number, name) for number, (name, one) in enumerate(found.items())]

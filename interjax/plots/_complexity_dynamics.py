@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from interjax._core._checks import check_number
 from interjax._core._statistics import mean_and_stderr, student_quantile
 from interjax.plots._style import BAND, COLOURS, LINES, MARKERS
 
@@ -58,7 +59,10 @@ def complexity_over_training(
     found = runs_of(runs)
     names = list(found[0].layers if layers is None else layers)
     if not 1 <= len(names) <= len(COLOURS):
-        raise ValueError(f"one to {len(COLOURS)} layers fit into one plot, got {len(names)}: choose with layers=")
+        raise ValueError(
+            f"expected one to {len(COLOURS)} layers, as many as fit into one plot; got {len(names)}: choose with "
+            "layers="
+        )
     columns = [_column(found[0], name) for name in names]
     place = _training_axis(axes, np.asarray(found[0].steps), steps_per_epoch)
     for column, name, colour, marker, line in zip(columns, names, COLOURS, MARKERS, LINES, strict=False):
@@ -83,7 +87,7 @@ def information_over_training(axes: "Axes", runs: Any, layer: str, *, steps_per_
     found = runs_of(runs)
     column = _column(found[0], layer)
     if len(found[0].steps) < 2:
-        raise ValueError("areas need at least two checkpoints, got one: give a mapping of layers for bars")
+        raise ValueError("expected at least two checkpoints for areas, got one: give a mapping of layers for bars")
     by_degree = np.mean([run.by_degree[:, column] for run in found], axis=0)
     by_degree = by_degree[:, ~np.all(np.isnan(by_degree), axis=0)]
     place = _training_axis(axes, np.asarray(found[0].steps), steps_per_epoch)
@@ -169,8 +173,8 @@ def _mean_with_margin(runs: "list[ComplexityDynamics]", column: int) -> tuple[np
 
 def _training_axis(axes: "Axes", steps: np.ndarray, steps_per_epoch: float | None) -> np.ndarray:
     """Make the horizontal axis one of steps or epochs, logarithmic; where each checkpoint stands on it."""
-    if steps_per_epoch is not None and not steps_per_epoch > 0:
-        raise ValueError(f"steps_per_epoch must be positive, got {steps_per_epoch}")
+    if steps_per_epoch is not None:
+        check_number("steps_per_epoch", steps_per_epoch, "(0, inf]")
     times = steps / (steps_per_epoch or 1)
     axes.set_xlabel("optimizer step" if steps_per_epoch is None else "epoch")
     later = times[times > 0]

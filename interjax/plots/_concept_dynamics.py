@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from interjax._core._checks import check_choice
 from interjax.concepts._learning._learning import ConceptDynamics
 from interjax.concepts._learning._paths import ConceptPaths
 from interjax.concepts._learning._phases import Phases
@@ -77,13 +78,12 @@ def concept_dynamics(
 
 def _shown(dynamics: ConceptDynamics, scale: str) -> tuple[np.ndarray, str]:
     """What colour stands for, (checkpoints, sizes), and its name."""
+    check_choice("scale", scale, ("share", "strength", "signed"))
     if scale == "share":
         return _shares(dynamics.strength), "share of the strength of the checkpoint"
     if scale == "strength":
         return dynamics.strength, "sum of |salient effects| an input\n(nats for log-odds)"
-    if scale == "signed":
-        return dynamics.positive + dynamics.negative, "sum of salient effects an input\n(nats for log-odds)"
-    raise ValueError(f'scale must be "share", "strength" or "signed", got {scale!r}')
+    return dynamics.positive + dynamics.negative, "sum of salient effects an input\n(nats for log-odds)"
 
 
 def _shares(strength: np.ndarray) -> np.ndarray:
@@ -136,8 +136,8 @@ def concept_paths(axes: "Axes", paths: ConceptPaths, *, names: Sequence[str] | N
     concepts, is_final = np.asarray(paths.concepts), np.asarray(paths.is_final)
     if max(np.sum(is_final), np.sum(~is_final)) > len(COLOURS):
         raise ValueError(
-            f"at most {len(COLOURS)} final and {len(COLOURS)} vanished paths can be told apart, got "
-            f"{np.sum(is_final)} and {np.sum(~is_final)}: give a smaller count to concept_paths"
+            f"expected at most {len(COLOURS)} final and {len(COLOURS)} vanished paths, as many as can be told apart; "
+            f"got {np.sum(is_final)} and {np.sum(~is_final)}: give a smaller count to concept_paths"
         )
     n_named = int(concepts[:, 1].max(initial=1)).bit_length()
     if names is not None and len(names) < n_named:

@@ -49,7 +49,10 @@ def concept_sizes(
     _check_named(named, "distributions")
     every = [*named.values(), *([] if null is None else [null])]
     if any(np.ndim(one.positive) != 1 for one in every) or len({len(one.sizes) for one in every}) != 1:
-        raise ValueError("expected distributions of one batch of inputs each, all of the same number of players")
+        raise ValueError(
+            "expected distributions of one batch of inputs each, all of the same number of players; got "
+            f"{', '.join(f'{np.shape(one.positive)[:-1]} of {len(one.sizes)} players' for one in every)}"
+        )
     width = 0.8 / len(named)
     for row, ((name, one), colour, hatch) in enumerate(zip(named.items(), COLOURS, _HATCHES, strict=False)):
         place = np.asarray(one.sizes) + (row - (len(named) - 1) / 2) * width
@@ -211,7 +214,7 @@ def inconsistency(
 
 def _check_named(named: Mapping[str, Any], what: str) -> None:
     if not 1 <= len(named) <= len(COLOURS):
-        raise ValueError(f"one to {len(COLOURS)} {what} fit into one plot, got {len(named)}")
+        raise ValueError(f"expected one to {len(COLOURS)} {what}, as many as fit into one plot; got {len(named)}")
 
 
 def _label_sizes(axes: "Axes", sizes: np.ndarray) -> None:

@@ -130,12 +130,12 @@ def _strongest(explanation: Any, count: int, tau: float) -> _Strongest:
     effects = effects_of(explanation)
     if effects.ndim != 2:
         raise ValueError(
-            "concepts are drawn for one input: expected effects (2**n,), got shape "
-            f"{(*effects.shape[:-2], effects.shape[-1])}; take one of the batch, explanation[0]"
+            f"expected the effects of one input, (2**n,), got shape {(*effects.shape[:-2], effects.shape[-1])}; take "
+            "one of the batch, explanation[0]"
         )
     is_salient = salient_effects(effects, tau)
     if not is_salient.any():
-        raise ValueError("the explanation has no salient concept: all of its effects are 0")
+        raise ValueError("expected an explanation with a salient concept, got one whose effects are all 0")
     strength = np.where(is_salient, np.abs(effects), 0.0)
     order = np.argsort(-strength, axis=None, kind="stable")[: min(check_count("count", count), is_salient.sum())]
     return _Strongest(effects, np.stack(np.unravel_index(order, effects.shape), axis=1), int(is_salient.sum()))
@@ -191,7 +191,10 @@ def _check_image(image: Any, players: Players, n_players: int) -> tuple[np.ndarr
         )
     owners = players.labels if image.ndim == 2 else players.labels[..., 0]
     if image.ndim == 3 and (image.shape[2] not in (1, 3) or np.any(players.labels != owners[..., None])):
-        raise ValueError("images have 1 or 3 channels, which belong to the player of their pixel together")
+        raise ValueError(
+            "expected an image of 1 or 3 channels, which belong to the player of their pixel together; got "
+            f"{image.shape[2]} channels{', some of other players' if image.shape[2] in (1, 3) else ''}"
+        )
     pixels = image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image
     low, high = np.nanmin(pixels), np.nanmax(pixels)
     return (pixels - low) / (high - low or 1.0), owners

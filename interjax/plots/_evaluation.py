@@ -41,7 +41,9 @@ def evaluation(axes: "Axes", found: Evaluation, *, measures: Sequence[str] | Non
         ['test', 'training', 'FGSM 0.1', 'FGSM 0.5', 'PGD 0.1', 'PGD 0.5', '50% occluded']
     """
     if len(found.networks) > len(COLOURS):
-        raise ValueError(f"at most {len(COLOURS)} networks fit into one plot, got {len(found.networks)}")
+        raise ValueError(
+            f"expected at most {len(COLOURS)} networks, as many as fit into one plot; got {len(found.networks)}"
+        )
     if measures is None:
         measures = [name for name in found.measures if "accuracy" in name]
     unknown = [name for name in measures if name not in found.measures]
@@ -49,7 +51,9 @@ def evaluation(axes: "Axes", found: Evaluation, *, measures: Sequence[str] | Non
         raise ValueError(f"expected measures among {', '.join(found.measures)}; got {', '.join(unknown) or 'none'}")
     accuracies = ["accuracy" in name for name in measures]
     if any(accuracies) and not all(accuracies):
-        raise ValueError("accuracies and losses share no axis: draw them on two, with measures=")
+        raise ValueError(
+            "expected accuracies or losses, which share no axis; got both: draw them on two, with measures="
+        )
     _draw_networks(axes, found, [found.measures.index(name) for name in measures])
     _label(axes, [_short(name) for name in measures] if all(accuracies) else list(measures))
     axes.set_xlabel(f"{'accuracy' if all(accuracies) else 'cross entropy in nats'}, {found.level:.0%} interval")

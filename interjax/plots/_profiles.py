@@ -48,7 +48,10 @@ def profiles_over_training(axes: "Axes", profiles: Mapping[int, OrderProfile]) -
 
     steps = sorted(profiles)
     if len({(found.n_players, *np.asarray(found.orders).tolist()) for found in profiles.values()}) != 1:
-        raise ValueError("expected at least one profile, and all of the same orders and number of players")
+        raise ValueError(
+            "expected at least one profile, and all of the same orders and number of players; got "
+            + (", ".join(f"{len(one.orders)} orders of {one.n_players} players" for one in profiles.values()) or "none")
+        )
     place, rows = ratios(profiles[steps[0]]), np.arange(len(steps))
     strength = np.array([profiles[step].strength for step in steps], float)
     top = np.nanmax(strength, initial=1.01)
@@ -111,7 +114,7 @@ def profile(
     """
     named = {"": profiles} if isinstance(profiles, OrderProfile) else dict(profiles)
     if not 1 <= len(named) <= len(COLOURS):
-        raise ValueError(f"one to {len(COLOURS)} profiles fit into one plot, got {len(named)}")
+        raise ValueError(f"expected one to {len(COLOURS)} profiles, as many as fit into one plot; got {len(named)}")
     styles = zip(COLOURS, MARKERS, LINES, strict=True)
     for (name, found), (colour, marker, line) in zip(named.items(), itertools.islice(styles, len(named)), strict=True):
         place = ratios(found)
@@ -139,7 +142,7 @@ def profile(
 def _draw_theory(axes: "Axes", n_players: int, shown: OrderProfile) -> None:
     """F^(m) of n_players at the drawn ratios, interpolated in its logarithm, with the same normalisation."""
     if n_players < 3:
-        raise ValueError(f"theory needs at least 3 players, got {n_players}")
+        raise ValueError(f"expected at least 3 players for the theory, got {n_players}")
     values = np.log(learning_strength(n_players))
     at = np.exp(np.interp(ratios(shown), np.linspace(0, 1, n_players - 1), values))
     fine = np.linspace(0, 1, 201)

@@ -81,11 +81,11 @@ def test_long_names_end_in_the_number_of_further_players(axes):
 @pytest.mark.parametrize(
     ("explanation", "options", "message"),
     [
-        (np.stack([EFFECTS] * 2), {}, r"one input: .* got shape \(2, 8\)"),
+        (np.stack([EFFECTS] * 2), {}, r"effects of one input, .* got shape \(2, 8\)"),
         (EFFECTS, {"names": NAMES[:2]}, "a name for each of 3 players, got 2"),
         (EFFECTS, {"count": 0}, "count must be an integer of at least 1"),
         (EFFECTS, {"tau": 2.0}, "tau"),
-        (np.array([5.0, 0, 0, 0]), {}, "no salient concept"),
+        (np.array([5.0, 0, 0, 0]), {}, "with a salient concept, got one whose effects are all 0"),
         (np.array([np.nan, 0, 0, 0]), {}, "NaN or infinite"),
     ],
 )
@@ -295,7 +295,7 @@ def test_the_phases_that_were_found_are_marked(axes):
 
 
 def test_an_unknown_scale_is_refused(axes):
-    with pytest.raises(ValueError, match='"share", "strength" or "signed", got \'log\''):
+    with pytest.raises(ValueError, match="scale must be one of share, strength, signed; got 'log'"):
         ij.plots.concept_dynamics(axes, make_dynamics(STRENGTH, [1, 10, 100]), scale="log")
 
 

@@ -148,7 +148,7 @@ def test_theory_of_too_few_players_is_refused(axes):
 
 @pytest.mark.parametrize("count", [0, 7])
 def test_too_many_profiles_or_none_are_refused(axes, count):
-    with pytest.raises(ValueError, match=f"one to 6 profiles .* got {count}"):
+    with pytest.raises(ValueError, match=f"one to 6 profiles, .* got {count}"):
         ij.plots.profile(axes, {str(number): make_profile() for number in range(count)})
 
 

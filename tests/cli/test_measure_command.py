@@ -342,12 +342,12 @@ WRONG_DATA = {
     "--data mnist:/nowhere": "/nowhere",
     "--data csv:/nowhere.csv:label": "/nowhere.csv",
     "--data digits --limit 5": "limit",
-    "--network nope": "unknown network 'nope'",
+    "--network nope": "network must be one of mlp",
     "--distributed": "run `interjax train` first, then give --checkpoint",
 }
 WRONG_OPTIONS = {
-    "--grid 9x9": "cannot be cut into 9 cells",
-    "--orders 0,40": "orders are context sizes 0..14",
+    "--grid 9x9": "must be from 1 to its 8 entries, got 9",
+    "--orders 0,40": "orders must be context sizes 0..14",
     "--baseline grey": "--baseline must be a number, mean or marginal:K",
     "--process-id 1": "go with --distributed",
     "--baseline marginal:many": "--baseline must be a number, mean or marginal:K",

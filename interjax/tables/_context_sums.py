@@ -18,6 +18,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from interjax._core._checks import check_count
 from interjax.games._coalitions import all_of_size
 from interjax.games._tabulate import MAX_TABLE_PLAYERS
 from interjax.tables._transforms import n_players_of
@@ -38,11 +39,7 @@ def check_size(n_players: int, size: int) -> None:
             f"expected at most {MAX_TABLE_PLAYERS} players, got {n_players}: 2**{n_players} values are too "
             "many for an exact answer; use ij.order_interactions, which samples contexts, or fewer, coarser players"
         )
-    if isinstance(size, bool) or not isinstance(size, int | np.integer) or not 1 <= size <= n_players:
-        raise ValueError(
-            "size, the largest number of players in a coalition, must be an integer from 1 to n_players = "
-            f"{n_players}, got {size!r}"
-        )
+    check_count("size", size, most=n_players, about="the largest number of players in a coalition")
     n_sums = sum(math.comb(n_players, t) * (n_players - t + 1) for t in range(size + 1))
     if n_sums > _MAX_SUMS:
         raise ValueError(

@@ -291,8 +291,8 @@ def test_real_games(data_folder):
     ("table", "name", "size", "message"),
     [
         (np.zeros(8), "XYZ", 2, "one of SV, BV, SII, .* got 'XYZ'"),
-        (np.zeros(8), "SII", 0, "from 1 to n_players = 3, got 0"),
-        (np.zeros(8), "SII", 4, "from 1 to n_players = 3, got 4"),
+        (np.zeros(8), "SII", 0, "size must be an integer from 1 to 3, .* got 0"),
+        (np.zeros(8), "SII", 4, "size must be an integer from 1 to 3, .* got 4"),
         (np.zeros(8), "SII", 1.5, "got 1.5"),
         (np.zeros(8), "SII", True, "got True"),
         (np.zeros(8), "SV", 2, "single players"),

@@ -451,7 +451,7 @@ def test_a_plan_takes_another_network_and_length():
     assert plan.epochs == 3
     with pytest.raises(ValueError, match="network must be one of"):
         training.default_plan(DATA, network="lstm")
-    with pytest.raises(ValueError, match="lenet takes images"):
+    with pytest.raises(ValueError, match=r"input_shape must be \(height, width, channels\) for lenet, got \(4,\)"):
         training.default_plan(DATA, network="lenet").spec.build()
 
 

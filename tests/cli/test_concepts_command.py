@@ -150,6 +150,34 @@ def test_the_printed_table_agrees_with_the_json(explained):
     assert f"agree to {agreement['mean']:.2f} ± {agreement['stderr']:.2f}" in outcome.output
 
 
+def test_python_gives_the_numbers_of_the_command(explained, tmp_path):
+    folder, outcome = explained
+    data = ij.datasets.digits()
+    spec, model, _ = ij.training.load_network(folder / "network")
+    players, names = ij.concepts.choose_players(data, cells=(4, 4), count=5)
+    found = ij.concepts.analyse(
+        jax.random.key(0),
+        model,
+        data,
+        players=players,
+        player_names=names,
+        classes=["3", "7"],
+        untrained=spec.build(0),
+        stability=True,
+    )
+    about = {"network": spec.to_json(), "data": "digits"}
+    for path in found.save(tmp_path, about):
+        assert path.name in outcome.output
+    assert numbers(tmp_path) == numbers(folder)
+    for name in ("concepts", "explanations", "generalization", "stability"):
+        mine, commands = (read_arrays(place / f"{name}.npz") for place in (tmp_path, folder))
+        assert mine.keys() == commands.keys()
+        for entry, array in mine.items():
+            np.testing.assert_array_equal(array, commands[entry])
+    assert f"\n{found.table()}\n" in outcome.output
+    assert ij.concepts.ConceptAnalysis.load(folder).table() == found.table()
+
+
 # resuming
 
 

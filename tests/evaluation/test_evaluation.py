@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from scipy import special, stats
 
 from interjax import datasets, evaluation, networks, training
+from interjax.evaluation import _evaluate
 from interjax.evaluation._attacks import attacks
 from interjax.evaluation._corruptions import occlusions, shuffles
 from interjax.games._players import Players, marginal
@@ -321,7 +322,7 @@ def test_accuracy_and_losses_are_those_of_the_network(digits):
 
 @pytest.mark.parametrize(("right", "n"), [(0, 1), (1, 1), (0, 40), (40, 40), (7, 40), (359, 400), (9999, 10000)])
 def test_accuracies_have_wilsons_interval(right, n):
-    share, lower, upper, count = evaluation._share(np.arange(n) < right)
+    share, lower, upper, count = _evaluate._share(np.arange(n) < right)
     expected = stats.binomtest(right, n).proportion_ci(method="wilson")
     assert (share, count) == (right / n, n)
     np.testing.assert_allclose((lower, upper), (expected.low, expected.high), atol=1e-12)

@@ -149,16 +149,17 @@ def like(rows: Any) -> Example:
     )
 
 
-@functools.partial(jax.jit, static_argnames=("function", "mesh"))
-def compute_rows(function: Function, fixed: Any, whole: Any, by_row: Any, *, mesh: Mesh | None) -> Any:
+def _compute(function: Function, fixed: Any, whole: Any, by_row: Any, *, mesh: Mesh | None) -> Any:
     """The values of a batch of rows, each device's share from its own rows."""
     return spread(function, mesh, by_row=(False, False, True))(fixed, whole, by_row)
 
 
+compute_rows = jax.jit(_compute, static_argnames=("function", "mesh"))
+
+
 def _own_program() -> Any:
     """`compute_rows` that shares nothing of what it compiles."""
-    function = compute_rows.__wrapped__
-    return jax.jit(lambda *arguments, mesh: function(*arguments, mesh=mesh), static_argnums=0, static_argnames="mesh")
+    return jax.jit(lambda *rows, mesh: _compute(*rows, mesh=mesh), static_argnums=0, static_argnames="mesh")
 
 
 def _padded(leaf: Any, rows: int) -> Any:

@@ -1,6 +1,6 @@
 """What options let one choose, and the defaults that their help names.
 
-The library's lists are written out, as its own take seconds to import; a test compares them.
+Those of the library that take seconds to import are written out here; a test compares them.
 """
 
 NETWORKS = (
@@ -12,9 +12,6 @@ PRESETS = ("normal", "low-order", "mid-order", "high-order")
 MODES = ("encourage", "penalize")
 AVERAGES = ("losses", "logits")
 ALIGNMENTS = ("sizes", "fractions")
-METHODS = ("blocks", "quadruples")
-CORRECTIONS = ("folded-normal", "plug-in", "none")
-STRENGTHS = ("mean", "rms")
 PRECISIONS = ("float32", "bfloat16")
 PLAYER_RULES = ("contrast", "centre", "all")
 EXPLANATIONS = ("and", "and-or")

@@ -5,8 +5,10 @@ from typing import Any
 import click
 
 from interjax.cli import _work as work
-from interjax.cli._choices import CORRECTIONS, METHODS, OUTPUTS, PRECISIONS, STRENGTHS
+from interjax.cli._choices import OUTPUTS, PRECISIONS
 from interjax.cli._options import Bytes, Grid, Numbers, checkpoint_option, common
+from interjax.profiles._profile import METHODS
+from interjax.profiles._strength import CORRECTIONS, KINDS
 
 
 @click.command()
@@ -49,7 +51,7 @@ from interjax.cli._options import Bytes, Grid, Numbers, checkpoint_option, commo
 )
 @click.option("--method", type=click.Choice(METHODS), default="blocks")
 @click.option("--correction", type=click.Choice(CORRECTIONS), default="folded-normal")
-@click.option("--kind", type=click.Choice(STRENGTHS), default="mean", help="E|I| or root mean square")
+@click.option("--kind", type=click.Choice(KINDS), default="mean", help="E|I| or root mean square")
 @click.option(
     "--preset",
     type=click.Choice(["official"]),

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from interjax._core._lazy import lazy_face
 
 if TYPE_CHECKING:
+    from interjax.profiles._profile import METHODS as METHODS
     from interjax.profiles._profile import OFFICIAL_ALLOCATION as OFFICIAL_ALLOCATION
     from interjax.profiles._profile import OrderProfile as OrderProfile
     from interjax.profiles._profile import order_profile as order_profile

@@ -18,7 +18,7 @@ from interjax._engine._processes import joined
 from interjax._engine._rows import Resources
 from interjax.games._game import Game, warn_if_nonfinite
 from interjax.orders._arguments import as_coalitions, as_orders
-from interjax.orders._estimators import METHODS, PLANNED
+from interjax.orders._estimators import ESTIMATORS, PLANNED
 from interjax.profiles._clusters import PairPopulation
 from interjax.profiles._one_input import Design, Measured, cluster_players_of
 from interjax.profiles._rounds import Rounds
@@ -28,6 +28,8 @@ _FEW_PAIRS = 500
 # Of one input all pairs are measured up to here: they share contexts, and reach the error of the papers' 200 pairs by
 # 100 contexts in a ninth of their passes, clusters of half the pairs not in a fifth (benchmarks/NOTES.md).
 _ALL_PAIRS_OF_ONE_INPUT = 2000
+METHODS = tuple(PLANNED)
+"""The estimators of interactions of which a profile can be made."""
 # Measured on games with known profiles: beyond this ratio of noise to strength the correction leaves about a tenth.
 _NOISY = 1.5
 
@@ -310,9 +312,9 @@ def _check_choices(
         )
     if len({game.n_players for game in games}) > 1:
         raise ValueError(f"games must have the same players, got {sorted({game.n_players for game in games})} players")
-    check_choice("method", method, METHODS)
-    if method not in PLANNED:
-        names = " or ".join(f'"{name}"' for name in PLANNED)
+    check_choice("method", method, ESTIMATORS)
+    if method not in METHODS:
+        names = " or ".join(f'"{name}"' for name in METHODS)
         raise ValueError(f'method must be {names} for a profile; got "{method}", which is for ij.order_interactions')
     check_choice("correction", correction, CORRECTIONS)
     check_choice("kind", kind, KINDS)

@@ -24,12 +24,12 @@ from support.common import (
 )
 
 import interjax as ij
+from interjax._engine._rows import Resources
 
 # The parts that are timed apart from the whole: the forward pass, the sampler, the listing and the summing of rows.
 from interjax._folding._tracing import product_work
 from interjax.games._coalitions import Draw, draw_coalitions
 from interjax.games._models import as_apply
-from interjax.orders._designs import plans
 from interjax.orders._observations import ObservationSums
 from interjax.orders._row_values import RowValues
 
@@ -178,9 +178,8 @@ def outside_seconds(subject: Subject, method: str, contexts: int, batch_size: in
         start = clock()
         pieces = [
             plan
-            for _, _, plan in plans(
-                jax.random.key(repeat), subject.players.n, [subject.pairs[method]], subject.orders, contexts,
-                method=method,
+            for _, _, plan in ij.orders.ESTIMATORS[method].plans(
+                jax.random.key(repeat), subject.players.n, [subject.pairs[method]], subject.orders, contexts
             )
         ]  # fmt: skip
         listing += clock() - start
@@ -213,7 +212,7 @@ def report(
             "game(masks)": lambda: len(folded(masks).block_until_ready()),
         }
         rates = measured_in_turn(options, work)
-        rows = RowValues(folded).batch_rows(2)
+        rows = RowValues(folded, Resources.of()).batch_rows(2)
         outside = {method: outside_seconds(subject, method, contexts[method], rows) for method in subject.pairs}
     median = {one: float(np.median(values)) for one, values in rates.items()}
     chip = {"share_of_nominal": round(median["plain"] * flops / nominal, 3)} if nominal else {}

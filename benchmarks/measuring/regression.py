@@ -1,6 +1,7 @@
 """Errors of the methods at equal passes: `regression.py` says how."""
 
 import argparse
+import functools
 import json
 import os
 import time
@@ -12,8 +13,6 @@ import numpy as np
 import interjax as ij
 
 # How many passes contexts will cost, before any is made: contexts are chosen so that all methods cost the same.
-from interjax.orders._designs import expected_passes
-from interjax.orders._samples import draws
 
 
 def trained_games(options: argparse.Namespace) -> tuple[list[ij.Game], dict]:
@@ -44,12 +43,7 @@ def live_pairs(game: ij.Game) -> np.ndarray:
 
 def contexts_for(budget: int, method: str, n_players: int, pairs: np.ndarray, order: int) -> int:
     """Most contexts with which a method makes at most `budget` passes."""
-
-    def passes(contexts: int) -> float:
-        if method == "regression":
-            return sum(draws(n_players, order, contexts))
-        return expected_passes(n_players, pairs, order, contexts, method)
-
+    passes = functools.partial(ij.orders.ESTIMATORS[method].expected_passes, n_players, pairs, order)
     low, high = 1, 10**6
     while high - low > 1:
         middle = (low + high) // 2

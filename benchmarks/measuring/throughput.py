@@ -29,7 +29,6 @@ from support.common import (
 import interjax as ij
 
 # The very rows that interjax evaluates, and its sums of observations: what PyTorch is given to compare equal work.
-from interjax.orders._designs import plans
 from interjax.orders._observations import ObservationSums
 
 OFFICIAL_CONTEXTS = 100
@@ -74,7 +73,7 @@ class Contest:
     def observed_by_torch(self, method: str, key: jax.Array, layout: str, batch: int) -> ObservationSums:
         pairs, contexts = self.wanted[method]
         sums = ObservationSums.zeros(1, 1, len(pairs))
-        for _, _, plan in plans(key, self.n_players, [pairs], self.orders, contexts, method=method):
+        for _, _, plan in ij.orders.ESTIMATORS[method].plans(key, self.n_players, [pairs], self.orders, contexts):
             observe_plan(self.peers[layout], self.x, plan, sums, self.cells, LABEL, batch, LAYOUTS[layout])
         return sums
 
@@ -86,7 +85,8 @@ class Contest:
     def fastest_torch(self) -> tuple[str, int]:
         """Layout and batch size with which PyTorch evaluates rows fastest, masks included."""
         pairs, _ = self.wanted["blocks"]
-        plan = next(plans(jax.random.key(0), self.n_players, [pairs], self.orders[5:6], 100, method="blocks"))[2]
+        drawn = ij.orders.ESTIMATORS["blocks"].plans(jax.random.key(0), self.n_players, [pairs], self.orders[5:6], 100)
+        _, _, plan = next(drawn)
         cut = {name: getattr(plan, name)[: BATCHES[-1]] for name in ("context_index", "flips")}
         cut |= {name: getattr(plan, name)[:0] for name in ("observation_rows", "coalition", "group")}
         trial, sums = dataclasses.replace(plan, **cut), ObservationSums.zeros(1, 1, len(pairs))

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from interjax._core._checks import check_count, check_number
-from interjax._core._keys import example_keys
+from interjax._core._keys import check_key, example_keys
 from interjax.datasets._dataset import Dataset
 from interjax.games._apply import Apply
 from interjax.games._models import as_apply, compiled_for, with_params
@@ -102,7 +102,7 @@ def pgd(
         Inputs within `strength` of x and within the bounds. Where a gradient is NaN, they are NaN.
 
     Raises:
-        ValueError: what is no network, or steps or restarts that are no positive integers.
+        ValueError: no key, what is no network, or steps or restarts that are no positive integers.
 
     Example:
         >>> def apply(weights, x): return x @ weights
@@ -114,6 +114,7 @@ def pgd(
         Madry, Makelov, Schmidt, Tsipras, Vladu, "Towards deep learning models resistant to adversarial attacks",
         ICLR 2018 (arXiv:1706.06083), section 2.1; 2.5 e / steps is the step size of their L2 attacks.
     """
+    check_key(key)
     steps, restarts = check_count("steps", steps), check_count("restarts", restarts)
     x, radius, lower, upper = _box(x, strength, bounds)
     step_size = 2.5 * radius / steps if step_size is None else _one_input(step_size, x)

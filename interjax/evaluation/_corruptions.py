@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from interjax._core._checks import check_count, check_number
-from interjax._core._keys import example_keys
+from interjax._core._keys import check_key, example_keys
 from interjax.datasets._dataset import Dataset
 from interjax.games._players import Marginal, Players, as_baseline
 
@@ -46,13 +46,14 @@ def occlude(
         Inputs of the same shape.
 
     Raises:
-        ValueError: a share that occludes no player or all, or a baseline or players of another shape.
+        ValueError: no key, a share that occludes no player or all, or a baseline or players of another shape.
 
     Example:
         >>> x = jnp.ones((3, 4, 4, 1))
         >>> occlude(jax.random.key(0), x, Players.grid((4, 4, 1), 2), 0.25).sum(axis=(1, 2, 3)).tolist()
         [12.0, 12.0, 12.0]
     """
+    check_key(key)
     x = jnp.asarray(x)
     if x.shape[1:] != players.shape:
         raise ValueError(
@@ -79,13 +80,14 @@ def shuffle_patches(
         Images of the same shape.
 
     Raises:
-        ValueError: a grid that does not divide the sides, or inputs without two sides.
+        ValueError: no key, a grid that does not divide the sides, or inputs without two sides.
 
     Example:
         >>> x = jnp.arange(16.0).reshape(1, 4, 4, 1)
         >>> shuffle_patches(jax.random.key(1), x, 2)[0, :, :, 0].astype(int).tolist()
         [[10, 11, 2, 3], [14, 15, 6, 7], [0, 1, 8, 9], [4, 5, 12, 13]]
     """
+    check_key(key)
     x = jnp.asarray(x)
     _check_shuffle("grid", x.shape[1:], grid)
     keys = example_keys(key, jnp.arange(len(x)) if index is None else index)

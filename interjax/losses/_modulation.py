@@ -10,10 +10,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array
 
 from interjax._core._checks import check_choice, check_count
+from interjax._core._keys import check_key
 from interjax.games._coalitions import draw_nested
 from interjax.games._players import Players
 from interjax.losses._masked_examples import check_examples, for_examples, logits_of, masked
@@ -161,11 +163,19 @@ def nested_coalitions(key: Array, batch: int, n_players: int, sizes: Sequence[in
     Returns:
         True = present.
 
+    Raises:
+        ValueError: no key, counts that are no positive integers, sizes that are no integers from 0 to n.
+
     Example:
         >>> nested_coalitions(jax.random.key(0), 2, 6, (1, 4)).sum(axis=-1).tolist()
         [[[1, 4]], [[1, 4]]]
     """
-    return _nested_coalitions(key, jnp.asarray(sizes, jnp.int32), batch, n_players, draws)
+    check_key(key)
+    batch, n_players = check_count("batch", batch), check_count("n_players", n_players)
+    found = np.asarray(sizes)
+    if found.ndim != 1 or found.dtype.kind not in "iu" or not np.all((found >= 0) & (found <= n_players)):
+        raise ValueError(f"sizes must be integers from 0 to the {n_players} players, got {sizes!r}")
+    return _nested_coalitions(key, jnp.asarray(found, jnp.int32), batch, n_players, check_count("draws", draws))
 
 
 @functools.partial(jax.jit, static_argnums=(2, 3, 4))

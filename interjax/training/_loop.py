@@ -19,6 +19,7 @@ from jaxtyping import Array
 
 from interjax._core._checks import check_count, check_examples
 from interjax._core._files import replaced
+from interjax._core._keys import check_key
 from interjax._core._progress import Progress
 from interjax._core._results import Saved, result
 from interjax._engine._folders import check_same_run
@@ -106,8 +107,8 @@ def train(
         Loss and test accuracy of every epoch, also of those before an interruption.
 
     Raises:
-        ValueError: a model that is no nnx module, lengths that do not match, a loss of the wrong shape, or a folder
-            with another run.
+        ValueError: no key, a model that is no nnx module, lengths that do not match, a loss of the wrong shape, or a
+            folder with another run.
 
     Example:
         >>> from interjax import networks
@@ -122,6 +123,7 @@ def train(
             f"model must be an nnx.Module, whose parameters are trained in place; got {type(model).__name__}: train "
             "other networks in a loop of your own, with any loss of ij.losses"
         )
+    check_key(key)
     if isinstance(data, Dataset):
         (x, y), test = (data.train_x, data.train_y), (data.test_x, data.test_y)
     else:

@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
+from interjax._core._checks import check_count
+from interjax._core._keys import check_key
 from interjax.datasets._dataset import Dataset
 from interjax.networks._spec import NetworkSpec
 
@@ -111,7 +113,6 @@ def paper_optimizer(steps: int, *, rate: float = 0.01) -> optax.GradientTransfor
     return optax.chain(optax.add_decayed_weights(5e-4), optax.sgd(schedule, momentum=0.9))
 
 
-@functools.partial(jax.jit, static_argnames="padding")
 def flip_and_crop(key: Array, x: Array, *, padding: int = 4) -> Array:
     """Mirror each image with probability 1/2 and shift it by up to `padding` pixels, filling with 0.
 
@@ -123,10 +124,19 @@ def flip_and_crop(key: Array, x: Array, *, padding: int = 4) -> Array:
     Returns:
         Images of the same shape.
 
+    Raises:
+        ValueError: no key, or a padding that is no integer of at least 0.
+
     Example:
         >>> flip_and_crop(jax.random.key(0), jnp.ones((2, 8, 8, 3))).shape
         (2, 8, 8, 3)
     """
+    check_key(key)
+    return _flip_and_crop(key, x, check_count("padding", padding, least=0))
+
+
+@functools.partial(jax.jit, static_argnums=2)
+def _flip_and_crop(key: Array, x: Array, padding: int) -> Array:
     flip_key, shift_key = jax.random.split(key)
     flip = jax.random.bernoulli(flip_key, shape=(len(x), 1, 1, 1))
     border = (padding, padding)

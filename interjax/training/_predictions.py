@@ -6,16 +6,20 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
 from interjax._core._checks import check_count, check_examples
+from interjax._core._keys import check_key
 from interjax._engine._rows import RowProgram
 from interjax.games._apply import Apply
 from interjax.games._inputs import inputs_program
 from interjax.games._models import as_apply, as_networks
 
 Model = Any
+
+_UNDEFINED = np.iinfo(np.int32).min  # class of an input with NaN among its logits
 
 
 def accuracy(model: Model, x: Any, y: Any, *, batch_size: int = 500) -> float:
@@ -34,13 +38,18 @@ def accuracy(model: Model, x: Any, y: Any, *, batch_size: int = 500) -> float:
     Raises:
         ValueError: lengths that do not match, no inputs, or outputs that are no logits (batch, classes).
 
+    Warns:
+        UserWarning: if logits are NaN; such inputs count as wrong.
+
     Example:
         >>> from interjax import networks
         >>> accuracy(networks.build("mlp", (4,), 2, hidden=()), np.zeros((6, 4)), np.zeros(6, int))
         1.0
     """
     x, y = check_examples(x, y)
-    return float(np.mean(_classifier(model)(x, batch_size) == y))
+    found = _classifier(model)(x, check_count("batch_size", batch_size))
+    _warn_if_undefined(int(np.sum(found == _UNDEFINED)), len(x))
+    return float(np.mean(found == y))
 
 
 def correctly_classified(
@@ -60,8 +69,11 @@ def correctly_classified(
         Row indices, int (count,), classes in turn; fewer, with a warning, if fewer are classified correctly.
 
     Raises:
-        ValueError: lengths that do not match, no network, outputs that are no logits (batch, classes), or no input is
-            classified correctly.
+        ValueError: no key, lengths that do not match, no network, outputs that are no logits (batch, classes), or no
+            input is classified correctly.
+
+    Warns:
+        UserWarning: if fewer are classified correctly, or logits are NaN; such inputs count as wrong.
 
     Example:
         >>> from interjax import networks
@@ -70,19 +82,22 @@ def correctly_classified(
         >>> len(correctly_classified(model, x, y, count=3, key=jax.random.key(0)))
         3
     """
+    check_key(key)
     x, y = check_examples(x, y)
-    count = check_count("count", count)
+    count, batch_size = check_count("count", count), check_count("batch_size", batch_size)
     classifiers = [_classifier(one) for one in as_networks(model)]
     n_classes = len(np.unique(y))
     order = np.asarray(jax.random.permutation(key, len(x)))
-    correct = np.zeros(0, int)
+    correct, n_undefined = np.zeros(0, int), 0
     for start in range(0, len(x), batch_size):
         rows = order[start : start + batch_size]
-        agreed = np.all([classify(x[rows], batch_size) == y[rows] for classify in classifiers], axis=0)
-        correct = np.concatenate([correct, rows[agreed]])
+        classes = np.stack([classify(x[rows], batch_size) for classify in classifiers])
+        n_undefined += int(np.sum(np.any(classes == _UNDEFINED, axis=0)))
+        correct = np.concatenate([correct, rows[np.all(classes == y[None, rows], axis=0)]])
         found = np.unique(y[correct], return_counts=True)[1]
         if len(found) == n_classes and found.min() >= -(-count // n_classes):
             break
+    _warn_if_undefined(n_undefined, min(start + batch_size, len(x)))
     if not len(correct):
         raise ValueError(f"the network classifies none of {len(x)} inputs correctly: train it first")
     if len(correct) < count:
@@ -95,7 +110,7 @@ def correctly_classified(
 
 
 def _classifier(model: Model) -> Callable[[np.ndarray, int], np.ndarray]:
-    """(inputs, batch size) -> the class of the largest logit for each input, (N,), in evaluation mode."""
+    """(inputs, batch size) -> the class of the largest logit for each input, (N,), `_UNDEFINED` if some are NaN."""
     apply, params = as_apply(model)
     programs: dict[int, RowProgram] = {}
 
@@ -110,7 +125,7 @@ def _classifier(model: Model) -> Callable[[np.ndarray, int], np.ndarray]:
 
 @dataclasses.dataclass(frozen=True)
 class _LargestLogit:
-    """The class of the largest logit of each input."""
+    """The class of the largest logit of each input; argmax alone would give that of the first NaN."""
 
     apply: Apply
 
@@ -119,4 +134,9 @@ class _LargestLogit:
         shape = getattr(logits, "shape", None)
         if shape is None or len(shape) != 2 or shape[0] != len(x):
             raise ValueError(f"the network must turn {len(x)} inputs into logits ({len(x)}, classes), got {shape}")
-        return logits.argmax(axis=-1)
+        return jnp.where(jnp.isnan(logits).any(axis=-1), _UNDEFINED, logits.argmax(axis=-1))
+
+
+def _warn_if_undefined(count: int, total: int) -> None:
+    if count:
+        warnings.warn(f"the logits of {count} of {total} inputs are NaN: these count as wrong", stacklevel=3)

@@ -403,6 +403,15 @@ def test_accuracy_counts_every_input_once(trained):
         assert training.accuracy(model, X, Y, batch_size=batch_size) == pytest.approx(expected)
 
 
+def test_logits_that_are_nan_count_as_wrong_and_are_told():
+    apply = lambda x: jnp.where(x[:, :1] > 0, jnp.nan, 1.0) * jnp.array([[2.0, 1.0]])  # noqa: E731
+    x, y = np.array([[1.0], [-1.0], [-1.0], [1.0]]), np.zeros(4, int)  # argmax gives class 0 to NaN
+    with pytest.warns(UserWarning, match="the logits of 2 of 4 inputs are NaN"):
+        assert training.accuracy(apply, x, y) == 0.5
+    with pytest.warns(UserWarning, match="the logits of 2 of 4 inputs are NaN"):
+        assert sorted(training.correctly_classified(apply, x, y, count=2, key=KEY)) == [1, 2]
+
+
 def test_accuracy_needs_inputs():
     with pytest.raises(ValueError, match="expected inputs"):
         training.accuracy(SPEC.build(0), X[:0], Y[:0])

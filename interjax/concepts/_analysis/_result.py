@@ -1,5 +1,6 @@
 """What an analysis found: one result, its files and its text."""
 
+import dataclasses
 import json
 import os
 from collections.abc import Mapping
@@ -132,6 +133,8 @@ class ConceptAnalysis:
         arrays = {"tables": self.tables, "effects": self.effects, "labels": self.labels, "rows": self.rows}
         arrays |= {"is_train": self.is_train, "player_of_entry": self.players.labels}
         arrays |= {"player_names": np.array(self.player_names)}
+        if self.players.cells is not None:
+            arrays["player_cells"] = np.array(self.players.cells)
         written = [folder / _NUMBERS, write_arrays(folder / _ARRAYS, arrays)]
         write_json(folder / _NUMBERS, dict(about or {}) | numbers_of(self))
         own = {"explanations": self.explanation if self.kind == "and-or" else None}
@@ -174,7 +177,7 @@ class ConceptAnalysis:
             is_train=is_train,
             n_left_out=told["n_left_out"],
             null=None if null is None else from_lists(SizeDistribution, null),
-            players=Players.segments(arrays["player_of_entry"]),
+            players=_players_of(arrays),
             player_names=tuple(arrays["player_names"].tolist()),
             class_names=class_names,
             tau=told["tau"],
@@ -182,3 +185,10 @@ class ConceptAnalysis:
             **optional,
             **describe(explanation, tables, labels, is_train, class_names, told["tau"]),
         )
+
+
+def _players_of(arrays: Mapping[str, np.ndarray]) -> Players:
+    """The players of an analysis that was saved; whether they form a grid is not told by every folder."""
+    players = Players.segments(arrays["player_of_entry"])
+    cells = arrays.get("player_cells")
+    return players if cells is None else dataclasses.replace(players, cells=tuple(cells.tolist()))

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Array
 
 from interjax._core._checks import check_count, check_number
+from interjax._core._keys import check_key
 from interjax._core._precision import float64
 from interjax._core._results import Saved, result, static_field
 from interjax.concepts._explanations._and_or import check_noise, check_table, solve_games
@@ -58,7 +59,7 @@ def stability(
         `Stability`.
 
     Raises:
-        ValueError: as `and_or`, or options out of range.
+        ValueError: no key, options out of range, and as `and_or`.
 
     Example:
         >>> import interjax as ij, jax
@@ -69,6 +70,7 @@ def stability(
     References:
         Zhou et al., AAAI 2024, arXiv:2302.13091 (the explanation); the report is interjax's own.
     """
+    check_key(key)
     values, noise, tau = np.asarray(check_table(table)), check_noise(noise), check_tau(tau)
     jitters = check_count("jitters", jitters, least=2, about="since solutions are compared in pairs")
     jitter = check_number("jitter", jitter, "(0, 0.01]", about="a tiny relative change of costs")

@@ -213,7 +213,8 @@ def _check_same_games(run: RunFolder, model: Any, inputs: Inputs, how: dict[str,
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r".* values of the games are NaN or infinite")
         table = concept_tables(model, inputs.x[:1], inputs.labels[:1], **how)[0]
-    rounding = _ROUNDING.get(how["precision"], _COARSE_ROUNDING) * np.abs(table).max()
+    largest = np.abs(table[np.isfinite(table)]).max(initial=0.0)
+    rounding = _ROUNDING.get(how["precision"], _COARSE_ROUNDING) * largest
     if not np.allclose(kept["tables"][0], table, rtol=0.0, atol=rounding, equal_nan=True):
         raise ValueError(
             f"{run.folder} holds the games of another network or output: choose another folder, or delete this one to "

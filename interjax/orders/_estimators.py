@@ -43,7 +43,9 @@ class Estimator(Protocol):
     """
 
     @property
-    def sizes(self) -> tuple[int, ...]: ...
+    def sizes(self) -> tuple[int, ...]:
+        """Numbers of players of the coalitions T that it measures."""
+        ...
 
     def is_exact(self, n_players: int, size: int, order: int, contexts: int) -> bool:
         """Whether all contexts of coalitions of this size are evaluated at this order, so that there is no error."""

@@ -94,7 +94,7 @@ def test_measure_writes_settings_numbers_and_a_plot(measured):
 
 def test_settings_hold_every_option_and_the_versions(measured, checkpoint):
     written = json.loads((measured[0] / "settings.json").read_text())
-    options = {option.name for option in command_line.measure.params} - {"out", "quiet", *DISTRIBUTED}
+    options = {option.name for option in command_line.cli.commands["measure"].params} - {"out", "quiet", *DISTRIBUTED}
     assert set(written["settings"]) == options
     assert written["settings"] | {"grid": [4, 4], "orders": [0, 7, 14], "inputs": 3, "seed": 0} == written["settings"]
     assert written["settings"]["checkpoint"] == str(checkpoint)

@@ -71,7 +71,7 @@ def test_networks_are_compared_side_by_side(folders, tmp_path):
         (["--low", "0.2", "--high", "0.5"], "--low and --high go with --modulate"),
         (["--modulate", "penalize", "--low", "0.2"], "--modulate needs --low and --high"),
         (["--modulate", "penalize", "--low", "0.5", "--high", "0.2"], "0 <= low < high <= 1"),
-        (["--modulate", "penalize", "--low", "0.5", "--high", "0.51", "--grid", "4x4"], "players are too few"),
+        (["--modulate", "penalize", "--low", "0.5", "--high", "0.51", "--grid", "4x4"], "got 8 of 16 players for both"),
         (["--modulate", "penalize", "--low", "0", "--high", "0.5", "--preset", "normal"], "not both"),
         (["--preset", "mid-order", "--baseline", "marginal:3"], "not marginal"),
     ],

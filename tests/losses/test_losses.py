@@ -198,7 +198,8 @@ def test_the_losses_run_sharded_by_examples(loss):
     mesh = jax.make_mesh((8,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
     by_example = NamedSharding(mesh, PartitionSpec("data"))
     sharded = step(params, jax.device_put(x, by_example), jax.device_put(y, by_example))
-    np.testing.assert_allclose(sharded, step(params, x, y), rtol=1e-5, atol=1e-6)
+    # Each shard sums its own examples: float32 rounding of values up to 0.3.
+    np.testing.assert_allclose(sharded, step(params, x, y), rtol=1e-5, atol=5e-6)
 
 
 def test_a_linen_training_step_with_batch_norm_and_dropout():

@@ -32,6 +32,7 @@ class Entry:
     also: keywords that it hands to another function.
     rows: the arguments with a row for each input, and the axis of inputs in the answer, of functions with `index`.
     broken: laws that it does not obey, and why.
+    varying: why the shapes of what it computes depend on the key, so that another key may compile more.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Entry:
     also: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], int] = ((), 0)
     broken: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    varying: str = ""
 
     def __str__(self) -> str:
         return f"{self.name}, {self.case}" if self.case else self.name
@@ -240,6 +242,7 @@ ENTRIES = (
         lambda given: {"game": given.games()[0], "budget": 200, "max_size": 2},
         {"game": "all", "max_size": 2.5, "budget": 2.5, "basis": "guess", "present": 2.0, "least_faithfulness": 2.0}
         | {"max_terms": 2.5, "batch_size": 2.5},
+        varying="of the coalitions that it draws it keeps the distinct ones",
     ),
     Entry(
         "concepts.stability",

@@ -166,7 +166,7 @@ def test_an_unknown_keyword_is_refused_by_its_name(entry):
         quietly(entry, KEY, no_such_option=1)
 
 
-@entries("traces")
+@entries("traces", lambda entry: not entry.varying)
 def test_another_key_and_other_inputs_compile_nothing_more(entry, compilations):
     answer_of(entry)
     compilations.clear()

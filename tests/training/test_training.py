@@ -184,7 +184,10 @@ def test_a_loss_that_is_not_finite_stops_with_a_warning(tmp_path):
     def loss(model, x, y, key):
         return training.cross_entropy(model, x, y, key) / 0.0
 
-    with pytest.warns(UserWarning, match="stopped at step 5: the loss is nan; lower the learning rate"):
+    with (
+        pytest.warns(UserWarning, match="stopped at step 5: the loss is nan; lower the learning rate"),
+        pytest.warns(UserWarning, match="the logits of 10 of 10 inputs are NaN"),
+    ):
         log = run(SPEC.build(0), loss=loss, checkpoint_folder=tmp_path)
     assert math.isnan(log.loss[0])
     with pytest.raises(ValueError, match="no checkpoint"):

@@ -96,7 +96,7 @@ def generalization(
     their spread. Here each input gets a random weight (exponential, the Bayesian bootstrap), the same in every draw, so
     that no input counts in both halves; every mean moves 2**-0.5 of its way towards its weighted mean; and the
     quantiles of the statistic's deviations from their own mean, scaled back by 2**0.5, are laid around the estimate.
-    The length of the step is chosen by simulation (tests/test_concept_generalization.py): whole steps give intervals
+    The length of the step is chosen by simulation (tests/concepts/test_generalization.py): whole steps give intervals
     that are too short, half steps ones that are too long. With fewer than about ten inputs in a draw, or effects of
     heavy tails, expect a few per cent less than the level.
 

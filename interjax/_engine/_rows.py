@@ -96,9 +96,9 @@ class RowProgram:
 
         Args:
             total: number of rows, at least 1.
-            ahead: batches under way beyond the one that is waited for; each keeps its arguments and its values.
             take: gives the arguments of the rows from `start` on: as many as it likes, at most `rows`, none from
-                `limit` on. They are padded with zeros to a batch.
+                `limit` on. They are padded to a batch with copies of the last.
+            ahead: batches under way beyond the one that is waited for; each keeps its arguments and its values.
         """
 
         def compute(start: int, limit: int, rows: int) -> tuple[Any, int]:
@@ -163,9 +163,6 @@ def _own_program() -> Any:
 
 
 def _padded(leaf: Any, rows: int) -> Any:
-    if len(leaf) == rows:
-        return leaf
-    leaf = np.asarray(leaf)
-    full = np.zeros((rows, *leaf.shape[1:]), leaf.dtype)
-    full[: len(leaf)] = leaf
-    return full
+    """Copies of the last row added, for which a function is defined if it is for the others."""
+    missing = rows - len(leaf)
+    return np.concatenate([leaf, np.repeat(np.asarray(leaf[-1:]), missing, axis=0)]) if missing else leaf

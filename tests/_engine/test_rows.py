@@ -40,6 +40,13 @@ def test_all_batches_run_through_one_program():
     assert compute_rows._cache_size() == before + 1
 
 
+def test_padding_is_no_input_that_was_not_given():
+    rows = np.array([1.0, 2.0, 4.0], np.float32)
+    with jax.debug_nans(True):
+        found = values_of_rows(lambda fixed, whole, x: x / x, None, rows, Resources(batch_size=2))
+    np.testing.assert_array_equal(found, 1.0)
+
+
 def test_a_function_that_is_not_shared_is_compiled_anew():
     held = {"factor": 2.0}
     function = lambda fixed, whole, rows: rows["a"] * held["factor"]  # noqa: E731

@@ -40,28 +40,12 @@ def plan_of(data: datasets.Dataset, settings: dict) -> training.Plan:
     plan = training.default_plan(data, network=settings["network"], epochs=settings["epochs"])
     if settings.get("schedule", "default") == "default":
         return plan
-    steps = plan.epochs * max(1, len(data.train_x) // plan.batch_size)
-    return dataclasses.replace(plan, optimizer=training.paper_optimizer(steps))
-
-
-def log_spaced_checkpoints(data: datasets.Dataset, plan: training.Plan, count: int) -> dict[str, Any]:
-    """Options of training that keep so many log-spaced checkpoints, from the untrained network on."""
-    steps = plan.epochs * (len(data.train_x) // min(plan.batch_size, len(data.train_x)))
-    return {"save_at": training.log_spaced_steps(steps, count), "keep": None}
+    return dataclasses.replace(plan, optimizer=training.paper_optimizer(plan.n_steps(len(data.train_x))))
 
 
 def network_folder(path: Path | None) -> Path | None:
     """Where the network is: the folder itself, or the network/ of what `interjax train` wrote."""
     return path / "network" if path is not None and (path / "network").is_dir() else path
-
-
-def chosen_steps(folder: Path, count: int | None) -> list[int]:
-    """So many of a run's saved steps, evenly chosen from the first to the last; the last for one, all for None."""
-    saved = np.array(training.saved_steps(folder))
-    if count == 1:
-        return saved[-1:].tolist()
-    count = min(count or len(saved), len(saved))
-    return saved[np.unique(np.linspace(0, len(saved) - 1, count).round().astype(int))].tolist()
 
 
 def train_or_continue(

@@ -13,7 +13,7 @@ from interjax._core._progress import Progress
 from interjax._engine._dispatch import shapes_of
 from interjax.concepts._players import MOST_PLAYERS
 from interjax.games._game import Game
-from interjax.games._masked_games import masked_game
+from interjax.games._masking import Masking
 from interjax.games._models import as_apply
 from interjax.games._outputs import log_odds
 from interjax.games._players import Players
@@ -74,10 +74,10 @@ def concept_tables(
         )
     x, (apply, params) = jnp.asarray(x), as_apply(model)
     model = (apply, jax.tree.map(jnp.asarray, params))
-    how: dict[str, Any] = {"players": players, "baseline": baseline, "precision": precision}
+    masking = Masking(players, baseline, output, precision)
     tables = np.empty((len(labels), 2**players.n), np.float32)
     done = 0
-    for games in _same_program(model, x, labels, output, how):
+    for games in _same_program(model, x, labels, masking):
         rows = np.concatenate([np.flatnonzero(labels == label) for label in games])
         for part in np.array_split(rows, -(-len(rows) // _INPUTS_AT_ONCE)):
             tables[part] = _tabulate(games, x[part], labels[part])
@@ -88,13 +88,11 @@ def concept_tables(
     return tables
 
 
-def _same_program(
-    model: Any, x: Array, labels: np.ndarray, output: Callable[[int], Any], how: dict[str, Any]
-) -> list[dict[int, Game]]:
+def _same_program(model: Any, x: Array, labels: np.ndarray, masking: Masking) -> list[dict[int, Game]]:
     """A game for each label, checked, in groups whose outputs differ by arrays alone and so share compiled code."""
     groups: dict[Any, dict[int, Game]] = {}
     for row in np.sort(np.unique(labels, return_index=True)[1]):
-        game = masked_game(model, x[row], output=output(int(labels[row])), **how)
+        game = masking.game(model, x[row], int(labels[row]))
         groups.setdefault(shapes_of(game.params.output), {})[int(labels[row])] = game
     return list(groups.values())
 

@@ -19,7 +19,7 @@ from interjax._core._results import Saved, result, static_field
 from interjax._core._statistics import mean_and_stderr
 from interjax.dynamics._context_gradients import contexts_of_pairs, moments_of_pair
 from interjax.games._game import Game
-from interjax.games._masked_games import masked_games
+from interjax.games._masking import Masking
 from interjax.games._models import as_apply, trained_leaves
 from interjax.games._outputs import log_odds
 from interjax.games._players import Players
@@ -145,8 +145,7 @@ def gradient_statistics(
     numbers = as_orders(orders, players.n, 2)
     apply, params = as_apply(model)
     is_trained = trained_leaves(model, params)
-    how: dict[str, Any] = {"players": players, "baseline": baseline, "output": output, "precision": precision}
-    games = masked_games((apply, params), x, labels, fold=False, **how)
+    games = Masking(players, baseline, output, precision).games((apply, params), x, labels, fold=False)
     if not games:
         raise ValueError("expected at least one input, got none")
 

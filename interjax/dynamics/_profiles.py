@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Array
 
 from interjax._core._progress import Progress
-from interjax._engine._folders import fingerprint, name_of
-from interjax.games._masked_games import masked_games
+from interjax._engine._folders import fingerprint
+from interjax.games._masking import Masking
 from interjax.games._outputs import log_odds
 from interjax.games._players import Players
 from interjax.profiles._profile import OrderProfile, order_profile
@@ -92,27 +92,24 @@ def checkpoint_profiles(
     References:
         Deng et al., ICLR 2022 (arXiv:2111.06236), equation 3; arXiv:2512.18607.
     """
-    how: dict[str, Any] = {"players": players, "baseline": baseline, "output": output, "precision": precision}
+    masking = Masking(players, baseline, output, precision)
 
     def measure(model: Any) -> dict[str, np.ndarray]:
-        return order_profile(key, masked_games(model, x, labels, **how), **options).to_arrays()
+        return order_profile(key, masking.games(model, x, labels), **options).to_arrays()
 
-    settings = None if folder is None else _settings(key, x, labels, how, options)
+    settings = None if folder is None else _settings(key, x, labels, masking, options)
     pieces = over_checkpoints(checkpoints, measure, steps=steps, folder=folder, settings=settings, progress=progress)
     return {step: OrderProfile.from_arrays(piece) for step, piece in pieces}
 
 
-def _settings(key: Array, x: Any, labels: Any, how: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+def _settings(key: Array, x: Any, labels: Any, masking: Masking, options: dict[str, Any]) -> dict[str, Any]:
     """What a kept profile depends on, beside the weights."""
     call = inspect.signature(order_profile).bind(key, (), **options)
     call.apply_defaults()
     return {
         "key": fingerprint(key),
         "inputs": fingerprint((np.asarray(x), np.asarray(labels))),
-        "players": how["players"].digest,
-        "baseline": fingerprint(how["baseline"]),
-        "output": name_of(how["output"]),
-        "precision": how["precision"],
+        **masking.settings,
         **{name: _in_json(value) for name, value in call.kwargs.items() if name not in _CHANGES_NOTHING},
     }
 

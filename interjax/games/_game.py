@@ -11,6 +11,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array
 
+from interjax._core._checks import check_count
 from interjax._engine._memory import power_of_two_above
 from interjax._engine._rows import Resources, check_batch_size
 from interjax.games._folded import fold
@@ -74,7 +75,7 @@ class Game:
     @classmethod
     def from_function(cls, function: Callable[[Array], Array], n_players: int) -> "Game":
         """A game from a JAX-traceable function of one mask: bool (n,) -> scalar. The library batches it."""
-        n_players = _check_n_players(n_players)
+        n_players = check_count("n_players", n_players)
         value = jax.eval_shape(function, jax.ShapeDtypeStruct((n_players,), bool))
         if getattr(value, "shape", None) != ():
             raise ValueError(f"the function must map one mask of shape ({n_players},) to a scalar, it gives {value}")
@@ -83,7 +84,7 @@ class Game:
     @classmethod
     def from_host(cls, function: Callable[[np.ndarray], Any], n_players: int) -> "Game":
         """A game from a NumPy callable of any framework: bool (batch, n) -> (batch,) real values."""
-        return cls((), _HostFunction(function), _check_n_players(n_players), on_host=True)
+        return cls((), _HostFunction(function), check_count("n_players", n_players), on_host=True)
 
     def __call__(self, masks: Any, *, batch_size: int | None = None) -> Any:
         """Values of coalitions: bool (batch, n) -> (batch,), evaluated in chunks that fit memory.
@@ -158,9 +159,3 @@ def _look_up_on_host(table: np.ndarray, masks: np.ndarray) -> np.ndarray:
 
 def _is_traced(params: Any) -> bool:
     return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(params))
-
-
-def _check_n_players(n_players: int) -> int:
-    if not isinstance(n_players, int | np.integer) or n_players < 1:
-        raise ValueError(f"n_players must be a positive integer, got {n_players!r}")
-    return int(n_players)

@@ -5,13 +5,13 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import t as student_t
 
 import interjax as ij
 from interjax import plots
 from interjax.evaluation import Evaluation
 from interjax.plots._style import new_figure
 from interjax.reproduce._experiment import Experiment
+from interjax.reproduce._verdict import over_seeds
 from interjax.reproduce.bottleneck import SETTINGS, Found, run, steered_orders
 from interjax.training import PRESETS
 
@@ -28,7 +28,6 @@ CLAIMS = (
     ("high-order networks are less robust to attack", "high-order", "robustness", -1),
     ("high-order networks rely more on structure", "high-order", "structure", -1),
 )
-_LEVEL = 0.95  # of Student's interval over seeds, outside which a difference is told apart from 0
 
 
 def summary(found: Found) -> dict[str, Any]:
@@ -115,7 +114,7 @@ def figure(found: Found, title: str) -> "Figure":
     """Profiles of the four networks with bands over inputs and seeds, and their evaluations."""
     figure = new_figure(12, 4.8)
     left, right = figure.subplots(1, 2)
-    plots.profile(left, {preset: over_seeds(profiles) for preset, profiles in found.profiles.items()})
+    plots.profile(left, {preset: profile_over_seeds(profiles) for preset, profiles in found.profiles.items()})
     left.set_title("strength profiles, 95% bands over inputs and seeds")
     plots.evaluation(right, evaluation_over_seeds(found.evaluations))
     right.set_title("accuracy on test examples")
@@ -126,7 +125,7 @@ def figure(found: Found, title: str) -> "Figure":
     return figure
 
 
-def over_seeds(profiles: list[ij.OrderProfile]) -> ij.OrderProfile:
+def profile_over_seeds(profiles: list[ij.OrderProfile]) -> ij.OrderProfile:
     """The mean profile over seeds; its error holds their spread and that over the inputs, which they share."""
     strengths = np.array([profile.strength for profile in profiles])
     inputs = np.mean([profile.by_input / profile.magnitude.mean() for profile in profiles], axis=0)
@@ -146,7 +145,7 @@ def evaluation_over_seeds(evaluations: list[Evaluation]) -> Evaluation:
 
 
 def _profile_numbers(profiles: list[ij.OrderProfile]) -> dict[str, Any]:
-    mean = over_seeds(profiles)
+    mean = profile_over_seeds(profiles)
     return {
         "strength": np.asarray(mean.strength).tolist(),
         "stderr": np.asarray(mean.stderr).tolist(),
@@ -191,18 +190,14 @@ def _spread(values: np.ndarray) -> dict[str, float]:
 
 def _judge(found: Found, claim: str, preset: str, measure: str, sign: int) -> dict[str, Any]:
     """Whether the measured difference to the normal network has the reported sign, beyond its interval over seeds."""
-    differences = _values(found, preset, measure) - _values(found, "normal", measure)
-    stderr = float(differences.std(ddof=1) / math.sqrt(len(differences))) if len(differences) > 1 else math.nan
-    reach = student_t.ppf(0.5 + _LEVEL / 2, max(len(differences) - 1, 1)) * stderr
-    told = abs(differences.mean()) > reach
-    verdict = "not told apart" if not told else "agrees" if sign * differences.mean() > 0 else "opposite"
+    difference = over_seeds(_values(found, preset, measure) - _values(found, "normal", measure))
     names = {"gap": "loss gap", "robustness": "accuracy under PGD", "structure": "accuracy lost without structure"}
     return {
         "claim": claim,
         "measure": names[measure],
-        "difference": float(differences.mean()),
-        "stderr": stderr if math.isfinite(stderr) else None,
-        "verdict": verdict,
+        "difference": difference.mean,
+        "stderr": difference.stderr if math.isfinite(difference.stderr) else None,
+        "verdict": difference.verdict(sign),
     }
 
 

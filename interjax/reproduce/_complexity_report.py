@@ -5,15 +5,17 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import t as student_t
 
 from interjax import plots
 from interjax.plots._style import new_figure
 from interjax.reproduce._experiment import Experiment
+from interjax.reproduce._verdict import over_seeds
 from interjax.reproduce.complexity import SETTINGS, Found, run
 
 if TYPE_CHECKING:
     from interjax.plots._style import Figure
+
+_WORDS = {"agrees": "shown", "opposite": "contradicted", "not told apart": "undecided"}
 
 
 def summary(found: Found) -> dict[str, Any]:
@@ -83,20 +85,14 @@ def _first_reliable(values: np.ndarray, reliable: np.ndarray) -> float:
 def _claim(name: str, differences: np.ndarray, *, expected: int) -> dict[str, Any]:
     """Mean difference with its 95% interval over seeds, and in how many seeds it has the expected sign."""
     known = differences[np.isfinite(differences)]
-    margin = math.nan
-    if len(known) > 1:
-        margin = float(student_t.ppf(0.975, len(known) - 1) * known.std(ddof=1) / math.sqrt(len(known)))
-    mean = float(known.mean()) if len(known) else math.nan
-    agreeing = int(np.sum(np.sign(known) == expected))
-    is_sure = abs(mean) > margin
-    verdict = "shown" if is_sure and np.sign(mean) == expected else "contradicted" if is_sure else "undecided"
+    found = over_seeds(known)
     return {
         "claim": name,
-        "difference": mean,
-        "margin": margin,
+        "difference": found.mean,
+        "margin": found.margin,
         "seeds": len(differences),
-        "seeds_agreeing": agreeing,
-        "verdict": verdict,
+        "seeds_agreeing": int(np.sum(np.sign(known) == expected)),
+        "verdict": _WORDS[found.verdict(expected)],
     }
 
 

@@ -112,8 +112,7 @@ def trained(
     kept: dict[str, Any] = {}
     if checkpoints is not None:
         examples = len(data.train_x if isinstance(data, datasets.Dataset) else data[0])
-        steps = plan.epochs * (examples // min(plan.batch_size, examples))
-        kept = {"save_at": training.log_spaced_steps(steps, checkpoints), "keep": None}
+        kept = plan.log_spaced(examples, checkpoints)
     training.train(
         plan.spec.build(seed),
         data,

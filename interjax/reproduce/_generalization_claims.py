@@ -17,12 +17,10 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.stats import t as student_t
 
 from interjax.concepts import Inconsistency, phases
+from interjax.reproduce._verdict import over_seeds
 from interjax.reproduce.generalization import Found, Network
-
-LEVEL = 0.95  # of Student's interval over seeds, outside which a number is told apart from 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,17 +74,13 @@ def judged(found: Found) -> list[dict[str, Any]]:
 
 def verdict(values: np.ndarray, sign: int) -> dict[str, Any]:
     """The mean over seeds, its interval, and whether it has the sign; see the module's text."""
-    mean, reach = float(values.mean()), math.nan
-    if len(values) > 1:
-        stderr = values.std(ddof=1) / math.sqrt(len(values))
-        reach = float(student_t.ppf(0.5 + LEVEL / 2, len(values) - 1) * stderr)
-    told = abs(mean) > reach
+    found = over_seeds(values)
     return {
-        "mean": mean,
-        "lower": mean - reach,
-        "upper": mean + reach,
+        "mean": found.mean,
+        "lower": found.lower,
+        "upper": found.upper,
         "by_seed": values.tolist(),
-        "verdict": "not told apart" if not told else "agrees" if sign * mean > 0 else "opposite",
+        "verdict": found.verdict(sign),
     }
 
 

@@ -18,7 +18,8 @@ from interjax.concepts import (
 from interjax.concepts._learning._phases import PHASES
 from interjax.plots._style import COLOURS, LINES, MARKERS, new_figure
 from interjax.reproduce._experiment import Experiment
-from interjax.reproduce._generalization_claims import LEVEL, MEASURES, judged, mean_size, share_of_large
+from interjax.reproduce._generalization_claims import MEASURES, judged, mean_size, share_of_large
+from interjax.reproduce._verdict import LEVEL
 from interjax.reproduce.generalization import SETTINGS, Found, Network, run
 
 if TYPE_CHECKING:

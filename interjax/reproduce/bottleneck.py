@@ -92,7 +92,7 @@ def run(
     Returns:
         Profiles and evaluations.
     """
-    players = players_of(setting, data)
+    players = data.players(setting.cells)
     networks = {}
     for seed in range(seeds):
         for preset in training.PRESETS:
@@ -114,15 +114,6 @@ def run(
         doing = about(progress, f"evaluating all four, seed {seed}")
         evaluations.append(_evaluated(folder / f"seed{seed}" / "evaluated", four, data, limit, doing))
     return Found(profiles, evaluations)
-
-
-def players_of(setting: Setting, data: Dataset) -> ij.Players:
-    """Columns of a table, cells of an image."""
-    if data.player_labels is not None:
-        return ij.Players.segments(data.player_labels)
-    if setting.cells is None:
-        raise ValueError(f"{data.name} holds images: the setting must name its cells, the grid of players")
-    return ij.Players.grid(data.input_shape, setting.cells)
 
 
 def loss_of(setting: Setting, preset: str, players: ij.Players) -> training.SteeredCrossEntropy | None:

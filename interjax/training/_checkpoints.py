@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 from flax import nnx
 
@@ -135,6 +136,15 @@ def saved_steps(folder: PathLike) -> list[int]:
             f"{folder} holds no checkpoint: expected a folder that `save_network` or `train` wrote; check the path"
         )
     return sorted(steps)
+
+
+def some_saved_steps(folder: PathLike, count: int | None) -> list[int]:
+    """So many of a run's saved steps, evenly chosen from the first to the last; the last for one, all for None."""
+    saved = np.array(saved_steps(folder))
+    if count == 1:
+        return saved[-1:].tolist()
+    count = min(count or len(saved), len(saved))
+    return saved[np.unique(np.linspace(0, len(saved) - 1, count).round().astype(int))].tolist()
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from interjax._core._checks import check_count
 from interjax._core._keys import check_key
 from interjax.datasets._dataset import Dataset
 from interjax.networks._spec import NetworkSpec
+from interjax.training._schedule import log_spaced_steps
 
 Augment = Callable[[Array, Array], Array]
 
@@ -38,6 +39,18 @@ class Plan:
     epochs: int
     batch_size: int
     augment: Augment | None = None
+
+    def steps_an_epoch(self, examples: int) -> int:
+        """Optimizer steps of one pass over so many training examples, as `train` makes them."""
+        return examples // min(self.batch_size, examples)
+
+    def n_steps(self, examples: int) -> int:
+        """Optimizer steps of the whole plan on so many training examples."""
+        return self.epochs * self.steps_an_epoch(examples)
+
+    def log_spaced(self, examples: int, count: int) -> dict[str, Any]:
+        """Options of `train` that keep so many log-spaced checkpoints, from the untrained network on."""
+        return {"save_at": log_spaced_steps(self.n_steps(examples), count), "keep": None}
 
 
 def default_plan(data: Dataset, *, network: str | None = None, epochs: int | None = None) -> Plan:

@@ -13,8 +13,9 @@ from interjax.cli import _complexity_report as report
 from interjax.cli import _folder as folders
 from interjax.cli._choices import COMPLEXITY_CHECKPOINTS
 from interjax.cli._progress import Progress
-from interjax.cli._subjects import chosen_steps, load, log_spaced_checkpoints, network_folder, network_of, plan_of
+from interjax.cli._subjects import load, network_folder, network_of, plan_of
 from interjax.representations._dynamics import ComplexityDynamics
+from interjax.training._checkpoints import some_saved_steps
 
 _NETWORK = "quantised_mlp"
 
@@ -52,14 +53,14 @@ def _checkpoints(data: datasets.Dataset, settings: dict) -> dict[str, Any]:
     """Options of training that keep the checkpoints to measure."""
     if settings["checkpoint"] is not None or settings["checkpoints"] == 1:
         return {}
-    return log_spaced_checkpoints(data, plan_of(data, settings), settings["checkpoints"] or COMPLEXITY_CHECKPOINTS)
+    return plan_of(data, settings).log_spaced(len(data.train_x), settings["checkpoints"] or COMPLEXITY_CHECKPOINTS)
 
 
 def _steps_per_epoch(data: datasets.Dataset, settings: dict) -> int | None:
     """Of a network trained now; those of a saved one are not known."""
     if settings["checkpoint"] is not None:
         return None
-    return max(1, len(data.train_x) // min(plan_of(data, settings).batch_size, len(data.train_x)))
+    return plan_of(data, settings).steps_an_epoch(len(data.train_x))
 
 
 def _dynamics(
@@ -73,7 +74,7 @@ def _dynamics(
             data.train_x,
             data.train_y,
             layers=layers,
-            steps=chosen_steps(place, settings["checkpoints"]),
+            steps=some_saved_steps(place, settings["checkpoints"]),
             **_how(settings),
             resamples=settings["resamples"],
             folder=out / "checkpoints",

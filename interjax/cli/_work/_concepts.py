@@ -18,9 +18,7 @@ from interjax.cli._progress import Progress, Stages
 from interjax.cli._subjects import (
     OUTPUTS,
     baseline_of,
-    chosen_steps,
     load,
-    log_spaced_checkpoints,
     network_folder,
     network_of,
     plan_of,
@@ -30,6 +28,7 @@ from interjax.concepts._analysis._inputs import Inputs, choose_inputs, class_num
 from interjax.concepts._explanations._and_or import MAX_PLAYERS, check_noise
 from interjax.concepts._explanations._effects import check_tau
 from interjax.concepts._players import few_players
+from interjax.training._checkpoints import some_saved_steps
 
 
 def concepts(settings: dict[str, Any]) -> None:
@@ -119,8 +118,7 @@ def _checkpoints(data: datasets.Dataset, inputs: Inputs, settings: dict) -> dict
             f"{data.class_names[unfit[0]]} has fewer; raise --inputs, or leave it out (--classes)"
         )
     if settings["checkpoint"] is None:
-        plan = plan_of(data, settings)
-        return log_spaced_checkpoints(data, plan, settings["checkpoints"] or CONCEPT_CHECKPOINTS)
+        return plan_of(data, settings).log_spaced(len(data.train_x), settings["checkpoints"] or CONCEPT_CHECKPOINTS)
     if len(training.saved_steps(settings["checkpoint"])) < 2:
         raise ValueError(
             f"{settings['checkpoint']} holds a single checkpoint: --dynamics needs those of a training run, of "
@@ -133,7 +131,7 @@ def _dynamics(
     out: Path, key: jax.Array, place: Path, data: datasets.Dataset, count: int, how: dict[str, Any], settings: dict
 ) -> ij.concepts.ConceptDynamics:
     """The same inputs, so many of them, explained at the checkpoints of the run."""
-    steps = chosen_steps(place, settings["checkpoints"])
+    steps = some_saved_steps(place, settings["checkpoints"])
     explainer = Explainer.of_folder(out / "explained", count)
     finished = [0]
     with Progress(settings["quiet"], "explaining checkpoints", "inputs") as advance:

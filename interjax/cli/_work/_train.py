@@ -8,7 +8,7 @@ import click
 from interjax import plots, training
 from interjax._core._files import write_json
 from interjax.cli import _folder as folders
-from interjax.cli._subjects import baseline_of, load, log_spaced_checkpoints, plan_of, players_of, train_or_continue
+from interjax.cli._subjects import baseline_of, load, plan_of, players_of, train_or_continue
 from interjax.plots._style import new_figure
 
 
@@ -19,7 +19,7 @@ def train(settings: dict[str, Any]) -> None:
     plan = plan_of(data, settings)
     kept: dict[str, Any] = {}
     if settings["checkpoints"] is not None:
-        kept = log_spaced_checkpoints(data, plan, settings["checkpoints"])
+        kept = plan.log_spaced(len(data.train_x), settings["checkpoints"])
     folders.write_settings(out, "train", settings)
     loss = _modulation(data, settings)
     spec, model, log = train_or_continue(

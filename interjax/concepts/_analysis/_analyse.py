@@ -28,6 +28,7 @@ from interjax.concepts._players import few_players
 from interjax.concepts._statistics._sizes import SizeDistribution, size_distribution
 from interjax.concepts._tables import concept_tables
 from interjax.datasets._dataset import Dataset
+from interjax.games._masking import Masking
 from interjax.games._models import as_apply
 from interjax.games._outputs import log_odds, log_prob, logit, prob
 from interjax.games._players import Players
@@ -125,16 +126,16 @@ def analyse(
     examples = examples_of(data)
     players, names = _players(players, player_names, examples.data, kind, stability)
     inputs = choose_inputs(jax.random.fold_in(key, 1), examples, classes, inputs_per_class, rows)
-    how = {"players": players, "baseline": baseline, "output": output, "precision": precision}
-    run = None if folder is None else _open(folder, model, inputs, how, kind, noise)
+    masking = Masking(players, baseline, output, precision)
+    run = None if folder is None else _open(folder, model, inputs, masking, kind, noise)
     stages = progress or (lambda doing, done, total: None)
-    tables, is_finite = _finite_tables(run, model, inputs, how, stages)
+    tables, is_finite = _finite_tables(run, model, inputs, masking, stages)
     inputs, tables = inputs[is_finite], tables[is_finite]
     explainer = Explainer(run, kind, noise, len(is_finite))
     explainer.advance = lambda done, total: stages("explaining", done, total)
     explanation, n_resumed = explainer(tables), explainer.kept
     some = in_turn(inputs.labels, inputs.is_train)[:_SOME]
-    null = None if untrained is None else _null(explainer, untrained, inputs[some], how, tau, stages)
+    null = None if untrained is None else _null(explainer, untrained, inputs[some], masking, tau, stages)
     stable = _stability(jax.random.fold_in(key, 5), explainer, tables[some], tau, stages) if stability else None
     labels, is_train = inputs.labels, inputs.is_train
     class_names = tuple(examples.data.class_names[label] for label in np.unique(labels))
@@ -183,38 +184,38 @@ def _players(
 
 
 def _open(
-    folder: str | os.PathLike, model: Any, inputs: Inputs, how: dict[str, Any], kind: str, noise: float
+    folder: str | os.PathLike, model: Any, inputs: Inputs, masking: Masking, kind: str, noise: float
 ) -> RunFolder:
     """The folder of an analysis; ValueError if it holds that of another network, other inputs or other games."""
-    params, output = as_apply(model)[1], how["output"]
+    params, output = as_apply(model)[1], masking.output
     known = next((name for name, function in _OUTPUTS.items() if function is output), None)
     settings = {
         "weights": fingerprint(params),
         "inputs": fingerprint((inputs.x, inputs.labels)),
-        "players": how["players"].digest,
-        "baseline": fingerprint(how["baseline"]),
+        "players": masking.players.digest,
+        "baseline": fingerprint(masking.baseline),
         "output": known or getattr(output, "__qualname__", type(output).__qualname__),
         "kind": kind,
         "noise": noise,
     }
-    if how["precision"] != "float32":
-        settings["precision"] = how["precision"]
+    if masking.precision != "float32":
+        settings["precision"] = masking.precision
     run = RunFolder(folder, settings)
     if known is None or not jax.tree.leaves(params):
-        _check_same_games(run, model, inputs, how)
+        _check_same_games(run, model, inputs, masking)
     return run
 
 
-def _check_same_games(run: RunFolder, model: Any, inputs: Inputs, how: dict[str, Any]) -> None:
+def _check_same_games(run: RunFolder, model: Any, inputs: Inputs, masking: Masking) -> None:
     """Raise ValueError if the first kept table is not that of this network; for what has a name but no fingerprint."""
     kept = run.read("tables0")
     if kept is None:
         return
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r".* values of the games are NaN or infinite")
-        table = concept_tables(model, inputs.x[:1], inputs.labels[:1], **how)[0]
+        table = concept_tables(model, inputs.x[:1], inputs.labels[:1], **masking.keywords)[0]
     largest = np.abs(table[np.isfinite(table)]).max(initial=0.0)
-    rounding = _ROUNDING.get(how["precision"], _COARSE_ROUNDING) * largest
+    rounding = _ROUNDING.get(masking.precision or "", _COARSE_ROUNDING) * largest
     if not np.allclose(kept["tables"][0], table, rtol=0.0, atol=rounding, equal_nan=True):
         raise ValueError(
             f"{run.folder} holds the games of another network or output: choose another folder, or delete this one to "
@@ -223,10 +224,10 @@ def _check_same_games(run: RunFolder, model: Any, inputs: Inputs, how: dict[str,
 
 
 def _finite_tables(
-    run: RunFolder | None, model: Any, inputs: Inputs, how: dict[str, Any], stages: Stages
+    run: RunFolder | None, model: Any, inputs: Inputs, masking: Masking, stages: Stages
 ) -> tuple[np.ndarray, np.ndarray]:
     """Tables of all inputs and which are finite; a warning if some are not, ValueError if no training input's is."""
-    tables = tabulate(run, model, inputs, how, lambda done, total: stages("tabulating", done, total))
+    tables = tabulate(run, model, inputs, masking, lambda done, total: stages("tabulating", done, total))
     is_finite = np.asarray(np.isfinite(tables).all(axis=1))
     if not is_finite[inputs.is_train].any():
         raise ValueError(
@@ -243,10 +244,10 @@ def _finite_tables(
 
 
 def _null(
-    explainer: Explainer, untrained: Any, inputs: Inputs, how: dict[str, Any], tau: float, stages: Stages
+    explainer: Explainer, untrained: Any, inputs: Inputs, masking: Masking, tau: float, stages: Stages
 ) -> SizeDistribution | None:
     """Sizes of an untrained network's concepts; None, with a warning, if its games are not finite."""
-    tables = tables_of(untrained, inputs, how)
+    tables = tables_of(untrained, inputs, masking)
     if not np.isfinite(tables).all():
         warnings.warn(
             "games of the untrained network hold NaN or infinite values: there is no null to compare sizes with",

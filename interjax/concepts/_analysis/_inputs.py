@@ -13,6 +13,7 @@ from interjax._engine._folders import RunFolder
 from interjax.concepts._input_rows import FEWEST, draw_rows
 from interjax.concepts._tables import concept_tables
 from interjax.datasets._dataset import Dataset
+from interjax.games._masking import Masking
 
 _MOST_CLASSES = 10
 _TABULATED_AT_ONCE = 16
@@ -137,17 +138,17 @@ def _drawn(key: jax.Array, examples: Examples, classes: list[int], per_class: in
     return np.concatenate(train), np.concatenate(test)
 
 
-def tables_of(model: Any, inputs: Inputs, how: dict[str, Any]) -> np.ndarray:
+def tables_of(model: Any, inputs: Inputs, masking: Masking) -> np.ndarray:
     """The tables of a few inputs, float32 (inputs, 2**n); values that are not finite stay, without a warning."""
     size = max(len(inputs), _TABULATED_AT_ONCE)
     rows = np.minimum(np.arange(size), len(inputs) - 1)  # the last one repeated: one shape, compiled once
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r".* values of the games are NaN or infinite")
-        return concept_tables(model, inputs.x[rows], inputs.labels[rows], **how)[: len(inputs)]
+        return concept_tables(model, inputs.x[rows], inputs.labels[rows], **masking.keywords)[: len(inputs)]
 
 
 def tabulate(
-    run: RunFolder | None, model: Any, inputs: Inputs, how: dict[str, Any], advance: Callable[[int, int], Any]
+    run: RunFolder | None, model: Any, inputs: Inputs, masking: Masking, advance: Callable[[int, int], Any]
 ) -> np.ndarray:
     """The tables of all inputs, float32 (inputs, 2**n); a run's folder keeps them piece by piece."""
     tables = []
@@ -155,7 +156,7 @@ def tabulate(
         name, part = f"tables{start}", slice(start, start + _TABULATED_AT_ONCE)
         kept = None if run is None else run.read(name)
         if kept is None:
-            kept = {"tables": tables_of(model, inputs[part], how)}
+            kept = {"tables": tables_of(model, inputs[part], masking)}
             if run is not None:
                 run.write(name, kept)
         tables.append(kept["tables"])

@@ -16,7 +16,7 @@ from interjax.concepts._explanations._and_or import and_or
 from interjax.concepts._tables import concept_tables
 from interjax.games._coalitions import coalitions_from_index
 from interjax.games._game import Game
-from interjax.games._masked_games import masked_games
+from interjax.games._masking import Masking
 from interjax.games._outputs import log_odds
 from interjax.games._players import Players
 
@@ -100,14 +100,15 @@ def learn_baseline(
     centre, reach = (_entries(name, value, players) for name, value in (("centre", centre), ("reach", reach)))
     if bool((reach < 0).any()):
         raise ValueError(f"reach must be at least 0, how far an entry may move; got {float(reach.min())}")
-    how: dict[str, Any] = {"players": players, "output": output, "precision": precision}
-    games = masked_games(model, x, labels, baseline=centre, fold=False, **how)
+    masking = Masking(players, centre, output, precision)
+    games = masking.games(model, x, labels, fold=False)
     adam = optax.adam(rate)
     shift, state = jnp.zeros_like(centre), adam.init(jnp.zeros_like(centre))  # baseline = centre + reach * shift
     losses, gaps, best = [], [], centre
     for step in range(steps + 1):
         baseline = centre + reach * shift
-        found = and_or(concept_tables(model, x, labels, baseline=baseline, **how).astype(np.float64), noise=noise)
+        tables = concept_tables(model, x, labels, **masking.keywords | {"baseline": baseline})
+        found = and_or(tables.astype(np.float64), noise=noise)
         losses.append(float(found.loss.mean()))
         gaps.append(float(found.gap.mean()))
         best = baseline if losses[-1] <= min(losses) else best

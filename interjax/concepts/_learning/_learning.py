@@ -19,6 +19,7 @@ from interjax.concepts._learning._explained_inputs import ExplainedInputs, choos
 from interjax.concepts._statistics._generalization import generalization
 from interjax.concepts._tables import concept_tables
 from interjax.datasets._dataset import Dataset
+from interjax.games._masking import Masking
 from interjax.games._outputs import log_odds
 from interjax.games._players import Players
 from interjax.tables._transforms import moebius
@@ -164,13 +165,13 @@ def checkpoint_concepts(
     tau, resamples = check_tau(tau), check_count("resamples", resamples)
     draw_key, similarity_key = jax.random.split(key)
     explained = choose_inputs(draw_key, data, classes, inputs_per_class, rows, graded)
-    how = {"players": players, "baseline": baseline, "output": output, "precision": precision}
+    masking = Masking(players, baseline, output, precision)
     pieces = over_checkpoints(
         checkpoints,
-        lambda model: _explain(model, explained, how, explain),
+        lambda model: _explain(model, explained, masking, explain),
         steps=steps,
         folder=folder,
-        settings=_settings(explained, how, explain),
+        settings=_settings(explained, masking, explain),
         progress=progress,
     )
     # As they come: the effects of all checkpoints may be too many to hold.
@@ -188,21 +189,18 @@ def checkpoint_concepts(
     )
 
 
-def _settings(explained: ExplainedInputs, how: dict[str, Any], explain: Callable) -> dict[str, Any]:
+def _settings(explained: ExplainedInputs, masking: Masking, explain: Callable) -> dict[str, Any]:
     """What a kept checkpoint depends on, beside its weights."""
     return {
         "inputs": fingerprint((explained.x, explained.labels)),
         "graded": fingerprint(explained.graded),
-        "players": how["players"].digest,
-        "baseline": fingerprint(how["baseline"]),
-        "output": name_of(how["output"]),
-        "precision": how["precision"],
+        **masking.settings,
         "explain": name_of(explain),
     }
 
 
-def _explain(model: Any, explained: ExplainedInputs, how: dict[str, Any], explain: Callable) -> dict[str, np.ndarray]:
-    tables = concept_tables(model, explained.x, explained.labels, **how)
+def _explain(model: Any, explained: ExplainedInputs, masking: Masking, explain: Callable) -> dict[str, np.ndarray]:
+    tables = concept_tables(model, explained.x, explained.labels, **masking.keywords)
     finite = np.isfinite(tables).all(axis=1)
     effects = np.full((len(tables), 1, tables.shape[1]), np.nan, np.float32)
     if finite.any():

@@ -28,6 +28,11 @@ MODEL = ij.networks.build("mlp", (N,), CLASSES, hidden=(8,), activation="tanh", 
 SETTINGS = [("encourage", 0.3, 0.7), ("penalize", 0.0, 0.5), ("penalize", 0.7, 1.0), ("encourage", 0.35, 0.6)]
 
 
+def computed(loss, apply, x=X, y=Y, **options):
+    """A loss as a training step computes it, compiled."""
+    return jax.jit(lambda key, x, y: loss(key, apply, x, y, **options))(KEY, x, y)
+
+
 def transcribed(model, x, y, masks, *, low, high, mode, align, baseline=0.0):
     """The formula in NumPy for one draw: masks (batch, 2, n)."""
     logits = [np.asarray(model(np.where(masks[:, which], x, baseline)), np.float64) for which in (0, 1)]
@@ -47,7 +52,7 @@ def test_the_loss_is_the_papers_formula(mode, low, high, align):
     masks = np.asarray(nested_coalitions(KEY, len(X), N, modulated_sizes(low, high, N)))[:, 0]
     baseline = np.linspace(-1, 1, N).astype(np.float32)
     options = {"low": low, "high": high, "mode": mode, "align": align, "baseline": baseline}
-    found = order_modulation(KEY, MODEL, X, Y, players=PLAYERS, **options)
+    found = computed(order_modulation, MODEL, players=PLAYERS, **options)
     np.testing.assert_allclose(found, transcribed(MODEL, X, Y, masks, **options), rtol=1e-5, atol=1e-6)
 
 
@@ -72,7 +77,7 @@ def test_the_loss_and_its_gradients_are_those_of_pytorch(mode, low, high):
         model = nnx.merge(graphdef, params, rest)
         return order_modulation(KEY, model, X, Y, low=low, high=high, mode=mode, players=PLAYERS).mean()
 
-    value, gradient = jax.value_and_grad(mean_loss)(params)
+    value, gradient = jax.jit(jax.value_and_grad(mean_loss))(params)
     np.testing.assert_allclose(value, losses.mean().item(), rtol=1e-5, atol=1e-6)
     for ours, theirs in zip(jax.tree.leaves(gradient), (bias1, kernel1, bias2, kernel2), strict=True):
         np.testing.assert_allclose(ours, theirs.grad.numpy(), rtol=1e-5, atol=1e-6)
@@ -90,7 +95,7 @@ def test_the_gradient_is_that_of_finite_differences(mode, low, high):
 
             return order_modulation(KEY, apply, x, Y, low=low, high=high, mode=mode, players=PLAYERS).mean()
 
-        jax.test_util.check_grads(mean_loss, (start,), order=1, modes=["rev"], eps=1e-6, rtol=1e-6, atol=1e-6)
+        jax.test_util.check_grads(jax.jit(mean_loss), (start,), order=1, modes=["rev"], eps=1e-6, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.25, 0.5), (0.5, 1.0)])
@@ -131,8 +136,8 @@ def test_every_permutation_is_as_likely():
 
 def test_an_examples_loss_depends_on_no_other():
     options = {"low": 0.25, "high": 0.75, "players": PLAYERS, "draws": 3}
-    whole = order_modulation(KEY, MODEL, X, Y, **options)
-    np.testing.assert_allclose(order_modulation(KEY, MODEL, X[:2], Y[:2], **options), whole[:2], rtol=1e-5)
+    whole = computed(order_modulation, MODEL, **options)
+    np.testing.assert_allclose(computed(order_modulation, MODEL, X[:2], Y[:2], **options), whole[:2], rtol=1e-5)
 
 
 @pytest.mark.parametrize(("mode", "low", "high"), SETTINGS)
@@ -140,7 +145,7 @@ def test_losses_are_averaged_over_draws(mode, low, high):
     options = {"low": low, "high": high, "mode": mode, "align": "sizes"}
     masks = np.asarray(nested_coalitions(KEY, len(X), N, modulated_sizes(low, high, N), draws=4))
     each = [transcribed(MODEL, X, Y, masks[:, draw], **options) for draw in range(4)]
-    found = order_modulation(KEY, MODEL, X, Y, players=PLAYERS, draws=4, **options)
+    found = computed(order_modulation, MODEL, players=PLAYERS, draws=4, **options)
     np.testing.assert_allclose(found, np.mean(each, axis=0), rtol=1e-5, atol=1e-6)
 
 
@@ -156,9 +161,8 @@ def test_logits_can_be_averaged_instead(mode, low, high):
         expected = optax.softmax_cross_entropy_with_integer_labels(change, Y)
     else:
         expected = jnp.sum(jax.nn.softmax(change) * jax.nn.log_softmax(change), axis=1)
-    found = order_modulation(
-        KEY, MODEL, X, Y, low=low, high=high, mode=mode, players=PLAYERS, draws=4, average="logits"
-    )
+    options = {"low": low, "high": high, "mode": mode, "draws": 4, "average": "logits"}
+    found = computed(order_modulation, MODEL, players=PLAYERS, **options)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
@@ -249,10 +253,10 @@ def test_the_weighted_loss_is_the_exact_sum_on_average():
     exact = np.asarray(ij.exact_order_interactions(np.asarray(table)))[:, *np.triu_indices(n, 1)]
     options = {"orders": orders, "weights": weights, "players": ij.Players.features(n), "output": ij.logit}
     x, y = jnp.ones((1000, n)), jnp.zeros(1000, int)
-    square = order_weighted(KEY, apply, x, y, contexts=2, strength="square", **options)
+    square = computed(order_weighted, apply, x, y, contexts=2, strength="square", **options)
     wanted = weights @ (exact[orders] ** 2).mean(axis=1)
     assert abs(square.mean() - wanted) < 4 * square.std() / math.sqrt(len(square))
-    absolute = order_weighted(KEY, apply, x, y, contexts=40, **options)
+    absolute = computed(order_weighted, apply, x, y, contexts=40, **options)
     wanted = weights @ np.abs(exact[orders]).mean(axis=1)
     assert abs(absolute.mean() - wanted) < 4 * absolute.std() / math.sqrt(len(absolute)) + 0.05 * np.abs(weights).sum()
 
@@ -263,8 +267,8 @@ def test_relative_strengths_weigh_the_profile():
     def apply(inputs):
         return jnp.stack([jnp.prod(inputs, axis=1), jnp.zeros(len(inputs))], axis=1)
 
-    found = order_weighted(
-        KEY,
+    found = computed(
+        order_weighted,
         apply,
         jnp.ones((30, 4)),
         jnp.zeros(30, int),
@@ -290,7 +294,7 @@ def test_the_weighted_gradient_is_that_of_finite_differences(options):
             chosen = {"orders": [0, 5, 10], "weights": [1.0, -1.0, 0.5], "players": PLAYERS}
             return order_weighted(KEY, apply, x, Y, **chosen, **options).mean()
 
-        jax.test_util.check_grads(mean_loss, (start,), order=1, modes=["rev"], eps=1e-6, rtol=1e-6, atol=1e-6)
+        jax.test_util.check_grads(jax.jit(mean_loss), (start,), order=1, modes=["rev"], eps=1e-6, rtol=1e-6, atol=1e-6)
 
 
 def test_only_the_given_pairs_are_measured():
@@ -299,13 +303,13 @@ def test_only_the_given_pairs_are_measured():
 
     options = {"orders": [0], "weights": [1.0], "players": ij.Players.features(4), "output": ij.logit}
     x, y = jnp.ones((20, 4)), jnp.zeros(20, int)
-    np.testing.assert_array_equal(order_weighted(KEY, apply, x, y, pairs=[(0, 1)], **options), 1.0)
-    np.testing.assert_array_equal(order_weighted(KEY, apply, x, y, pairs=[(0, 2), (2, 3)], **options), 0.0)
+    np.testing.assert_array_equal(computed(order_weighted, apply, x, y, pairs=[(0, 1)], **options), 1.0)
+    np.testing.assert_array_equal(computed(order_weighted, apply, x, y, pairs=[(0, 2), (2, 3)], **options), 0.0)
 
 
 def test_a_batch_holds_every_order_as_often():
-    values = order_weighted(
-        KEY,
+    values = computed(
+        order_weighted,
         lambda inputs: jnp.stack([jnp.prod(inputs, axis=1), jnp.zeros(len(inputs))], axis=1),
         jnp.ones((9, 4)),
         jnp.zeros(9, int),

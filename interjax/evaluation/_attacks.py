@@ -1,19 +1,21 @@
 """Adversarial attacks in the L-infinity ball: the fast gradient sign and projected gradient descent."""
 
 import functools
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float, Int
 
 from interjax._core._checks import check_count, check_number
 from interjax._core._keys import check_key, example_keys
 from interjax.datasets._dataset import Dataset
 from interjax.games._apply import Apply
-from interjax.games._models import as_apply, compiled_for, with_params
+from interjax.games._models import as_apply, with_params
 
 Bounds = tuple[Any, Any]
 
@@ -61,7 +63,9 @@ def fgsm(
         section 4.
     """
     x, radius, lower, upper = _box(x, strength, bounds)
-    return _ascent(apply, params)(y, x, lower, upper, radius, 1)[0]
+    points, _, _, is_flat = _ascent(apply, params, x)(y, x, lower, upper, radius, 1)
+    _warn_of_flat("fgsm", is_flat)
+    return points
 
 
 def pgd(
@@ -82,7 +86,8 @@ def pgd(
 
         x_0 = clip(x + u),  u uniform in [-e, e];  x_{t+1} = clip(x_t + a sign(grad_x L(x_t, y)))
 
-    clip projects onto the ball of radius e around x and onto the bounds. The loss is that of `fgsm`.
+    clip projects onto the ball of radius e around x and onto the bounds. The loss is that of `fgsm`. Each example keeps
+    the x_t, t >= 1, of the largest loss.
 
     Args:
         key: `jax.random.key` of the starts. Example b's start depends on the key and index[b] alone.
@@ -94,7 +99,7 @@ def pgd(
         steps: gradient steps, at least 1; more find stronger attacks and cost more.
         step_size: a, in the units of x like `strength`; 2.5 strength / steps by default, with which a point can
             cross the ball and turn back.
-        restarts: random starts, of which each example keeps the one that ends with the largest loss.
+        restarts: random starts, of which each example keeps the one that found the largest loss.
         bounds: (lowest, highest) value that an entry may take, numbers or arrays like `strength`; None for no bounds.
         index: numbers of the examples; 0, 1, ... by default.
 
@@ -103,6 +108,9 @@ def pgd(
 
     Raises:
         ValueError: no key, what is no network, or steps or restarts that are no positive integers.
+
+    Warns:
+        UserWarning: if the gradient is 0 at the starts of some inputs, of whose robustness the attack tells nothing.
 
     Example:
         >>> def apply(weights, x): return x @ weights
@@ -119,12 +127,14 @@ def pgd(
     x, radius, lower, upper = _box(x, strength, bounds)
     step_size = 2.5 * radius / steps if step_size is None else _one_input(step_size, x)
     index = jnp.arange(len(x)) if index is None else index
-    ascend, found = _ascent(apply, params), None
+    ascend, found, flat = _ascent(apply, params, x), None, None
     for restart in range(restarts):
         start = _random_points(example_keys(jax.random.fold_in(key, restart), index), x, radius)
-        points, loss = ascend(y, start, lower, upper, step_size, steps)
-        found = (points, loss) if found is None else _worse(found, (points, loss))
+        _, worst, loss, is_flat = ascend(y, start, lower, upper, step_size, steps)
+        found = (worst, loss) if found is None else _worse(found, (worst, loss))
+        flat = is_flat if flat is None else flat & is_flat
     assert found is not None
+    _warn_of_flat("pgd", flat)
     return found[0]
 
 
@@ -197,18 +207,29 @@ def _strength_name(strength: float) -> str:
     return min(decimal, f"{levels}/255", key=len) if abs(255 * strength - levels) < 1e-6 else decimal
 
 
-def _ascent(apply: Any, params: Any) -> Callable[..., tuple[Array, Array]]:
+def _warn_of_flat(attack: str, is_flat: Any) -> None:
+    """Warn of examples whose gradient is 0: their points hardly move, which looks like robustness."""
+    if isinstance(is_flat, Tracer):
+        return
+    if count := int(np.count_nonzero(is_flat)):
+        warnings.warn(
+            f"the gradient of {count} of {len(is_flat)} inputs is 0, so {attack} tells nothing of their robustness: "
+            "the network is flat there (saturated or quantised outputs), or rounds its gradient to 0",
+            stacklevel=3,
+        )
+
+
+def _ascent(apply: Any, params: Any, x: Array) -> Callable[..., tuple[Array, Array, Array, Array]]:
     """`_ascend` on a network, given by itself or as a function of its parameters."""
-    network, held = as_apply(with_params(apply, params))
-    ascend = compiled_for(network, _ascend, static_argnums=0) if params is None else _ascend
-    return functools.partial(ascend, network, held)
+    return functools.partial(_ascend, *as_apply(with_params(apply, params), x))
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def _ascend(
     apply: Apply, params: Any, y: Array, start: Array, lower: Array, upper: Array, step_size: Array, steps: int
-) -> tuple[Array, Array]:
-    """Signed gradient steps inside the box, and the loss where they end, (batch,)."""
+) -> tuple[Array, Array, Array, Array]:
+    """Signed gradient steps inside the box: where they end, their point of the largest loss with that loss (batch,),
+    and at which examples the gradient at the start is 0 (batch,)."""
 
     def loss(points: Array) -> Array:
         """log p(not y) / p(y), of which the cross entropy is the softplus."""
@@ -217,12 +238,25 @@ def _ascend(
         others = jax.nn.logsumexp(jnp.where(is_label, -jnp.inf, logits), axis=-1)
         return others - jnp.where(is_label, logits, 0.0).sum(axis=-1)
 
-    def step(_: Any, points: Array) -> Array:
-        gradient = jax.grad(lambda inputs: loss(inputs).sum())(points)
+    def with_gradient(points: Array) -> tuple[Array, Array]:
+        found, pull = jax.vjp(loss, points)
+        return found, pull(jnp.ones_like(found))[0]
+
+    def moved(points: Array, gradient: Array) -> Array:
         return jnp.clip(points + step_size * jnp.sign(gradient), lower, upper)
 
-    points = jax.lax.fori_loop(0, steps, step, jnp.clip(start, lower, upper))
-    return points, loss(points)
+    def step(_: Any, state: tuple) -> tuple:
+        points, worst = state
+        here, gradient = with_gradient(points)
+        return moved(points, gradient), _worse(worst, (points, here))
+
+    start = jnp.clip(start, lower, upper)
+    _, gradient = with_gradient(start)
+    points = moved(start, gradient)
+    unknown = points, jnp.full(len(points), -jnp.inf)
+    points, worst = jax.lax.fori_loop(1, steps, step, (points, unknown))
+    is_flat = (gradient == 0).reshape(len(gradient), -1).all(axis=1)
+    return points, *_worse(worst, (points, loss(points))), is_flat
 
 
 @jax.jit

@@ -119,7 +119,8 @@ def evaluate(
 
     Returns:
         The measures "test accuracy", "training accuracy", "training loss", "test loss", "loss gap", then e.g.
-        "accuracy, FGSM 0.1", "accuracy, PGD 0.1", "accuracy, 25% occluded", "accuracy, 4x4 shuffled".
+        "accuracy, FGSM 0.1", "accuracy, PGD 0.1", "accuracy, 25% occluded", "accuracy, 4x4 shuffled". Where `limit`
+        leaves test examples out, "accuracy, unchanged" is that of the examples of these, with which to compare them.
 
     Raises:
         ValueError: no network, one whose logits do not fit the data, or an option out of range; the message says
@@ -163,7 +164,7 @@ def evaluate(
             graded[each.name] = each.grade(*model, batch_size)
             if progress is not None:
                 progress(next(done), len(models) * len(rounds))
-        measures.append(_measures(graded))
+        measures.append(_measures(graded, subset))
         n_nonfinite.append(_report_nonfinite(name, graded))
     table = np.array([list(of_network.values()) for of_network in measures])
     return Evaluation(
@@ -205,15 +206,15 @@ class _Round:
                 x = self.change(apply=apply, params=params, x=x, y=y, index=numbers)
             return None, (x[: limit - start], y[: limit - start])
 
-        program = inputs_program(apply, _Grades(apply), params, (self.x, self.y), size)
+        program = inputs_program(_Grades(apply), params, (self.x, self.y), size)
         return _Graded(*program.dispatch(len(self.numbers), take, ahead=1)())
 
 
 def _check_network(name: str, model: Any, data: Dataset) -> tuple[Apply, Any]:
     """The network as (apply, params); raises ValueError if it does not give logits for these inputs."""
-    apply, params = as_apply(model)
     x = jax.ShapeDtypeStruct((2, *data.input_shape), np.float32)
     try:
+        apply, params = as_apply(model, x)
         logits = jax.eval_shape(apply, params, x)
     except Exception as error:
         raise ValueError(
@@ -242,15 +243,17 @@ class _Grades:
         return (logits.argmax(axis=-1) == y) & finite, loss, finite
 
 
-def _measures(graded: dict[str, _Graded]) -> dict[str, tuple[float, float, float, int]]:
+def _measures(graded: dict[str, _Graded], subset: np.ndarray) -> dict[str, tuple[float, float, float, int]]:
     """(value, lower, upper, count) of every measure, from the training, test and changed examples."""
     training, test = graded["training"], graded["test"]
+    is_part = len(subset) < len(test.correct) and len(graded) > len(_UNCHANGED)
     return {
         "test accuracy": _share(test.correct),
         "training accuracy": _share(training.correct),
         "training loss": _mean(training.loss),
         "test loss": _mean(test.loss),
         "loss gap": _mean(test.loss, training.loss),
+        **({"accuracy, unchanged": _share(test.correct[subset])} if is_part else {}),
         **{f"accuracy, {name}": _share(each.correct) for name, each in graded.items() if name not in _UNCHANGED},
     }
 

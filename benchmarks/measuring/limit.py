@@ -124,7 +124,7 @@ class Subject:
 
     def plain(self) -> tuple[int, Work, float, dict[str, float]]:
         """Best batch, the forward pass at it, FLOP of one pass, and the compiler's own count of FLOP and bytes."""
-        apply, params = as_apply(self.model)
+        apply, params = as_apply(self.model, self.x[None])
         params = of_type(self.precision, params)
         forward = jax.jit(apply)
         masks = np.random.default_rng(2).random((64, self.players.n)) < 0.5
@@ -186,7 +186,7 @@ def outside_seconds(subject: Subject, method: str, contexts: int, batch_size: in
         values = [np.ones(len(plan.context_index)) for plan in pieces]
         start = clock()
         for plan, ones in zip(pieces, values, strict=True):
-            sums.add(0, plan, ones, 1)
+            sums.add(0, plan, ones, 1, float(np.finfo(np.float32).eps))
         summing += clock() - start
         rows += sum(map(len, values))
     return {"everything": everything, "drawing_and_listing": listing / rows, "summing": summing / rows}

@@ -5,13 +5,15 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from interjax._core._files import read_arrays, read_json, replaced, write_arrays
 
@@ -32,6 +34,8 @@ class RunFolder:
     """
 
     def __init__(self, folder: str | os.PathLike, settings: dict[str, Any]):
+        if not os.fspath(folder):
+            raise ValueError("folder must be the path of a folder, got an empty one")
         self.folder = Path(folder)
         path = self.folder / "settings.json"
         if path.exists():
@@ -142,7 +146,49 @@ def _digest(leaf: Any) -> bytes:
 
 
 def name_of(function: Any) -> str:
-    """A function's qualified name, for a partial one with what it is bound to: what settings say of it."""
-    if isinstance(function, functools.partial):
-        return f"{name_of(function.func)}{function.args}{sorted(function.keywords.items())}"
-    return getattr(function, "__qualname__", type(function).__qualname__)
+    """What settings say of a function: its qualified name, and unless it is interjax's own a digest of its code.
+
+    Two functions of one name, such as two lambdas, differ by their code or by what they hold: closed-over values,
+    defaults, the arguments that a partial one is bound to, the attributes of a callable object; lists and sets, which
+    grow as they are used, are left out.
+    """
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    module = getattr(function, "__module__", None) or type(function).__module__
+    if not isinstance(function, functools.partial) and module.split(".")[0] == __name__.split(".")[0]:
+        return name
+    return f"{name} {hashlib.sha256(_described(function, ()).encode()).hexdigest()[:16]}"
+
+
+def _described(value: Any, above: tuple[int, ...]) -> str:
+    """A text that differs where what a value computes or holds does; the same in every process."""
+    if id(value) in above:
+        return "above"
+    above = (*above, id(value))
+
+    def inside(*parts: Any) -> str:
+        return ",".join(_described(part, above) for part in parts)
+
+    if isinstance(value, np.ndarray | np.generic | jax.Array):
+        return "traced" if isinstance(value, Tracer) else _digest(value).hex()
+    if isinstance(value, functools.partial):
+        return f"partial({inside(value.func, value.args, value.keywords)})"
+    if isinstance(value, types.FunctionType):
+        held = [cell.cell_contents for cell in value.__closure__ or () if cell.cell_contents is not value]
+        return f"function({inside(value.__code__, value.__defaults__, value.__kwdefaults__, *held)})"
+    if isinstance(value, types.MethodType):
+        return f"method({inside(value.__func__, value.__self__)})"
+    if isinstance(value, types.CodeType):
+        return f"code({value.co_code.hex()},{value.co_names},{inside(*value.co_consts)})"
+    if isinstance(value, Mapping):
+        return f"mapping({inside(*(part for item in value.items() for part in item))})"
+    if isinstance(value, tuple | frozenset):
+        return (
+            f"{type(value).__name__}({inside(*(sorted(value, key=repr) if isinstance(value, frozenset) else value))})"
+        )
+    if isinstance(value, list | set):  # what grows as it is used, such as a list of calls
+        return type(value).__name__
+    if value is None or isinstance(value, str | bytes | int | float | complex | type | types.ModuleType):
+        return repr(getattr(value, "__name__", value))
+    if hasattr(value, "__wrapped__"):  # such as a jitted function
+        return f"wrapped({inside(value.__wrapped__)})"
+    return f"{type(value).__qualname__}({inside(getattr(value, '__dict__', {}))})"

@@ -13,6 +13,7 @@ from interjax.games._game import Game
 from interjax.orders import _designs as designs
 from interjax.orders._observations import ObservationSums, moments, observe
 from interjax.orders._regression import regress_pairs
+from interjax.orders._rounding import resolution
 from interjax.orders._row_values import RowValues
 from interjax.orders._samples import expected_coalitions
 
@@ -22,7 +23,7 @@ class Estimates(NamedTuple):
 
     Attributes:
         mean: float64 (orders, coalitions), in units of the value v.
-        stderr: float64 (orders, coalitions); 0 where exact, NaN where unknown.
+        stderr: float64 (orders, coalitions), rounding included, which alone is left where exact; NaN where unknown.
         count: int (orders, coalitions), contexts drawn.
         n_forwards: forward passes made.
         n_nonfinite: values that were NaN or infinite.
@@ -127,7 +128,8 @@ class Planned(abc.ABC):
         mean, variance = moments(total, squares, count)
         size = coalitions.shape[1]
         variance[[self.is_exact(game.n_players, size, order, contexts) for order in orders]] = 0.0
-        stderr = np.where(np.isnan(mean), np.nan, np.sqrt(variance / np.maximum(count, 1)))
+        rounding = resolution(sums.rounding[:, None], count, size)
+        stderr = np.where(np.isnan(mean), np.nan, np.hypot(np.sqrt(variance / np.maximum(count, 1)), rounding))
         return Estimates(mean, stderr, count, sums.n_forwards, sums.n_nonfinite)
 
 
@@ -188,8 +190,9 @@ class Regression:
         contexts: int,
         resources: Resources,
     ) -> Estimates:
-        evaluate = RowValues(game, resources, shared=False).of_masks
-        found = [regress_pairs(key, game, coalitions, order, contexts, evaluate) for order in orders]
+        rows = RowValues(game, resources, shared=False)
+        how = (contexts, rows.of_masks, lambda: rows.unit)
+        found = [regress_pairs(key, game, coalitions, order, *how) for order in orders]
         mean, stderr, count = (np.stack([getattr(one, name) for one in found]) for name in ("mean", "stderr", "count"))
         n_forwards, n_nonfinite = (sum(getattr(one, name) for one in found) for name in ("n_forwards", "n_nonfinite"))
         return Estimates(mean, stderr, count, n_forwards, n_nonfinite)

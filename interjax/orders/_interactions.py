@@ -25,7 +25,8 @@ class OrderInteractions(Saved):
         orders: int (orders,), context sizes m.
         pairs: int (coalitions, k), the measured coalitions, k = 1, 2 or 3 players each.
         mean: float64 (orders, coalitions), in units of the value v.
-        stderr: float64 (orders, coalitions), standard error over contexts; 0 at the orders whose contexts were all
+        stderr: float64 (orders, coalitions), standard error over contexts and of rounding, sqrt(2^k) eps max |v| /
+            sqrt(contexts) for coalitions of k players; rounding alone at the orders whose contexts were all
             evaluated, which are exact.
         count: int (orders, coalitions), contexts drawn; with "regression" the coalitions of a pair's rarest stratum, 0
             for pairs with a player known to be null, which do not interact.

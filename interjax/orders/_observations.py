@@ -10,6 +10,7 @@ import numpy as np
 from interjax._engine._rows import Resources
 from interjax.games._game import Game
 from interjax.orders._designs import PIECE_ROWS, Plan
+from interjax.orders._rounding import rounding_of
 from interjax.orders._row_values import RowValues
 
 _ROWS_IN_FLIGHT = 8192
@@ -17,21 +18,26 @@ _ROWS_IN_FLIGHT = 8192
 
 @dataclasses.dataclass
 class ObservationSums:
-    """Running sums of observations, by order, jackknife group and coalition: float64 (orders, groups, coalitions)."""
+    """Running sums of observations, by order, jackknife group and coalition: float64 (orders, groups, coalitions).
+
+    `rounding` (orders,) is how far the values of an order's rows may be off.
+    """
 
     total: np.ndarray
     squares: np.ndarray
     count: np.ndarray
+    rounding: np.ndarray
     n_forwards: int = 0
     n_nonfinite: int = 0
 
     @classmethod
     def zeros(cls, orders: int, groups: int, coalitions: int) -> "ObservationSums":
         shape = (orders, groups, coalitions)
-        return cls(np.zeros(shape), np.zeros(shape), np.zeros(shape, np.int64))
+        return cls(np.zeros(shape), np.zeros(shape), np.zeros(shape, np.int64), np.zeros(orders))
 
-    def add(self, place: int, plan: Plan, values: np.ndarray, passes: int) -> None:
+    def add(self, place: int, plan: Plan, values: np.ndarray, passes: int, unit: float) -> None:
         """Add the observations of a plan at the order number `place`, given the values of its rows."""
+        self.rounding[place] = max(self.rounding[place], rounding_of(values, unit))
         with np.errstate(invalid="ignore"):  # infinities meet: the NaN is kept and counted
             observed = sum(sign * values[plan.observation_rows[:, i]] for i, sign in enumerate(plan.signs))
         shape = self.total.shape[1:]
@@ -74,7 +80,7 @@ def observe(
         found = collect()
         done.values.append(found)
         if is_last:
-            _add(sums, pieces, np.concatenate(done.values), game.passes)
+            _add(sums, pieces, np.concatenate(done.values), game.passes, row_values.unit)
             done.pieces, done.values = done.pieces + 1, []
         return len(found) * game.passes
 
@@ -94,10 +100,12 @@ def observe(
         yield finish()
 
 
-def _add(sums: Sequence[ObservationSums], pieces: list[tuple[int, int, Plan]], values: np.ndarray, passes: int) -> None:
+def _add(
+    sums: Sequence[ObservationSums], pieces: list[tuple[int, int, Plan]], values: np.ndarray, passes: int, unit: float
+) -> None:
     """Add the observations of plans evaluated together, given the values of all their rows."""
     for number, place, plan in pieces:
-        sums[number].add(place, plan, values[: len(plan.context_index)], passes)
+        sums[number].add(place, plan, values[: len(plan.context_index)], passes, unit)
         values = values[len(plan.context_index) :]
 
 

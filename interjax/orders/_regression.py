@@ -10,7 +10,7 @@ what g explains adds no noise. A size with few coalitions is enumerated, its str
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import numpy as np
@@ -18,6 +18,7 @@ import numpy as np
 from interjax.games._coalitions import Draw, draw_coalitions
 from interjax.games._game import Game
 from interjax.orders._quadratic import Quadratic, fit_quadratic
+from interjax.orders._rounding import resolution, rounding_of
 from interjax.orders._samples import FOLDS, Evaluate, Sample, draw_samples, stream_of
 
 # The four strata of a pair: whether i and j are present, and the stratum's sign.
@@ -69,9 +70,18 @@ class PairEstimates:
 
 
 def regress_pairs(
-    key: jax.Array, game: Game, pairs: np.ndarray, order: int, contexts: int, evaluate: Evaluate
+    key: jax.Array,
+    game: Game,
+    pairs: np.ndarray,
+    order: int,
+    contexts: int,
+    evaluate: Evaluate,
+    unit: Callable[[], float],
 ) -> PairEstimates:
-    """Estimate I^(order) of pairs (P, 2); a pair of which a player is known to be null is 0 without passes."""
+    """Estimate I^(order) of pairs (P, 2); a pair of which a player is known to be null is 0 without passes.
+
+    `unit` tells, once values were computed, the eps of their arithmetic.
+    """
     n_players = game.n_players
     live = np.ones(n_players, bool) if game.is_null is None else ~np.asarray(game.is_null)
     wanted = live[pairs].all(axis=1)
@@ -84,6 +94,8 @@ def regress_pairs(
     sums = _stratum_sums(samples, models, own, order, n_players)
     added = _top_up(key, sums, samples, models, pairs[wanted], live, order, evaluate)
     mean[wanted], stderr[wanted], count[wanted] = _combine(sums, samples)
+    rounding = max(rounding_of(each, unit()) for each in [added, *(one.values + one.shift for one in samples)])
+    stderr[wanted] = np.hypot(stderr[wanted], resolution(rounding, count[wanted]))
     is_finite = np.concatenate([np.isfinite(added), *(sample.is_finite for sample in samples)])
     return PairEstimates(mean, stderr, count, len(is_finite) * game.passes, int(np.count_nonzero(~is_finite)))
 

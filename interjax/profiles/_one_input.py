@@ -18,7 +18,7 @@ from interjax.profiles._clusters import Cluster, PairPopulation
 _CLUSTER_PLAYERS = 12
 _FEWEST_CLUSTERS = 16
 _GROUPS = 25
-_SUMS = ("total", "squares", "count")
+_SUMS = ("total", "squares", "count")  # by pair
 _COUNTS = ("n_forwards", "n_nonfinite")
 
 
@@ -81,6 +81,7 @@ class Design:
 class Measured:
     """Sums of one input in one round: arrays (orders, groups, pairs), and each pair's cluster and weight.
 
+    `rounding` (orders,) is how far the values of an order may be off.
     `took_all` tells whether these are all pairs that may interact, and `share` what part of the population they are:
     the interactions of the others are known to be 0.
     """
@@ -88,6 +89,7 @@ class Measured:
     total: np.ndarray
     squares: np.ndarray
     count: np.ndarray
+    rounding: np.ndarray
     cluster: np.ndarray
     weight: np.ndarray
     took_all: bool
@@ -145,6 +147,7 @@ def measure_input(
         total=np.concatenate([part.total for part in sums], axis=-1),
         squares=np.concatenate([part.squares for part in sums], axis=-1),
         count=np.concatenate([part.count for part in sums], axis=-1),
+        rounding=np.max([part.rounding for part in sums], axis=0),
         cluster=np.concatenate([np.full(len(cluster.pairs), i) for i, cluster in enumerate(clusters)]),
         weight=np.concatenate([cluster.weights for cluster in clusters]),
         took_all=design.takes_all,
@@ -172,7 +175,7 @@ class _Started:
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         arrays = {name: np.concatenate([getattr(part, name) for part in self.sums], axis=-1) for name in _SUMS}
-        counts = {name: np.array([getattr(part, name) for part in self.sums]) for name in _COUNTS}
+        counts = {name: np.array([getattr(part, name) for part in self.sums]) for name in (*_COUNTS, "rounding")}
         done = {"pieces": np.array(self.done.pieces), "values": np.concatenate([np.zeros(0), *self.done.values])}
         return arrays | counts | done | {"made": np.array(self.made), "expected": np.array(self.expected)}
 
@@ -184,6 +187,8 @@ class _Started:
         for name in _COUNTS:
             for part, count in zip(self.sums, arrays[name].tolist(), strict=True):
                 setattr(part, name, count)
+        for part, rounding in zip(self.sums, arrays["rounding"], strict=True):
+            part.rounding = rounding.copy()
         self.done.pieces, self.done.values = int(arrays["pieces"]), [arrays["values"]]
         self.made = int(arrays["made"])
 

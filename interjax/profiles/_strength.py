@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import erf
 
 from interjax.orders._observations import moments
+from interjax.orders._rounding import resolution
 from interjax.profiles._one_input import Design, Measured
 
 CORRECTIONS = ("folded-normal", "plug-in", "none")
@@ -80,29 +81,32 @@ def _posterior_bias(mean: np.ndarray, stderr: np.ndarray, freedom: np.ndarray) -
 
 @dataclasses.dataclass(frozen=True)
 class InputStrength:
-    """Strength of one input (orders,), its uncorrected form, its jackknife replicates (groups, orders), and the mean
-    standard error of its interactions (orders,)."""
+    """Strength of one input (orders,), its uncorrected form, its jackknife replicates (groups, orders), the mean
+    standard error of its interactions (orders,), and what rounding alone may make of one (orders,)."""
 
     corrected: np.ndarray
     uncorrected: np.ndarray
     replicates: np.ndarray
     noise: np.ndarray
+    rounding: np.ndarray
 
     def scaled(self, share: float) -> "InputStrength":
         """The same for a population of which only this share was measured and the rest is 0."""
-        return InputStrength(
-            share * self.corrected, share * self.uncorrected, share * self.replicates, share * self.noise
-        )
+        return InputStrength(*(share * getattr(self, field.name) for field in dataclasses.fields(self)))
 
 
 def strength_of_input(found: list[Measured], design: Design, kind: str, correction: str) -> InputStrength:
     """Strength of one input from all rounds of measuring it."""
     if not found[0].count.size:  # no pair can interact
         nothing = np.zeros(len(design.orders))
-        return InputStrength(nothing, nothing, np.zeros((2, len(nothing))), nothing)
+        return InputStrength(nothing, nothing, np.zeros((2, len(nothing))), nothing, nothing)
     strength_of = _of_all_pairs if found[0].took_all else _of_clusters
     of_measured = strength_of(found, design, kind, correction)
-    return of_measured.scaled(found[0].share)
+    count = np.sum([part.count.sum(axis=(1, 2)) for part in found], axis=0) / max(
+        sum(part.count.shape[2] for part in (found[:1] if found[0].took_all else found)), 1
+    )
+    rounding = resolution(np.max([part.rounding for part in found], axis=0), count)
+    return dataclasses.replace(of_measured, rounding=rounding).scaled(found[0].share)
 
 
 def _of_all_pairs(found: list[Measured], design: Design, kind: str, correction: str) -> InputStrength:
@@ -122,7 +126,7 @@ def _of_all_pairs(found: list[Measured], design: Design, kind: str, correction: 
     noise = _mean_stderr(whole[0], whole[1], whole[2], exact)
     groups = total.shape[1]
     if groups == 1:
-        return InputStrength(corrected, plain, np.full((2, len(corrected)), np.nan), noise)
+        return InputStrength(corrected, plain, np.full((2, len(corrected)), np.nan), noise, 0.0 * noise)
     # Replicates take the plug-in form: a tenth of the cost, and as variable.
     quick = "plug-in" if correction == "folded-normal" else correction
     centre = terms(*whole, quick)
@@ -135,7 +139,7 @@ def _of_all_pairs(found: list[Measured], design: Design, kind: str, correction: 
             shift = terms(*left, quick) - centre
         shift[left[2] == 0] = 0.0  # a pair whose contexts are all in this group tells nothing of its error
         replicates[group] += np.where(exact, 0.0, shift.mean(axis=-1) * scale)
-    return InputStrength(corrected, plain, replicates, noise)
+    return InputStrength(corrected, plain, replicates, noise, 0.0 * noise)
 
 
 def _of_clusters(found: list[Measured], design: Design, kind: str, correction: str) -> InputStrength:
@@ -159,7 +163,9 @@ def _of_clusters(found: list[Measured], design: Design, kind: str, correction: s
         replicates = (by_cluster.sum(0) - by_cluster) / (weight.sum() - weight)[:, None]
     else:
         replicates = np.full((2, len(corrected)), np.nan)
-    return InputStrength(corrected, np.concatenate(plain).sum(0) / weight.sum(), replicates, np.mean(noise, axis=0))
+    return InputStrength(
+        corrected, np.concatenate(plain).sum(0) / weight.sum(), replicates, np.mean(noise, axis=0), 0.0 * corrected
+    )
 
 
 def _mean_stderr(total: np.ndarray, squares: np.ndarray, count: np.ndarray, exact: np.ndarray) -> np.ndarray:

@@ -22,8 +22,9 @@ from interjax._core._files import replaced
 from interjax._core._keys import check_key
 from interjax._core._progress import Progress
 from interjax._core._results import Saved, result
-from interjax._engine._folders import check_same_run
+from interjax._engine._folders import check_same_run, fingerprint, name_of
 from interjax.datasets._dataset import Dataset
+from interjax.games._models import params_of
 from interjax.networks._spec import NetworkSpec
 from interjax.training import _checkpoints
 from interjax.training._checkpoints import Model, PathLike
@@ -33,6 +34,7 @@ from interjax.training._predictions import accuracy
 from interjax.training._schedule import Schedule, schedule_of
 
 Loss = Callable[[Model, Array, Array, Array], Array]
+_SAID_SINCE = ("start", "optimizer", "augment")
 
 
 @result
@@ -144,7 +146,7 @@ def train(
     with contextlib.ExitStack() as stack:
         write = _do_nothing
         if checkpoint_folder is not None:
-            about = _about_run(spec, extra, x, y, key, batch_size, loss)
+            about = _about_run(spec, extra, x, y, key, batch_size, loss, model, optimizer, augment)
             write = _open_checkpoints(stack, run, checkpoint_folder, keep, about)
         if run.step > n_steps:
             raise ValueError(f"{checkpoint_folder} holds {run.step} steps of this run, more than the {n_steps} asked")
@@ -285,20 +287,33 @@ def _open_checkpoints(
 def _check_same_run(folder: Path, found: dict[str, Any], about: dict[str, Any]) -> None:
     if found["kind"] != "training":
         raise ValueError(f"{folder} holds a saved network, no training run: train in another folder")
+    # Runs of earlier versions say less of themselves.
+    given = {name: value for name, value in about["run"].items() if name in found["run"] or name not in _SAID_SINCE}
     same = {name: found[name] for name in ("spec", "run")}
-    check_same_run(folder, same, {name: about[name] for name in same}, holds="another training run")
+    check_same_run(folder, same, {"spec": about["spec"], "run": given}, holds="another training run")
 
 
 def _about_run(
-    spec: NetworkSpec | None, extra: Any, x: Any, y: Any, key: Array, batch_size: int, loss: Loss | None
+    spec: NetworkSpec | None,
+    extra: Any,
+    x: Any,
+    y: Any,
+    key: Array,
+    batch_size: int,
+    loss: Loss | None,
+    model: Model,
+    optimizer: optax.GradientTransformation,
+    augment: Augment | None,
 ) -> dict[str, Any]:
-    """What makes two runs the same: data, key, batch size and, where known, the network's spec and the loss."""
+    """What makes two runs the same: the network it began with, data, key, batch size, optimizer, augmentation, loss."""
     digest = hashlib.sha256(np.ascontiguousarray(x).data)
     digest.update(np.ascontiguousarray(y).data)
     key_data = np.asarray(jax.random.key_data(key)).tolist()
     run = {"data": digest.hexdigest()[:16], "shape": list(x.shape), "key": key_data, "batch_size": batch_size}
-    if isinstance(loss, SteeredCrossEntropy):
-        run["loss"] = loss.settings
+    run |= {"start": fingerprint(params_of(model)), "optimizer": name_of(optimizer)}
+    run["augment"] = None if augment is None else name_of(augment)
+    if loss is not None and loss is not cross_entropy:
+        run["loss"] = loss.settings if isinstance(loss, SteeredCrossEntropy) else name_of(loss)
     return {"kind": "training", "spec": spec and spec.to_json(), "extra": extra or {}, "run": run}
 
 

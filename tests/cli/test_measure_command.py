@@ -182,7 +182,7 @@ def test_another_network_at_the_same_path_is_refused(checkpoint, tmp_path, monke
     kernel[...] = kernel[...] + 0.1
     ij.training.save_network(tmp_path / "network", spec, network)
     message = main(monkeypatch, *arguments)
-    assert "holds a run with other settings (games: " in message
+    assert "holds a run with other settings (weights: " in message
 
 
 def test_a_checkpoint_for_other_inputs_is_refused(checkpoint, table_file, tmp_path, monkeypatch):

@@ -1,0 +1,103 @@
+"""What the values of games depend on, in words and digests that a folder keeps: the same for equal games alone."""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.extend.core import Primitive
+
+from interjax._engine._dispatch import shapes_of
+from interjax._engine._folders import fingerprint
+from interjax.games._closures import signature, trace_of
+from interjax.games._game import Game
+from interjax.games._masked_networks import MaskedGame, MaskedNetwork
+
+_MASKS = 4  # on which a function that cannot be compared by its trace is compared by its values
+_DIGITS = 5  # to which these agree on different machines
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+
+
+def identity(games: Sequence[Game]) -> dict[str, Any]:
+    """What distinguishes these games from others: for masked networks by its parts, so that a difference has a name.
+
+    A function is told by its trace, which holds all that it computes; one that cannot be traced, or that calls the
+    host, by its values on a few coalitions.
+    """
+    if all(isinstance(game.value, MaskedNetwork) and isinstance(game.params, MaskedGame) for game in games):
+        return _of_masked_networks(games)
+    kinds = _distinct(games, lambda game: (game.value, game.n_players, shapes_of(game.params)))
+    found = {"games": fingerprint(games)}
+    values = [game for game in games if game.on_host]
+    if len(values) < len(games):
+        traced = [game for game in kinds if not game.on_host]
+        texts = [computation(game.value, game.params, _masks(game)) for game in traced]
+        found["function"] = _digest(texts)
+        values += [game for game, text in zip(traced, texts, strict=True) if "callback" in text]
+    if values:
+        found["values"] = _digest([_rounded(game(_masks(game))) for game in values])
+    return found
+
+
+def _of_masked_networks(games: Sequence[Game]) -> dict[str, Any]:
+    params: list[MaskedGame] = [game.params for game in games]
+    networks = _distinct(games, lambda game: (game.value.apply, shapes_of((game.params.weights, game.params.x))))
+    texts = [
+        computation(game.value.apply, game.params.weights, np.zeros((2, *game.params.x.shape), game.params.x.dtype))
+        for game in networks
+    ]
+    outputs = _distinct(games, lambda game: shapes_of(game.params.output))
+    found = {
+        "network": _digest(texts),
+        "weights": fingerprint([part.weights for part in params]),
+        "inputs": fingerprint([part.x for part in params]),
+        "players": _digest([game.value.players.digest for game in games]),
+        "baseline": fingerprint([part.baseline for part in params]),
+        "output": _digest([_output_text(game) for game in outputs] + [fingerprint([part.output for part in params])]),
+        "precision": games[0].value.precision,
+    }
+    if any("callback" in text for text in texts):
+        found["values"] = _digest([_rounded(game(_masks(game))) for game in games])
+    return found
+
+
+def _output_text(game: Game) -> str:
+    part: MaskedGame = game.params
+    batch = jax.eval_shape(game.value.apply, part.weights, jax.ShapeDtypeStruct((2, *part.x.shape), part.x.dtype))
+    return computation(lambda output, row: output(row), part.output, jax.ShapeDtypeStruct(batch.shape[1:], batch.dtype))
+
+
+def computation(function: Callable, *arguments: Any) -> str:
+    """What a function of such arguments computes, as a text: equal for equal traces."""
+    return _text(signature(trace_of(function, *arguments)))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"({','.join(map(_text, value))})"
+    if isinstance(value, bytes):
+        return hashlib.sha256(value).hexdigest()
+    if isinstance(value, Primitive):
+        return value.name
+    if isinstance(value, type) or callable(value):
+        return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', type(value).__qualname__)}"
+    return _ADDRESS.sub("", repr(value))
+
+
+def _masks(game: Game) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 2, (_MASKS, game.n_players)).astype(bool)
+
+
+def _rounded(values: Any) -> list[str]:
+    return [f"{value:.{_DIGITS - 1}e}" for value in np.asarray(values, np.float64)]
+
+
+def _digest(parts: Iterable[Any]) -> str:
+    return hashlib.sha256(repr(list(parts)).encode()).hexdigest()
+
+
+def _distinct(games: Sequence[Game], kind: Callable[[Game], Any]) -> list[Game]:
+    """The first game of each kind."""
+    return list({kind(game): game for game in reversed(games)}.values())[::-1]

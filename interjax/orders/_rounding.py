@@ -1,0 +1,28 @@
+"""What arithmetic can tell of an interaction: it is a difference of values that are known to their last digit only."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from interjax.games._game import Game
+
+
+def unit_of(game: Game, values: np.ndarray) -> float:
+    """The eps of the arithmetic that gave these values: of their type, or of the precision of the game's network."""
+    if getattr(game.value, "precision", None) == "bfloat16":
+        return float(jnp.finfo(jnp.bfloat16).eps)
+    return float(np.finfo(values.dtype if values.dtype.kind == "f" else np.float64).eps)
+
+
+def rounding_of(values: np.ndarray, unit: float) -> float:
+    """How far values may be off, eps max |v|."""
+    return unit * float(np.max(np.abs(values), initial=0.0, where=np.isfinite(values)))
+
+
+def resolution(rounding: Any, count: Any, size: int = 2) -> Any:
+    """The error that rounding leaves in a mean over contexts of differences of 2^size values.
+
+    sqrt(2^size) eps |v| / sqrt(contexts),  2 eps |v| / sqrt(contexts) for pairs
+    """
+    return np.sqrt(2.0**size) * rounding / np.sqrt(np.maximum(count, 1))

@@ -1,0 +1,64 @@
+"""What settings say of a function: the same for the same code and what it holds, in every process."""
+
+import functools
+import subprocess
+import sys
+
+import numpy as np
+import optax
+import pytest
+
+import interjax as ij
+from interjax._engine._folders import RunFolder, name_of
+
+
+def scaled(x, factor=2.0):
+    return x * factor
+
+
+def holding(value):
+    return lambda x: x * value
+
+
+def test_functions_of_one_name_differ_by_code_and_by_what_they_hold():
+    functions = [
+        lambda x: x + 1,
+        lambda x: x + 2,
+        holding(1.0),
+        holding(2.0),
+        holding(np.ones(3)),
+        holding(np.zeros(3)),
+        scaled,
+        functools.partial(scaled, factor=3.0),
+        functools.partial(scaled, factor=np.arange(2000.0)),
+        functools.partial(scaled, factor=np.arange(2000.0) + (np.arange(2000) == 1000)),
+    ]
+    names = [name_of(function) for function in functions]
+    assert len(set(names)) == len(names)
+    assert names == [name_of(function) for function in functions]
+    assert name_of(holding(2.0)) == name_of(holding(2.0))
+    assert name_of(ij.log_odds) == "log_odds"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (optax.sgd(0.1), optax.sgd(0.2)),
+        (optax.adam(0.1), optax.sgd(0.1)),
+        (optax.adam(optax.cosine_decay_schedule(0.1, 10)), optax.adam(optax.cosine_decay_schedule(0.1, 20))),
+        (optax.chain(optax.clip(1.0), optax.sgd(0.1)), optax.chain(optax.clip(2.0), optax.sgd(0.1))),
+    ],
+)
+def test_optimizers_differ_by_their_settings(one, other):
+    assert name_of(one) != name_of(other)
+
+
+def test_a_name_is_the_same_in_every_process():
+    code = "import optax; from interjax._engine._folders import name_of; print(name_of(optax.adam(0.1, b1=0.8)))"
+    found = {subprocess.check_output([sys.executable, "-c", code], text=True) for _ in range(2)}
+    assert found == {name_of(optax.adam(0.1, b1=0.8)) + "\n"}
+
+
+def test_a_folder_has_a_name():
+    with pytest.raises(ValueError, match="folder must be the path of a folder, got an empty one"):
+        RunFolder("", {})

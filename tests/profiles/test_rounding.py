@@ -1,0 +1,71 @@
+"""What arithmetic cannot tell is not told: the rounding of values enters every error, and below it J is undefined."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import interjax as ij
+
+KEY = jax.random.key(0)
+RANDOM = np.random.default_rng(0)
+WIDE, NARROW = (RANDOM.normal(size=shape).astype(np.float32) for shape in ((64, 16), (16, 3)))
+
+
+def linear(weights, x):
+    first, second = weights
+    return (x.reshape(len(x), -1) @ first) @ second
+
+
+@pytest.mark.parametrize("fold", [None, False])
+@pytest.mark.parametrize("contexts", [10, 100])
+def test_a_linear_network_has_no_profile(fold, contexts):
+    x = RANDOM.normal(size=(3, 8, 8, 1)).astype(np.float32)
+    games = ij.masked_games(
+        (linear, (WIDE, NARROW)), x, [0, 1, 2], players=ij.Players.grid((8, 8, 1), (8, 8)), output=ij.logit, fold=fold
+    )
+    with pytest.warns(UserWarning, match="within what rounding makes of the values"):
+        found = ij.order_profile(KEY, games, contexts=contexts)
+    assert np.isnan(found.strength).all()
+    assert np.isnan(found.stderr).all()
+    np.testing.assert_array_less(found.magnitude, 3 * found.magnitude_stderr)
+
+
+@pytest.mark.parametrize("shape", [lambda m: 0.1 * m.sum(), lambda m: jnp.tanh(m.sum() / 3.0)])
+def test_a_large_constant_hides_what_is_small(shape):
+    game = ij.Game.from_function(lambda m: 1e6 + shape(m), 12)
+    with pytest.warns(UserWarning, match="within what rounding makes of the values"):
+        assert np.isnan(ij.order_profile(KEY, game).strength).all()
+    table = np.asarray([float(shape(jnp.asarray(row))) for row in np.arange(2**12)[:, None] >> np.arange(12) & 1])
+    truth = ij.exact_order_interactions(table)
+    found = ij.order_interactions(KEY, game, orders=[0, 10])
+    error = np.abs(found.mean - truth[[0, 10]][:, *found.pairs.T])
+    assert np.all(error <= 2 * found.stderr)
+    assert error.max() > 1e-3  # at orders whose contexts were all evaluated
+
+
+def test_float64_tells_what_float32_does_not():
+    game = ij.Game.from_host(lambda masks: 1e6 + np.tanh(masks.sum(axis=1) / 3.0), 12)
+    assert np.isfinite(ij.order_profile(KEY, game).strength).all()
+
+
+@pytest.mark.parametrize("method", ["blocks", "quadruples", "regression"])
+def test_interactions_within_rounding_have_errors_of_its_size(method):
+    game = ij.Game.from_function(lambda m: 1000.0 + m.sum() * 0.1, 10)
+    found = ij.order_interactions(KEY, game, contexts=6, method=method)
+    resolution = 2 * np.finfo(np.float32).eps * 1000 / np.sqrt(np.maximum(found.count, 1))
+    assert np.all(found.stderr >= 0.99 * resolution)
+    assert np.all(np.abs(found.mean) <= 6 * found.stderr)
+
+
+def test_rounding_leaves_a_clear_profile_alone():
+    found = ij.order_profile(KEY, ij.Game.from_function(lambda m: jnp.prod(m * 1.0), 6))
+    np.testing.assert_array_equal(found.strength, [0, 0, 0, 0, 5])
+    assert found.stderr.max() < 1e-5
+
+
+def test_what_is_kept_of_rounding_resumes(tmp_path):
+    game = ij.Game.from_function(lambda m: 1e6 + jnp.tanh(m.sum() / 3.0), 8)
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="within what rounding"):
+            assert np.isnan(ij.order_profile(KEY, game, folder=tmp_path).strength).all()

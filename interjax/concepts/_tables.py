@@ -72,7 +72,10 @@ def concept_tables(
             f"{players.n} players have 2**{players.n} coalitions; at most {MOST_PLAYERS} are tabulated: choose fewer "
             "(ij.concepts.choose_players), or use ij.concepts.sparse_concepts, which samples coalitions"
         )
-    x, (apply, params) = jnp.asarray(x), as_apply(model)
+    x = jnp.asarray(x)
+    if x.shape[1:] != players.shape:
+        raise ValueError(f"players partition an input of shape {players.shape}, got an input of shape {x.shape[1:]}")
+    apply, params = as_apply(model, x)
     model = (apply, jax.tree.map(jnp.asarray, params))
     masking = Masking(players, baseline, output, precision)
     tables = np.empty((len(labels), 2**players.n), np.float32)

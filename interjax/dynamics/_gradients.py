@@ -143,7 +143,7 @@ def gradient_statistics(
     if players.n < 4:
         raise ValueError(f"players must be 4 or more, since contexts vary from 4 players on; got {players.n}")
     numbers = as_orders(orders, players.n, 2)
-    apply, params = as_apply(model)
+    apply, params = as_apply(model, np.asarray(x))
     is_trained = trained_leaves(model, params)
     games = Masking(players, baseline, output, precision).games((apply, params), x, labels, fold=False)
     if not games:

@@ -32,10 +32,14 @@ def players_in(index: int) -> tuple[int, ...]:
     Returns:
         Player numbers in ascending order.
 
+    Raises:
+        ValueError: if the index is no integer of at least 0.
+
     Example:
         >>> players_in(0b1101)
         (0, 2, 3)
     """
+    index = check_count("index", index, least=0, about="a place in a table")
     return tuple(player for player in range(int(index).bit_length()) if index >> player & 1)
 
 

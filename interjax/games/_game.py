@@ -14,6 +14,7 @@ from jaxtyping import Array
 from interjax._core._checks import check_count
 from interjax._engine._memory import power_of_two_above
 from interjax._engine._rows import Resources, check_batch_size
+from interjax.games._closures import Closure
 from interjax.games._folded import fold
 from interjax.games._values import masks_program
 
@@ -79,7 +80,7 @@ class Game:
         value = jax.eval_shape(function, jax.ShapeDtypeStruct((n_players,), bool))
         if getattr(value, "shape", None) != ():
             raise ValueError(f"the function must map one mask of shape ({n_players},) to a scalar, it gives {value}")
-        return cls((), _BatchedFunction(function), n_players)
+        return cls(Closure.of(function, (jax.ShapeDtypeStruct((n_players,), bool),)), _batched, n_players)
 
     @classmethod
     def from_host(cls, function: Callable[[np.ndarray], Any], n_players: int) -> "Game":
@@ -127,12 +128,8 @@ def warn_if_nonfinite(count: int, total: int) -> None:
         )
 
 
-@dataclasses.dataclass(frozen=True)
-class _BatchedFunction:
-    function: Callable[[Array], Array]
-
-    def __call__(self, params: Any, masks: Array) -> Array:
-        return jax.vmap(self.function)(masks)
+def _batched(closure: Closure, masks: Array) -> Array:
+    return jax.vmap(closure)(masks)
 
 
 @dataclasses.dataclass(frozen=True)

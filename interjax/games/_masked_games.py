@@ -11,6 +11,7 @@ from jaxtyping import Array
 
 from interjax._engine._dispatch import shapes_of
 from interjax.games._apply import Apply, at_precision
+from interjax.games._evaluation_probe import check_deterministic
 from interjax.games._game import Game
 from interjax.games._masked_networks import MaskedGame, MaskedNetwork
 from interjax.games._models import as_apply
@@ -72,10 +73,10 @@ def masked_game(
     References:
         Deng et al., ICLR 2022 (arXiv:2111.06236), section 2.
     """
-    apply, params = as_apply(model)
     x = _as_input(x)
     if x.shape != players.shape:
         raise ValueError(f"players partition an input of shape {players.shape}, got an input of shape {x.shape}")
+    apply, params = as_apply(model, x[None])
     absent = as_baseline(baseline, x, players)
     logits = _check_network(apply, params, x)
     network = at_precision(apply, precision)
@@ -83,8 +84,9 @@ def masked_game(
         if len(logits.shape) != 2 or logits.shape[1] < 2:
             raise ValueError(f"the network gives {logits.shape}, not (batch, classes): pass output=, logits -> scalar")
         output = log_odds(int(jnp.argmax(_forward(network, params, x[None])[0])))
-    output = as_output(output)
+    output = as_output(output, logits)
     check_output(output, logits)
+    check_deterministic(network, params, x, absent, output, precision)
     passes = absent.background.shape[0] if isinstance(absent, Marginal) else 1
     if passes > 1 and isinstance(fold, tuple):
         raise ValueError("a marginal baseline is not folded: leave fold=(stem, trunk) out, or use another baseline")
@@ -128,7 +130,9 @@ def masked_games(
     """
     if len(xs) != len(labels):
         raise ValueError(f"each input needs its label: got {len(xs)} inputs and {len(labels)} labels")
-    apply, params = as_apply(model)
+    if not len(xs):
+        return []
+    apply, params = as_apply(model, _as_input(xs[0])[None])
     model = (apply, jax.tree.map(jnp.asarray, params))  # once: all games hold the same arrays
     return [
         masked_game(model, x, players=players, baseline=baseline, output=output(label), fold=fold, precision=precision)
@@ -161,5 +165,9 @@ def _logits_of(apply: Apply, params: tuple[Any, tuple], batch: jax.ShapeDtypeStr
 
 
 def _as_input(x: Any) -> Array:
+    if np.ma.isMaskedArray(x):
+        raise ValueError("x must be an array of numbers, got a masked array: fill its masked entries, x.filled(value)")
     x = jnp.asarray(x)
+    if jnp.issubdtype(x.dtype, jnp.complexfloating):
+        raise ValueError(f"x must hold real numbers, got {x.dtype}: give real and imaginary parts as two channels")
     return x.astype(jnp.float32) if x.dtype == bool else x

@@ -4,18 +4,25 @@ import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import flax.linen
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from interjax.games._apply import Apply
+from interjax.games._closures import Closure, Program
 
-# How networks name their switch between training and evaluation, and its value for evaluation.
-_EVALUATION = {"train": False, "training": False, "is_training": False, "deterministic": True}
-_EVALUATION |= {"use_running_average": True}
+# How networks name their switch between training and evaluation, and its value for evaluation: as an argument of the
+# call, and as an attribute of a module that is a bool.
+_EVALUATION = {"train": False, "training": False, "is_training": False, "is_train": False, "enable_dropout": False}
+_EVALUATION |= {"deterministic": True, "use_running_average": True, "inference": True, "eval_mode": True}
+_NO_NETWORK = (
+    "expected a network as an nnx.Module, (Linen module, variables), (function(params, inputs), params) or "
+    "function(inputs); got {}"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,51 +53,112 @@ class _LinenApply:
         return self.module.apply(params, inputs, mutable=False, **dict(self.switches))  # type: ignore[return-value]
 
 
-@dataclasses.dataclass(frozen=True)
-class _ClosedApply:
-    """A callable that holds its own parameters."""
-
-    function: Callable[[jax.Array], jax.Array]
-
-    def __call__(self, params: Any, inputs: jax.Array) -> jax.Array:
-        return self.function(inputs)
+def _call_closure(closure: Closure, inputs: jax.Array) -> jax.Array:
+    return closure(inputs)
 
 
-def as_apply(model: Any) -> tuple[Apply, Any]:
-    """Turn a network into (apply, params), evaluated deterministically; the network is left as found.
+def _call_with_params(both: tuple[Closure, Any], inputs: jax.Array) -> jax.Array:
+    closure, params = both
+    return closure(params, inputs)
+
+
+def as_apply(model: Any, like: Any) -> tuple[Apply, Any]:
+    """A snapshot of a network as (apply, params), evaluated deterministically; the network is left as found.
 
     Args:
         model: an `nnx.Module`; (Linen module, variables); (callable(params, inputs), params); or a callable(inputs)
             that holds its own parameters. Each works on a batch of inputs. Dropout is off and BatchNorm uses its
-            running averages, also where the module is in train mode; a call argument named `train`, `training`,
-            `is_training`, `deterministic` or `use_running_average` is set to evaluation.
+            running averages, also where the module is in train mode; a switch named `train`, `training`,
+            `is_training`, `is_train`, `enable_dropout`, `deterministic`, `use_running_average`, `inference` or
+            `eval_mode` is set to evaluation: an argument of the call, or of an nnx module an attribute that is a bool.
+        like: a batch of inputs, of which the shape behind the first axis and the type are read.
 
     Returns:
-        apply: hashable, equal for networks of one architecture. params: a pytree of arrays.
+        apply: hashable, equal for networks of one architecture. params: a pytree of arrays, those that a function
+        closes over among them.
 
     Raises:
         ValueError: if `model` is none of these.
     """
     if isinstance(model, nnx.Module):
-        evaluating = nnx.with_attributes(model, deterministic=True, use_running_average=True, raise_if_not_found=False)
-        graphdef, params = nnx.split(evaluating)
-        return _ModuleApply(graphdef, _evaluation_switches(type(model).__call__)), params
+        graphdef, params = nnx.split(_evaluating(model))
+        return _ModuleApply(graphdef, _evaluation_switches(type(model).__call__)), _copied(params)
     if isinstance(model, tuple) and len(model) == 2:
         function, params = model
         if isinstance(function, nnx.Module):
             raise ValueError("an nnx.Module holds its parameters: give it alone, without others beside it")
         if isinstance(function, flax.linen.Module):
-            return _LinenApply(function, _evaluation_switches(type(function).__call__)), params
+            return _LinenApply(function, _evaluation_switches(type(function).__call__)), _copied(params)
+        if isinstance(function, _TAKEN) or function in _CALLS:
+            return function, params
         if callable(function):
-            return cast(Apply, function), params
+            params = _copied(params)
+            closure = _closure(_evaluated(function), like, params)
+            if closure.arrays:
+                return _call_with_params, (closure, params)
+            return _OfParams(closure.program), params
     if isinstance(model, flax.linen.Module):
         raise ValueError("a Linen module needs its variables: pass the tuple (module, variables)")
     if callable(model):
-        return _ClosedApply(cast(Callable[[jax.Array], jax.Array], model)), ()
-    raise ValueError(
-        "expected a network as an nnx.Module, (Linen module, variables), (function(params, inputs), params) or "
-        f"function(inputs); got {type(model).__name__}"
-    )
+        return _call_closure, _closure(_evaluated(model), like)
+    raise ValueError(_NO_NETWORK.format(type(model).__name__))
+
+
+@dataclasses.dataclass(frozen=True)
+class _OfParams:
+    """A function of parameters that holds no arrays of its own; equal for equal computations."""
+
+    program: Program
+
+    def __call__(self, params: Any, inputs: jax.Array) -> jax.Array:
+        return self.program((), params, inputs)
+
+
+_TAKEN = (_ModuleApply, _LinenApply, _OfParams)  # what `as_apply` gave before: a snapshot already
+_CALLS = (_call_closure, _call_with_params)
+
+
+def _closure(function: Callable, like: Any, *params: Any) -> Closure:
+    """A function of (params, inputs), or of inputs, with what it closes over; ValueError if it takes no such batch."""
+    batches = [jax.ShapeDtypeStruct((rows, *like.shape[1:]), like.dtype) for rows in (2, 3)]
+    try:
+        return Closure.of(function, *((*params, batch) for batch in batches))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"the network does not take a batch of inputs of shape {batches[0].shape}: {error}") from error
+
+
+def _copied(params: Any) -> Any:
+    """The parameters as they are now: new containers, and copies of NumPy arrays, which may change in place."""
+    return jax.tree.map(lambda leaf: jnp.array(leaf) if isinstance(leaf, np.ndarray) else leaf, params)
+
+
+def params_of(model: Any) -> Any:
+    """The parameters by which a network is told from others; without leaves for a callable that holds its own."""
+    if isinstance(model, nnx.Module):
+        return nnx.split(model)[1]
+    if isinstance(model, tuple) and len(model) == 2:
+        return model[1]
+    if callable(model):
+        return ()
+    raise ValueError(_NO_NETWORK.format(type(model).__name__))
+
+
+def _evaluating(model: nnx.Module) -> nnx.Module:
+    """A view of a module with the switches that it has set to evaluation."""
+    modules = [module for _, module in nnx.iter_modules(model)]
+    names = [name for name in _EVALUATION if any(isinstance(vars(one).get(name), bool) for one in modules)]
+    always = {"deterministic": True, "use_running_average": True}
+    return nnx.with_attributes(model, raise_if_not_found=False, **always | {name: _EVALUATION[name] for name in names})
+
+
+def _evaluated(function: Callable) -> Callable:
+    """A function with its switch set to evaluation, where it has one that may be left out."""
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):  # it does not say what it takes
+        return function
+    given = {name: value for name, value in _EVALUATION.items() if name in parameters}
+    return functools.partial(function, **given) if given else function
 
 
 def as_networks(models: Any) -> list[Any]:
@@ -137,22 +205,6 @@ def _takes_inputs_alone(function: Callable) -> bool:
     return True
 
 
-def holds_arrays(apply: Apply) -> bool:
-    """Whether a network is a bare callable, whose arrays are constants of what is compiled, and may change."""
-    return isinstance(apply, _ClosedApply)
-
-
-def compiled_for(apply: Apply, program: Callable, *, static_argnums: Any) -> Callable:
-    """A jitted program of a network: the one that all calls share, or for a bare callable a new one.
-
-    The arrays that a bare callable closes over are constants of what is compiled, and may change until the next call.
-    """
-    if not holds_arrays(apply):
-        return program
-    function = program.__wrapped__
-    return jax.jit(lambda *arguments: function(*arguments), static_argnums=static_argnums)
-
-
 @functools.lru_cache(maxsize=256)
 def _evaluation_switches(call: Callable) -> tuple[tuple[str, bool], ...]:
     names = inspect.signature(call).parameters
@@ -164,6 +216,12 @@ def trained_parameters(model: nnx.Module) -> Any:
     return nnx.state(model, nnx.Param)
 
 
+def _leaves_of_closures(params: Any) -> list[bool]:
+    """Which leaves a function closes over: no parameters, as far as one can know."""
+    parts = jax.tree.leaves(params, is_leaf=lambda node: isinstance(node, Closure))
+    return [isinstance(part, Closure) for part in parts for _ in jax.tree.leaves(part)]
+
+
 def trained_leaves(model: Any, params: Any) -> tuple[bool, ...]:
     """Which leaves of params are differentiated."""
     if isinstance(params, nnx.State):
@@ -171,8 +229,12 @@ def trained_leaves(model: Any, params: Any) -> tuple[bool, ...]:
         wanted = [isinstance(variable, nnx.Param) for variable in variables for _ in jax.tree.leaves(variable)]
     else:
         paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(params)]
+        held = _leaves_of_closures(params)
         is_linen = isinstance(model, tuple) and isinstance(model[0], flax.linen.Module)
-        wanted = [not is_linen or getattr(path[0], "key", None) == "params" for path in paths]
+        wanted = [
+            not is_held and (not is_linen or getattr(path[0], "key", None) == "params")
+            for path, is_held in zip(paths, held, strict=True)
+        ]
     types = [jnp.result_type(leaf) for leaf in jax.tree.leaves(params)]
     is_trained = tuple(a and jnp.issubdtype(b, jnp.floating) for a, b in zip(wanted, types, strict=True))
     if not any(is_trained):

@@ -10,6 +10,8 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
+from interjax.games._closures import Closure
+
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
@@ -113,16 +115,25 @@ def prob(label: int) -> LabelOutput:
     return LabelOutput(_prob, _as_label(label))
 
 
-def as_output(output: Any) -> Any:
-    """Check an output: one of ours as it is, any other callable as a pytree whose function is static."""
-    if isinstance(output, LabelOutput | jax.tree_util.Partial):
+def gives_logits(output: Any) -> bool:
+    """Whether an output takes what it is given for logits, of which it makes probabilities."""
+    return isinstance(output, LabelOutput) and output.function in (_log_odds, _log_prob, _prob)
+
+
+def as_output(output: Any, logits: jax.ShapeDtypeStruct) -> Any:
+    """Check an output of such logits (batch, ...): one of ours as it is, any other callable as its `Closure`."""
+    if isinstance(output, LabelOutput):
         return output
     if not callable(output):
         raise ValueError(
             "output must be ij.log_odds(label), ij.log_prob(label), ij.logit(label), ij.prob(label) or a callable: "
             f"logits -> scalar; got {type(output).__name__}"
         )
-    return jax.tree_util.Partial(output)
+    row = jax.ShapeDtypeStruct(logits.shape[1:], logits.dtype)
+    try:
+        return Closure.of(output, (row,))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"output fails on what the network gives for one input, {row.shape}: {error}") from error
 
 
 def check_output(output: Any, logits: jax.ShapeDtypeStruct) -> None:

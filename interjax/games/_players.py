@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Bool
 
 
@@ -233,6 +234,7 @@ def as_baseline(baseline: Any, x: Array, players: Players) -> Array | Marginal:
                 f"each background example must have the input's shape {players.shape}, "
                 f"got {baseline.background.shape[1:]}"
             )
+        _check_fits("background", np.asarray(baseline.background), x)
         return Marginal(baseline.background.astype(x.dtype))
     value = np.asarray(baseline) if not isinstance(baseline, jax.Array) else baseline
     if value.ndim and value.shape != players.shape:
@@ -240,6 +242,25 @@ def as_baseline(baseline: Any, x: Array, players: Players) -> Array | Marginal:
             f"baseline must be a number, an array of the input's shape {players.shape} or ij.marginal(background), "
             f"got shape {value.shape}"
         )
-    if jnp.issubdtype(x.dtype, jnp.integer) and not np.issubdtype(value.dtype, np.integer):
-        raise ValueError(f"baseline must be an integer for an input of integers ({x.dtype}), got {value.dtype}")
+    _check_fits("baseline", value, x)
     return jnp.broadcast_to(jnp.asarray(value, x.dtype), players.shape)
+
+
+def _check_fits(name: str, value: Any, x: Array) -> None:
+    """Raise ValueError unless these values are numbers that an array of the input's type can hold."""
+    if np.ma.isMaskedArray(value) or (value.dtype.kind not in "biuf" and not jnp.issubdtype(value.dtype, jnp.floating)):
+        raise ValueError(f"{name} must hold real numbers, got {type(value).__name__} of {value.dtype}")
+    if isinstance(value, Tracer):
+        return
+    if not np.all(np.isfinite(np.asarray(value, np.float64))):
+        raise ValueError(f"{name} must be finite, got NaN or infinite values: they would enter every coalition")
+    if not jnp.issubdtype(x.dtype, jnp.integer):
+        return
+    if value.dtype.kind not in "biu":
+        raise ValueError(f"{name} must be an integer for an input of integers ({x.dtype}), got {value.dtype}")
+    kind, held = jnp.iinfo(x.dtype), np.asarray(value)
+    if held.size and not (kind.min <= held.min() and held.max() <= kind.max):
+        raise ValueError(
+            f"{name} must be values that the input's type {x.dtype} holds, from {kind.min} to {kind.max}; got "
+            f"{held.min()} to {held.max()}: give the input in a wider type, such as float32"
+        )

@@ -140,8 +140,9 @@ def _values(output: Any, logits: Array, labels: Array) -> Array:
     """The value of each of an example's rows: (batch, rows, classes) and (batch,) -> (batch, rows)."""
 
     def of_example(logits: Array, label: Array) -> Array:
-        read = as_output(output(label))
-        check_output(read, jax.eval_shape(lambda: logits))
+        shape = jax.eval_shape(lambda: logits)
+        read = as_output(output(label), shape)
+        check_output(read, shape)
         return jax.vmap(read)(logits)
 
     return jax.vmap(of_example)(logits, labels)

@@ -21,6 +21,7 @@ from interjax.representations._listening import listen
 
 Layer = Callable[[Any, Array], Any]
 Functions = tuple[tuple[str, Layer], ...]
+Kind = Literal["nnx", "linen", "function", "callable"]
 
 _PROBE = 7919  # rows of an abstract batch: an axis of this length is the batch's
 _OUTPUT = "output"
@@ -71,16 +72,13 @@ def activations(
         {'hidden.2': (6, 3), 'output': (6, 2)}
     """
     x = _check_inputs(x)
-    network, params = _network_of(model)
     functions = _functions_of(layers)
-    _check_named(network, layers)
-    known = _known_layers(network, functions, params, x)
+    _check_named(_kind_of(model), layers)
+    network, params, known = _known_layers(model, functions, x)
     names = _chosen(layers, known)
     size = _default_batch(known, x) if batch_size is None else check_count("batch_size", batch_size)
-    function = _ValuesOfLayers(network, functions, names)
-    return dict(
-        zip(names, inputs_program(network.apply, function, params, x, min(size, len(x))).values(x), strict=True)
-    )
+    function = _ValuesOfLayers(network, names)
+    return dict(zip(names, inputs_program(function, params, x, min(size, len(x))).values(x), strict=True))
 
 
 class _Call(NamedTuple):
@@ -94,19 +92,20 @@ class _Call(NamedTuple):
 class _Network:
     """A network apart from its parameters; two of one architecture compare equal, so new weights do not retrace.
 
-    kind: "nnx", "linen", "function" or, without params, "callable". apply: what `as_apply` makes of it.
+    kind: of the network as it was given. apply: what `as_apply` makes of it, or of the functions of its layers.
+    functions: names of these functions; () for its own layers.
     """
 
-    kind: Literal["nnx", "linen", "function", "callable"]
+    kind: Kind
     apply: Any
+    functions: tuple[str, ...] = ()
 
-    def calls(self, params: Any, x: Array, functions: Functions) -> list[_Call]:
+    def calls(self, params: Any, x: Array) -> list[_Call]:
         """What the functions return for a batch, or where there are none all layers, in the order of their calls."""
-        if functions:
-            given = self._given(params)
-            return [_Call(name, function(given, x)) for name, function in functions]
+        if self.functions:
+            return [_Call(*each) for each in zip(self.functions, self.apply(params, x), strict=True)]
         if self.kind == "nnx":
-            model = self._given(params)
+            model = nnx.merge(self.apply.graphdef, params)
             with listen(model) as heard:
                 output = model(x, **dict(self.apply.switches))
             return [*(_Call(*each) for each in heard if each[0]), _Call(_OUTPUT, output)]
@@ -114,20 +113,8 @@ class _Network:
             return self._linen_calls(params, x)
         return [_Call(_OUTPUT, self.apply(params, x))]
 
-    def _given(self, params: Any) -> Any:
-        """The network in the form in which it was given."""
-        match self.kind:
-            case "nnx":
-                return nnx.merge(self.apply.graphdef, params)
-            case "linen":
-                return self.apply.module, params
-            case "function":
-                return self.apply, params
-            case "callable":
-                return self.apply.function
-
-    def _linen_calls(self, params: Any, x: Array) -> list[_Call]:
-        module, variables = self._given(params)
+    def _linen_calls(self, variables: Any, x: Array) -> list[_Call]:
+        module = self.apply.module
         variables = {name: values for name, values in variables.items() if name != "intermediates"}
         switches = dict(self.apply.switches)
         _, found = module.apply(variables, x, capture_intermediates=True, mutable=["intermediates"], **switches)
@@ -165,11 +152,10 @@ class _ValuesOfLayers:
     """What the named layers give for a batch of inputs."""
 
     network: _Network
-    functions: Functions
     names: tuple[str, ...]
 
     def __call__(self, params: Any, whole: None, x: Array) -> list[Array]:
-        named = _named(self.network.calls(params, x, self.functions))
+        named = _named(self.network.calls(params, x))
         return [_at_least_float32(named[name]) for name in self.names]
 
 
@@ -178,22 +164,48 @@ def _at_least_float32(values: Array) -> Array:
     return values.astype(jnp.float32) if narrow else values
 
 
-def _network_of(model: Any) -> tuple[_Network, Any]:
-    apply, params = as_apply(model)
+def _kind_of(model: Any) -> Kind:
     if isinstance(model, nnx.Module):
-        return _Network("nnx", apply), params
+        return "nnx"
     if isinstance(model, tuple):
-        return _Network("linen" if isinstance(model[0], flax.linen.Module) else "function", apply), params
-    return _Network("callable", apply), params
+        return "linen" if isinstance(model[0], flax.linen.Module) else "function"
+    return "callable"
 
 
-def _check_named(network: _Network, layers: Any) -> None:
+def _network_of(model: Any, functions: Functions, x: Any) -> tuple[_Network, Any]:
+    """The network, or the functions of its layers, apart from the parameters."""
+    kind = _kind_of(model)
+    if not functions:
+        apply, params = as_apply(model, x)
+        return _Network(kind, apply), params
+    given, params = _given(kind, model, x)
+
+    def layers(params: Any, x: Array) -> tuple[Any, ...]:
+        return tuple(function(given(params), x) for _, function in functions)
+
+    apply, params = as_apply((layers, params), x)
+    return _Network(kind, apply, tuple(name for name, _ in functions)), params
+
+
+def _given(kind: Kind, model: Any, x: Any) -> tuple[Callable[[Any], Any], Any]:
+    """The network in the form in which it was given, as a function of its parameters, and these."""
+    if kind == "callable":
+        return lambda params: model, ()
+    if kind == "function":
+        return lambda params: (model[0], params), model[1]
+    apply, params = as_apply(model, x)
+    if kind == "linen":
+        return lambda params: (apply.module, params), params
+    return lambda params: nnx.merge(apply.graphdef, params), params
+
+
+def _check_named(kind: Kind, layers: Any) -> None:
     """Raise ValueError if layers of a function are asked for by name."""
-    if network.kind in ("nnx", "linen") or isinstance(layers, Mapping):
+    if kind in ("nnx", "linen") or isinstance(layers, Mapping):
         return
     named = {layers} if isinstance(layers, str) else set(layers or ())
     if layers is None or named - {_OUTPUT}:
-        got = "function" if network.kind == "callable" else "(function, params)"
+        got = "function" if kind == "callable" else "(function, params)"
         raise ValueError(
             "a function has no layers by name: expected a network as an nnx.Module, or (Linen module, variables); got "
             f'{got}. layers="output" is what it gives, and layers={{"name": function(model, x)}} what it computes on '
@@ -211,13 +223,13 @@ def _functions_of(layers: Any) -> Functions:
     return tuple(layers.items())
 
 
-def _known_layers(network: _Network, functions: Functions, params: Any, x: Any) -> dict[str, jax.ShapeDtypeStruct]:
-    """What each layer gives for a batch of `_PROBE` inputs, without computing it."""
-    shapes, tree = jax.tree.flatten(jax.eval_shape(lambda params: params, params))
+def _known_layers(model: Any, functions: Functions, x: Any) -> tuple[_Network, Any, dict[str, jax.ShapeDtypeStruct]]:
+    """Network and parameters, and what each layer gives for a batch of `_PROBE` inputs, without computing it."""
     row = jax.ShapeDtypeStruct((_PROBE, *x.shape[1:]), jnp.result_type(x))
-    probe = _probe.__wrapped__ if network.kind == "callable" else _probe  # what a callable closes over may change
     try:
-        found = probe(network, functions, tree, tuple(shapes), row)
+        network, params = _network_of(model, functions, row)
+        shapes, tree = jax.tree.flatten(jax.eval_shape(lambda params: params, params))
+        found = _probe(network, tree, tuple(shapes), row)
     except Exception as error:
         raise ValueError(
             f"the network or a layer's function fails on inputs of shape {('batch', *x.shape[1:])}, {x.dtype}: {error}"
@@ -229,15 +241,15 @@ def _known_layers(network: _Network, functions: Functions, params: Any, x: Any) 
                 f"the function of the layer {name!r} must return one array with a row for each input; its arrays for a "
                 f"batch of {_PROBE} are {', '.join(f'{each} {shape.shape}' for each, shape in found.items()) or 'none'}"
             )
-    return known
+    return network, params, known
 
 
 @functools.lru_cache(maxsize=64)
-def _probe(network: _Network, functions: Functions, tree: Any, shapes: tuple, row: jax.ShapeDtypeStruct) -> dict:
+def _probe(network: _Network, tree: Any, shapes: tuple, row: jax.ShapeDtypeStruct) -> dict:
     names: list[str] = []
 
     def trace(params: Any, x: Array) -> list[Array]:
-        named = _named(network.calls(params, x, functions))
+        named = _named(network.calls(params, x))
         names.extend(named)
         return list(named.values())
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from interjax._engine._dispatch import shapes_of
 from interjax._engine._folders import RunFolder, fingerprint
-from interjax.games._models import as_apply
+from interjax.games._models import params_of
 from interjax.training._checkpoints import load_network, saved_steps
 
 Checkpoints = str | os.PathLike | Mapping[int, Any]
@@ -89,7 +89,7 @@ def _chosen(checkpoints: Checkpoints, steps: Sequence[int] | None) -> tuple[list
 
 
 def _given(networks: Mapping[int, Any]) -> Load:
-    return lambda step: (shapes_of(as_apply(networks[step])[1]), networks[step])
+    return lambda step: (shapes_of(params_of(networks[step])), networks[step])
 
 
 def _saved(folder: str | os.PathLike) -> Load:
@@ -125,7 +125,7 @@ def _checked(settings: Any) -> dict[str, Any]:
 
 def _kept(run: RunFolder, step: int, network: Any, measure: Callable[[Any], Mapping[str, Any]]) -> Piece:
     """What the folder holds of a checkpoint, or what is measured now and kept there; ValueError for other weights."""
-    params = as_apply(network)[1]
+    params = params_of(network)
     if not jax.tree.leaves(params):
         raise ValueError(
             f"folder= tells networks apart by their parameters, and that of step {step} shows none: give "

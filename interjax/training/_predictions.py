@@ -47,7 +47,7 @@ def accuracy(model: Model, x: Any, y: Any, *, batch_size: int = 500) -> float:
         1.0
     """
     x, y = check_examples(x, y)
-    found = _classifier(model)(x, check_count("batch_size", batch_size))
+    found = _classifier(model, x)(x, check_count("batch_size", batch_size))
     _warn_if_undefined(int(np.sum(found == _UNDEFINED)), len(x))
     return float(np.mean(found == y))
 
@@ -85,7 +85,7 @@ def correctly_classified(
     check_key(key)
     x, y = check_examples(x, y)
     count, batch_size = check_count("count", count), check_count("batch_size", batch_size)
-    classifiers = [_classifier(one) for one in as_networks(model)]
+    classifiers = [_classifier(one, x) for one in as_networks(model)]
     n_classes = len(np.unique(y))
     order = np.asarray(jax.random.permutation(key, len(x)))
     correct, n_undefined = np.zeros(0, int), 0
@@ -109,15 +109,15 @@ def correctly_classified(
     return correct[np.lexsort((y[correct], turn))][:count]
 
 
-def _classifier(model: Model) -> Callable[[np.ndarray, int], np.ndarray]:
+def _classifier(model: Model, like: np.ndarray) -> Callable[[np.ndarray, int], np.ndarray]:
     """(inputs, batch size) -> the class of the largest logit for each input, (N,), `_UNDEFINED` if some are NaN."""
-    apply, params = as_apply(model)
+    apply, params = as_apply(model, like)
     programs: dict[int, RowProgram] = {}
 
     def classify(x: np.ndarray, batch_size: int) -> np.ndarray:
         size = min(batch_size, len(x))
         if size not in programs:
-            programs[size] = inputs_program(apply, _LargestLogit(apply), params, x, size)
+            programs[size] = inputs_program(_LargestLogit(apply), params, x, size)
         return programs[size].values(x)
 
     return classify

@@ -318,7 +318,7 @@ def test_progress_names_every_stage(arrays):
     [
         ({"kind": "or"}, "kind must be one of and, and-or; got 'or'"),
         ({"tau": 0}, r"tau must be a number in \(0, 1\], a share of the strongest effect"),
-        ({"noise": -1}, r"noise must be a number in \[0, inf\), a share"),
+        ({"noise": -1}, r"noise must be a number in \[0, 1\], a share"),
         ({"kind": "and", "stability": True}, 'stability goes with kind="and-or"'),
         ({"players": ij.Players.features(14)}, '14 players are too many for kind="and-or"'),
         ({"players": ij.Players.features(3), "player_names": ["a"]}, "name each of the 3 players; got 1 names"),

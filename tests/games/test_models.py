@@ -119,7 +119,7 @@ def test_new_weights_labels_and_inputs_do_not_retrace():
 
 
 def test_apply_of_two_modules_of_one_architecture_is_equal():
-    applies = [as_apply(Noisy(nnx.Rngs(seed)))[0] for seed in (0, 1)]
+    applies = [as_apply(Noisy(nnx.Rngs(seed)), X)[0] for seed in (0, 1)]
     assert applies[0] == applies[1]
     assert hash(applies[0]) == hash(applies[1])
 
@@ -127,7 +127,7 @@ def test_apply_of_two_modules_of_one_architecture_is_equal():
 @pytest.mark.parametrize("model", [None, 3, "mlp", (1, 2), (1, 2, 3), LinenNoisy()])
 def test_what_is_no_network_is_refused(model):
     with pytest.raises(ValueError, match=r"network|variables"):
-        as_apply(model)
+        as_apply(model, X)
 
 
 def test_the_game_of_a_network_works_under_jit_and_vmap():
@@ -148,7 +148,8 @@ def test_a_game_is_differentiable_in_the_input():
 
 
 def test_rows_of_a_game_trace_once_for_all_batches():
-    function = chex.assert_max_traces(lambda present: present.sum() * 1.0, 3)  # the shape check, memory, the batch
+    # The shape check and the snapshot; memory and the batch, twice each to see that the function is unchanged.
+    function = chex.assert_max_traces(lambda present: present.sum() * 1.0, 6)
     game = ij.Game.from_function(function, 5)
     for _ in range(3):
         game(np.zeros((7, 5), bool))

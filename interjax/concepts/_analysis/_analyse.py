@@ -29,7 +29,7 @@ from interjax.concepts._statistics._sizes import SizeDistribution, size_distribu
 from interjax.concepts._tables import concept_tables
 from interjax.datasets._dataset import Dataset
 from interjax.games._masking import Masking
-from interjax.games._models import as_apply
+from interjax.games._models import params_of
 from interjax.games._outputs import log_odds, log_prob, logit, prob
 from interjax.games._players import Players
 
@@ -187,7 +187,7 @@ def _open(
     folder: str | os.PathLike, model: Any, inputs: Inputs, masking: Masking, kind: str, noise: float
 ) -> RunFolder:
     """The folder of an analysis; ValueError if it holds that of another network, other inputs or other games."""
-    params, output = as_apply(model)[1], masking.output
+    params, output = params_of(model), masking.output
     known = next((name for name, function in _OUTPUTS.items() if function is output), None)
     settings = {
         "weights": fingerprint(params),

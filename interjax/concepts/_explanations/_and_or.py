@@ -97,7 +97,7 @@ def check_finite(values: Any) -> None:
 
 def check_noise(noise: float) -> float:
     """The share of noise as a float; ValueError unless it is finite and not negative."""
-    return check_number("noise", noise, "[0, inf)", about="a share of |v(N) - v(empty)|, usually 0.04")
+    return check_number("noise", noise, "[0, 1]", about="a share of |v(N) - v(empty)|, usually 0.04")
 
 
 def solve_games(flat: Any, noise: float, costs: Any, *, share: float, tolerance: float) -> dict[str, Any]:
@@ -105,6 +105,7 @@ def solve_games(flat: Any, noise: float, costs: Any, *, share: float, tolerance:
 
     Large problems are solved one by one, small ones several at once.
     """
+    tolerance = check_number("tolerance", tolerance, "(0, 1)", about="a relative gap")
     options = {"noise": noise, "costs": costs, "share": share, "tolerance": tolerance}
     if isinstance(flat, Tracer):
         return _solve_problems(flat.astype(jnp.float64), **options)

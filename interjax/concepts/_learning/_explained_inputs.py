@@ -110,12 +110,12 @@ def _check_enough(data: Dataset, label: int, *counts: int) -> None:
 
 def grade(model: Any, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Mean cross entropy in nats and accuracy, (2,); NaN if the network's outputs are no logits of these classes."""
-    apply, params = as_apply(model)
+    apply, params = as_apply(model, x)
     size = min(_GRADED_AT_ONCE, len(y))
     logits = jax.eval_shape(apply, params, jax.ShapeDtypeStruct((size, *x.shape[1:]), x.dtype))
     if len(logits.shape) != 2 or logits.shape[1] <= y.max():
         return np.full(2, np.nan)
-    found = inputs_program(apply, _Grades(apply), params, (x, y), size).values((x, y))
+    found = inputs_program(_Grades(apply), params, (x, y), size).values((x, y))
     return found.mean(axis=0, dtype=np.float64)
 
 

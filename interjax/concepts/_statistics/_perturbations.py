@@ -111,7 +111,7 @@ def attacked_inputs(
         )
     if not np.all(np.asarray(strength) > 0):
         raise ValueError(f"strength must be positive, the largest change of an entry; got {strength}")
-    (apply, params), numbers = as_apply(model), _as_index(index, x)
+    (apply, params), numbers = as_apply(model, x), _as_index(index, x)
     attack = functools.partial(pgd, strength=strength, steps=steps, step_size=step_size, bounds=bounds)
     parts = [slice(start, start + batch_size) for start in range(0, len(x), batch_size)]
     copies = []

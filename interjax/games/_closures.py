@@ -1,0 +1,255 @@
+"""A function that holds arrays of its own, as a pytree: the arrays are leaves, what it computes is structure.
+
+A callable's arrays would be constants of whatever is compiled of it, and stay what they were when they change. Here it
+is traced once: the arrays that it closes over are copied out, equal computations share compiled code, and a Python
+number that changed makes another computation.
+"""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, Var, jaxpr_as_fun
+from jaxtyping import Array
+
+_CUSTOM_RULES = {"custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr"}
+_NO_MEANING = {"name", "debug_info", "debug", "ctx_mesh"}
+
+
+@jax.tree_util.register_pytree_node_class
+class Closure:
+    """A snapshot of a function and of the arrays that it holds; call it inside jit.
+
+    Attributes:
+        arrays: those that it closes over; the leaves.
+        program: what it computes with them; equal programs share compiled code.
+    """
+
+    def __init__(self, arrays: tuple[Any, ...], program: "Program"):
+        self.arrays, self.program = arrays, program
+
+    @classmethod
+    def of(cls, function: Callable, *examples: Any) -> "Closure":
+        """The closure of a traceable function.
+
+        Args:
+            function: arrays -> a pytree of arrays.
+            examples: arguments, or alternative shapes of them, each a tuple of pytrees of arrays or of their shapes. An
+                array that the function makes anew for each shape is no leaf.
+        """
+        settings: Any = tuple(getattr(jax.config, name) for name in ("jax_enable_x64", "jax_numpy_dtype_promotion"))
+        with _settled(settings):
+            traced = [_traced(function, example) for example in examples]
+        consts = [trace.consts for trace, _ in traced]
+        kept = tuple(_is_alike(column) for column in zip(*consts, strict=True)) if _alike_long(consts) else ()
+        arrays = tuple(jnp.array(value) for value, keep in zip(consts[0], kept, strict=False) if keep)
+        return cls(arrays, Program(function, examples[0], kept, settings, signature(traced[0][0], kept)))
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.program(self.arrays, *arguments)
+
+    def tree_flatten(self) -> tuple[tuple[Any, ...], "Program"]:
+        return self.arrays, self.program
+
+    @classmethod
+    def tree_unflatten(cls, program: "Program", arrays: Any) -> "Closure":
+        return cls(tuple(arrays), program)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Program:
+    """What a function computes; equal for functions of equal traces, whatever arrays they hold.
+
+    Attributes:
+        function: traced again at each shape of its arguments.
+        example: arguments at which it was compared.
+        kept: which of the arrays that a trace finds are leaves.
+        settings: of JAX, at which it was traced.
+        signature: the trace; see `signature`.
+    """
+
+    function: Callable
+    example: tuple
+    kept: tuple[bool, ...]
+    settings: tuple[bool, str]
+    signature: tuple
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Program) and (self.kept, self.settings, self.signature) == (
+            other.kept,
+            other.settings,
+            other.signature,
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.kept, self.settings, self.signature))
+
+    def __call__(self, arrays: tuple[Any, ...], *arguments: Any) -> Any:
+        self._check_unchanged()
+        trace, structure = _traced(self.function, jax.tree.map(_shape_of, arguments))
+        if len(trace.consts) != len(self.kept) and any(self.kept):
+            raise ValueError(_CHANGED)
+        given = iter(arrays)
+        consts = [
+            next(given) if keep else value
+            for value, keep in zip(trace.consts, self.kept or [False] * len(trace.consts), strict=True)
+        ]
+        for value, const in zip(trace.consts, consts, strict=True):
+            if np.shape(value) != np.shape(const):
+                raise ValueError(_CHANGED)
+        found = jaxpr_as_fun(ClosedJaxpr(trace.jaxpr, consts))(*jax.tree.leaves(arguments))
+        return jax.tree.unflatten(structure, found)
+
+    def _check_unchanged(self) -> None:
+        """Raise ValueError if the function computes something else than when the snapshot was taken."""
+        with _settled(self.settings):
+            now = signature(_traced(self.function, self.example)[0], self.kept)
+            if now == self.signature:
+                return
+            again = signature(_traced(self.function, self.example)[0], self.kept)
+        if now == again:  # otherwise every trace makes objects of its own, which cannot be compared
+            raise ValueError(_CHANGED)
+
+
+@contextlib.contextmanager
+def _settled(settings: tuple[bool, str]) -> Iterator[None]:
+    """JAX's settings at which traces are compared, whatever surrounds them."""
+    with (
+        jax.enable_x64(settings[0]),
+        jax.numpy_dtype_promotion(settings[1]),
+        jax.default_matmul_precision(None),  # type: ignore[arg-type]
+    ):
+        yield
+
+
+_CHANGED = (
+    "the function computes something else than when the game was made from it: make the game anew, or give the network "
+    "as (function(params, inputs), params)"
+)
+
+
+def trace_of(function: Callable, *arguments: Any) -> ClosedJaxpr:
+    """The trace of a function at arguments, pytrees of arrays or of their shapes."""
+    return _traced(function, jax.tree.map(_shape_of, arguments))[0]
+
+
+def _traced(function: Callable, arguments: Any) -> tuple[ClosedJaxpr, Any]:
+    """The trace at arguments of these shapes, and the structure of what it gives."""
+    # A function of its own: JAX keeps the traces of one and the same function, with the arrays that it held then.
+    trace, shape = jax.make_jaxpr(lambda *those: function(*those), return_shape=True)(*arguments)
+    return trace, jax.tree.structure(shape)
+
+
+def _shape_of(leaf: Any) -> jax.ShapeDtypeStruct:
+    if isinstance(leaf, jax.ShapeDtypeStruct):
+        return leaf
+    kind = jax.typeof(leaf)
+    return jax.ShapeDtypeStruct(kind.shape, kind.dtype, weak_type=kind.weak_type)
+
+
+def _alike_long(consts: list[Any]) -> bool:
+    return len({len(each) for each in consts}) == 1
+
+
+def _is_alike(values: tuple[Any, ...]) -> bool:
+    """Whether an array that traces found is one that the function holds: the same at all shapes of its arguments."""
+    first = values[0]
+    if any(isinstance(value, Tracer) for value in values):
+        return all(value is first for value in values)
+    if any(np.shape(value) != np.shape(first) or value.dtype != first.dtype for value in values):
+        return False
+    return all(value is first or _bytes(value) == _bytes(first) for value in values[1:])
+
+
+def _bytes(value: Any) -> bytes:
+    if jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
+        value = jax.random.key_data(value)
+    return np.asarray(value).tobytes()
+
+
+def signature(trace: ClosedJaxpr, kept: tuple[bool, ...] = ()) -> tuple:
+    """What a trace computes, hashable: equal for equal computations on arrays of equal shapes.
+
+    Args:
+        trace: of a function.
+        kept: which of its arrays may change, so that only their shapes count; () for none.
+    """
+    values = tuple(
+        None if place < len(kept) and kept[place] else _of_array(value) for place, value in enumerate(trace.consts)
+    )
+    return values, _of_jaxpr(trace.jaxpr)
+
+
+def _of_jaxpr(jaxpr: Jaxpr) -> tuple:
+    names: dict[Var, int] = {}
+
+    def named(variable: Var) -> tuple:
+        names[variable] = len(names)
+        return str(variable.aval), getattr(variable.aval, "weak_type", False)
+
+    def read(atom: Any) -> Any:
+        return ("literal", _of_array(atom.val), str(atom.aval)) if isinstance(atom, Literal) else names[atom]
+
+    inputs = tuple(map(named, [*jaxpr.constvars, *jaxpr.invars]))
+    equations = []
+    for equation in jaxpr.eqns:
+        primitive = equation.primitive
+        read_in = tuple(map(read, equation.invars))
+        parameters = tuple(
+            (name, _of_parameter(value))
+            for name, value in sorted(equation.params.items())
+            if name not in _NO_MEANING and not (primitive.name in _CUSTOM_RULES and _is_rule(value))
+        )
+        equations.append((primitive, read_in, parameters, tuple(map(named, equation.outvars))))
+    return len(jaxpr.constvars), inputs, tuple(equations), tuple(map(read, jaxpr.outvars))
+
+
+def _is_rule(value: Any) -> bool:
+    """Whether a parameter is a rule of differentiation, made anew with each trace of the same function."""
+    return not isinstance(value, ClosedJaxpr | Jaxpr | int)
+
+
+def _of_parameter(value: Any) -> Any:
+    if isinstance(value, ClosedJaxpr):
+        return signature(value)
+    if isinstance(value, Jaxpr):
+        return _of_jaxpr(value)
+    if isinstance(value, np.ndarray | np.generic | Array):
+        return _of_array(value)
+    if isinstance(value, dict):
+        return tuple(sorted((str(name), _of_parameter(each)) for name, each in value.items()))
+    if type(value) in (tuple, list):
+        return tuple(map(_of_parameter, value))
+    if isinstance(value, float):
+        return "float", repr(value)  # NaN equals itself
+    try:
+        hash(value)
+    except TypeError:
+        return _Itself(value)
+    return type(value), value
+
+
+def _of_array(value: Any) -> Any:
+    if isinstance(value, Tracer):
+        return _Itself(value)
+    if not hasattr(value, "dtype"):
+        return type(value), repr(value)
+    return str(value.dtype), np.shape(value), _bytes(value)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Itself:
+    """An object that equals itself alone, held so that no other takes its place."""
+
+    value: Any
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Itself) and self.value is other.value
+
+    def __hash__(self) -> int:
+        return id(self.value)

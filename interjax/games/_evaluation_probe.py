@@ -1,0 +1,68 @@
+"""Whether a network gives one output for one input, whatever is beside it: looked at once when a game is made."""
+
+import functools
+import warnings
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array
+
+from interjax.games._apply import Apply
+from interjax.games._outputs import gives_logits
+from interjax.games._players import Marginal
+
+# Outputs that differ by more than this share of the largest one are not rounded but other outputs.
+_ROUNDING = {"float32": 1e-4}
+_COARSE_ROUNDING = 0.05
+_OF_ONE = 1e-3  # how near to 1 probabilities sum
+
+
+def check_deterministic(
+    network: Apply, params: Any, x: Array, absent: Array | Marginal, output: Any, precision: str | None
+) -> None:
+    """Raise ValueError if equal inputs have different outputs, or other ones beside other inputs; two small batches.
+
+    Args:
+        network: (params, inputs) -> outputs, at its precision.
+        params: its parameters.
+        x: one input.
+        absent: the baseline, what is put beside the input.
+        output: that of the game; one that expects logits warns of probabilities.
+        precision: of the network.
+    """
+    other = absent.background[0] if isinstance(absent, Marginal) else absent
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((params, x, other))):
+        return
+    found = [np.asarray(each, np.float64) for each in _outputs(network, params, x, other)]
+    first, second, beside, of_other = found
+    if not all(np.isfinite(each).all() for each in found):
+        return  # reported with the values of the game
+    share = _ROUNDING.get(precision or "", _COARSE_ROUNDING)
+    least = share * max(np.abs(first).max(initial=0.0), np.finfo(np.float32).tiny)
+    for name, again in (("in the same batch", second), ("beside another input", beside)):
+        if (change := np.abs(again - first).max(initial=0.0)) > least:
+            raise ValueError(
+                f"the network must give one output for one input, got outputs that differ by {change:.3g} for the "
+                f"same input {name}: it is random (dropout or noise left on) or depends on the other rows of the "
+                "batch (batch statistics); give it as it is evaluated, e.g. in evaluation mode"
+            )
+    if gives_logits(output) and first.ndim == 1 and len(first) > 1 and _are_probabilities(first, of_other):
+        warnings.warn(
+            "the network's outputs are probabilities, positive and of sum 1, where log-odds, log-probabilities and "
+            "probabilities are taken of logits: leave its softmax out, or pass an output of your own, e.g. "
+            "output=lambda p: jnp.log(p[y] / (1 - p[y]))",
+            stacklevel=4,
+        )
+
+
+def _are_probabilities(*rows: np.ndarray) -> bool:
+    return all(row.min() >= 0 and abs(row.sum() - 1) < _OF_ONE for row in rows)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _outputs(network: Apply, params: Any, x: Array, other: Array) -> tuple[Array, ...]:
+    """The two outputs of a batch that holds an input twice, and those of the input beside another one."""
+    return *network(params, jnp.stack([x, x])), *network(params, jnp.stack([x, other]))

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, Var, jaxpr_as_fun
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, Var, jaxpr_as_fun, jaxprs_in_params
 from jaxtyping import Array
 
 _CUSTOM_RULES = {"custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr"}
@@ -48,7 +48,9 @@ class Closure:
         consts = [trace.consts for trace, _ in traced]
         kept = tuple(_is_alike(column) for column in zip(*consts, strict=True)) if _alike_long(consts) else ()
         arrays = tuple(jnp.array(value) for value, keep in zip(consts[0], kept, strict=False) if keep)
-        return cls(arrays, Program(function, examples[0], kept, settings, signature(traced[0][0], kept)))
+        trace = traced[0][0]
+        rules = _Itself(function) if _has_own_rules(trace.jaxpr) else None
+        return cls(arrays, Program(function, examples[0], kept, settings, signature(trace, kept), rules))
 
     def __call__(self, *arguments: Any) -> Any:
         return self.program(self.arrays, *arguments)
@@ -71,6 +73,7 @@ class Program:
         kept: which of the arrays that a trace finds are leaves.
         settings: of JAX, at which it was traced.
         signature: the trace; see `signature`.
+        rules: the function itself where it differentiates by rules of its own, which no trace shows; else None.
     """
 
     function: Callable
@@ -78,42 +81,50 @@ class Program:
     kept: tuple[bool, ...]
     settings: tuple[bool, str]
     signature: tuple
+    rules: "_Itself | None"
+
+    @property
+    def _compared(self) -> tuple:
+        return self.kept, self.settings, self.signature, self.rules
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Program) and (self.kept, self.settings, self.signature) == (
-            other.kept,
-            other.settings,
-            other.signature,
-        )
+        return isinstance(other, Program) and self._compared == other._compared
 
     def __hash__(self) -> int:
-        return hash((self.kept, self.settings, self.signature))
+        return hash(self._compared)
 
     def __call__(self, arrays: tuple[Any, ...], *arguments: Any) -> Any:
-        self._check_unchanged()
+        held = self._held_now()
         trace, structure = _traced(self.function, jax.tree.map(_shape_of, arguments))
-        if len(trace.consts) != len(self.kept) and any(self.kept):
-            raise ValueError(_CHANGED)
-        given = iter(arrays)
-        consts = [
-            next(given) if keep else value
-            for value, keep in zip(trace.consts, self.kept or [False] * len(trace.consts), strict=True)
-        ]
-        for value, const in zip(trace.consts, consts, strict=True):
-            if np.shape(value) != np.shape(const):
-                raise ValueError(_CHANGED)
+        consts = self._of_snapshot(trace.consts, held, arrays)
         found = jaxpr_as_fun(ClosedJaxpr(trace.jaxpr, consts))(*jax.tree.leaves(arguments))
         return jax.tree.unflatten(structure, found)
 
-    def _check_unchanged(self) -> None:
-        """Raise ValueError if the function computes something else than when the snapshot was taken."""
+    def _held_now(self) -> list[Any]:
+        """The arrays that the function holds now; ValueError if it computes something else than for the snapshot."""
         with _settled(self.settings):
-            now = signature(_traced(self.function, self.example)[0], self.kept)
-            if now == self.signature:
-                return
-            again = signature(_traced(self.function, self.example)[0], self.kept)
-        if now == again:  # otherwise every trace makes objects of its own, which cannot be compared
+            now = _traced(self.function, self.example)[0]
+            if signature(now, self.kept) == self.signature:
+                return now.consts
+            again = _traced(self.function, self.example)[0]
+        # Where two traces differ, each makes objects of its own, which cannot be compared.
+        if signature(now, self.kept) == signature(again, self.kept) or len(now.consts) != len(self.kept):
             raise ValueError(_CHANGED)
+        return now.consts
+
+    def _of_snapshot(self, consts: list[Any], held: list[Any], arrays: tuple[Any, ...]) -> list[Any]:
+        """The arrays of a trace, with those of the snapshot in the place of those that the function holds now."""
+        free = [place for place, keep in enumerate(self.kept) if keep]
+        snapshot = dict(zip(free, arrays, strict=True))
+        found = []
+        for value in consts:
+            place = next((each for each in free if held[each] is value), None)
+            if place is None:
+                place = next((each for each in free if _is_alike((held[each], value))), None)
+            if place is not None:
+                free.remove(place)
+            found.append(value if place is None else snapshot[place])
+        return found
 
 
 @contextlib.contextmanager
@@ -207,6 +218,18 @@ def _of_jaxpr(jaxpr: Jaxpr) -> tuple:
         )
         equations.append((primitive, read_in, parameters, tuple(map(named, equation.outvars))))
     return len(jaxpr.constvars), inputs, tuple(equations), tuple(map(read, jaxpr.outvars))
+
+
+def _has_own_rules(jaxpr: Jaxpr) -> bool:
+    """Whether a trace differentiates by rules that are not JAX's own, as those of `jax.nn.relu` are."""
+    for equation in jaxpr.eqns:
+        if equation.primitive.name in _CUSTOM_RULES:
+            inner = equation.params.get("call_jaxpr")
+            if "/jax/_src/" not in str(getattr(getattr(inner, "jaxpr", inner), "debug_info", "")):
+                return True
+        if any(map(_has_own_rules, jaxprs_in_params(equation.params))):
+            return True
+    return False
 
 
 def _is_rule(value: Any) -> bool:

@@ -145,6 +145,39 @@ def test_an_array_made_for_each_batch_is_no_leaf():
     np.testing.assert_array_equal(closure(jnp.zeros((4, 2)))[:, 0], np.arange(4))
 
 
+def test_arrays_are_told_apart_whatever_the_order_of_their_use():
+    held = {"a": jnp.arange(3.0), "b": jnp.arange(3.0) * 10}
+
+    def net(x):
+        first, second = ("a", "b") if len(x) < 5 else ("b", "a")
+        one, other = x + held[first][None], x * held[second][None]
+        return one + other if first == "a" else x + held["a"][None] + x * held["b"][None] + 0 * (one + other)
+
+    game = ij.masked_game(
+        net, np.ones(3, np.float32), players=ij.Players.features(3), output=lambda z: z @ jnp.arange(3.0)
+    )
+    masks = np.arange(8)[:, None] >> np.arange(3) & 1 == 1
+    expected = (masks + np.arange(3.0) + masks * np.arange(3.0) * 10) @ np.arange(3.0)
+    held["a"], held["b"] = held["b"], held["a"] * 3
+    np.testing.assert_allclose(game(masks), expected, rtol=1e-6)
+    np.testing.assert_allclose(game(masks[:2]), expected[:2], rtol=1e-6)
+
+
+def test_functions_that_differentiate_by_other_rules_share_nothing():
+    def rounding(factor):
+        @jax.custom_vjp
+        def round_(x):
+            return jnp.round(x)
+
+        round_.defvjp(lambda x: (jnp.round(x), None), lambda _, gradient: (factor * gradient,))
+        return lambda x: round_(x)[:, :3]
+
+    x = jnp.asarray([[0.4, 0.2, 0.1, 0.0]])
+    moved = [ij.evaluation.fgsm(rounding(factor), None, x, jnp.array([0]), 0.1) - x for factor in (1.0, -1.0)]
+    np.testing.assert_allclose(moved[0][:, :3], -moved[1][:, :3], atol=1e-6)
+    assert np.abs(moved[0]).max() > 0.05
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [

@@ -4,6 +4,7 @@ import contextlib
 import json
 import math
 import os
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,16 @@ import numpy as np
 def replaced(path: str | os.PathLike) -> Iterator[Path]:
     """A temporary file beside `path` to write to, which takes its place in one step when the block ends.
 
-    A process killed before that leaves the file as it was; a block that raises leaves no temporary file either. The
-    folder is made if need be.
+    A process killed before that leaves the file as it was; a block that raises leaves no temporary file either. What is
+    written is on the disk before it takes the place. The folder is made if need be.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
     try:
         yield partial
+        with open(partial, "rb") as written:
+            os.fsync(written.fileno())
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

@@ -22,6 +22,7 @@ WRITE_SECONDS = 30.0
 WRITE_SHARE = 0.05
 _LONGEST_VALUE = 60  # characters of a setting in a message
 _ABSENT = object()
+_STAMP = "written by"  # of a piece: a digest of its run, its name and its content
 
 
 class RunFolder:
@@ -38,8 +39,15 @@ class RunFolder:
             raise ValueError("folder must be the path of a folder, got an empty one")
         self.folder = Path(folder)
         path = self.folder / "settings.json"
+        self._run = json.dumps(settings, sort_keys=True)
         if path.exists():
-            check_same_run(self.folder, read_json(path), settings)
+            found = read_json(path)
+            if not isinstance(found, dict):
+                raise ValueError(
+                    f"{path} must hold the settings of a run, an object of JSON; got {_in_short(found)}: choose "
+                    "another folder, or delete this one to start anew"
+                )
+            check_same_run(self.folder, found, settings)
             return
         text = json.dumps(settings, indent=1)
         with replaced(path) as partial:
@@ -51,16 +59,38 @@ class RunFolder:
 
     def read(self, name: str) -> dict[str, np.ndarray] | None:
         """The piece of this name, or None if it has not been measured whole."""
-        return read_arrays(self.folder / f"{name}.npz") if self.has(name) else None
+        return self._read(self.folder / f"{name}.npz", name) if self.has(name) else None
 
     def write(self, name: str, arrays: dict[str, np.ndarray]) -> None:
         """Keep a whole piece; a file appears whole or not at all."""
-        write_arrays(self.folder / f"{name}.npz", arrays)
+        write_arrays(self.folder / f"{name}.npz", self._stamped(name, arrays))
         (self.folder / "partial" / f"{name}.npz").unlink(missing_ok=True)
 
     def partial(self, name: str) -> "Partial":
         """Where a piece under way keeps its state."""
-        return Partial(self.folder / "partial" / f"{name}.npz")
+        path = self.folder / "partial" / f"{name}.npz"
+        return Partial(path, lambda: self._read(path, name), lambda arrays: self._stamped(name, arrays))
+
+    def _stamped(self, name: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """A piece with a digest of its run, its name and its content."""
+        return arrays | {_STAMP: np.array(self._digest(name, arrays))}
+
+    def _digest(self, name: str, arrays: dict[str, np.ndarray]) -> str:
+        named = sorted(arrays)
+        return hashlib.sha256(
+            f"{self._run} {name} {named} {fingerprint([np.asarray(arrays[each]) for each in named])}".encode()
+        ).hexdigest()
+
+    def _read(self, path: Path, name: str) -> dict[str, np.ndarray]:
+        """A piece without its digest; ValueError if it is not what this run wrote there."""
+        arrays = read_arrays(path)
+        stamp = arrays.pop(_STAMP, None)
+        if stamp is not None and str(stamp) != self._digest(name, arrays):
+            raise ValueError(
+                f"{path} is not what this run wrote there: it was changed, or belongs to another run or input; delete "
+                "the file to measure it anew"
+            )
+        return arrays
 
 
 def check_same_run(
@@ -109,19 +139,24 @@ def _in_short(value: Any) -> str:
 class Partial:
     """The state of a measurement under way in one file, written about every `WRITE_SECONDS`."""
 
-    def __init__(self, path: Path):
-        self.path = path
+    def __init__(
+        self,
+        path: Path,
+        read: Callable[[], dict[str, np.ndarray]],
+        stamped: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]],
+    ):
+        self.path, self._read, self._stamped = path, read, stamped
         self.written, self.cost = time.monotonic(), 0.0
 
     def read(self) -> dict[str, np.ndarray] | None:
-        return read_arrays(self.path) if self.path.exists() else None
+        return self._read() if self.path.exists() else None
 
     def write(self, state: Callable[[], dict[str, np.ndarray]], *, at_once: bool = False) -> None:
         """Write the state if it is time to, or `at_once`."""
         start = time.monotonic()
         pause = max(WRITE_SECONDS, min(self.cost / WRITE_SHARE, 2 * WRITE_SECONDS - self.cost))
         if at_once or start - self.written >= pause:
-            write_arrays(self.path, state(), compress=False)
+            write_arrays(self.path, self._stamped(state()), compress=False)
             self.written = time.monotonic()
             self.cost = self.written - start
 

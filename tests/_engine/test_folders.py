@@ -1,6 +1,7 @@
 """What settings say of a function: the same for the same code and what it holds, in every process."""
 
 import functools
+import shutil
 import subprocess
 import sys
 
@@ -62,3 +63,52 @@ def test_a_name_is_the_same_in_every_process():
 def test_a_folder_has_a_name():
     with pytest.raises(ValueError, match="folder must be the path of a folder, got an empty one"):
         RunFolder("", {})
+
+
+PIECE = {"total": np.arange(6.0), "count": np.array(3)}
+
+
+@pytest.fixture
+def run(tmp_path):
+    found = RunFolder(tmp_path / "run", {"key": 1})
+    found.write("input0", PIECE)
+    found.write("input1", {"total": np.ones(6), "count": np.array(3)})
+    return found
+
+
+def test_a_piece_is_read_as_it_was_written(run):
+    for again in (run, RunFolder(run.folder, {"key": 1})):
+        found = again.read("input0")
+        assert found.keys() == PIECE.keys()
+        np.testing.assert_array_equal(found["total"], PIECE["total"])
+    partial = run.partial("input2")
+    assert partial.read() is None
+    partial.write(lambda: PIECE, at_once=True)
+    assert partial.read().keys() == PIECE.keys()
+
+
+@pytest.mark.parametrize("change", [{"count": np.array(0)}, {"total": np.full(6, np.nan)}, {"more": np.zeros(1)}])
+def test_a_changed_piece_is_refused_by_its_name(run, change):
+    path = run.folder / "input0.npz"
+    with np.load(path) as file:
+        np.savez(path, **{name: file[name] for name in file.files} | change)
+    with pytest.raises(ValueError, match=r"input0\.npz is not what this run wrote there: .* delete the file"):
+        run.read("input0")
+
+
+def test_a_piece_of_another_input_or_run_is_refused(run, tmp_path):
+    shutil.copy(run.folder / "input1.npz", run.folder / "input0.npz")
+    with pytest.raises(ValueError, match=r"input0\.npz is not what this run wrote there"):
+        run.read("input0")
+    other = RunFolder(tmp_path / "other", {"key": 2})
+    other.write("input1", PIECE)
+    shutil.copy(other.folder / "input1.npz", run.folder / "input1.npz")
+    with pytest.raises(ValueError, match=r"input1\.npz is not what this run wrote there"):
+        run.read("input1")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "3", "{"])
+def test_settings_that_are_none_are_refused(run, text):
+    (run.folder / "settings.json").write_text(text)
+    with pytest.raises(ValueError, match=r"settings\.json (must hold the settings|cannot be read as JSON)"):
+        RunFolder(run.folder, {"key": 1})

@@ -34,9 +34,11 @@ def check_deterministic(
         precision: of the network.
     """
     other = absent.background[0] if isinstance(absent, Marginal) else absent
-    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((params, x, other))):
+    leaves = jax.tree.leaves((params, x, other))
+    if any(isinstance(leaf, Tracer) or not getattr(leaf, "is_fully_addressable", True) for leaf in leaves):
         return
-    found = [np.asarray(each, np.float64) for each in _outputs(network, params, x, other)]
+    # In NumPy the inputs are on no device, and go where the parameters are.
+    found = [np.asarray(each, np.float64) for each in _outputs(network, params, np.asarray(x), np.asarray(other))]
     first, second, beside, of_other = found
     if not all(np.isfinite(each).all() for each in found):
         return  # reported with the values of the game

@@ -72,3 +72,12 @@ def test_logits_and_outputs_of_ones_own_are_not_warned_of():
     ij.masked_game(lambda x: x @ W, X, players=PLAYERS)
     ij.masked_game(lambda x: jax.nn.softmax(x @ W), X, players=PLAYERS, output=lambda p: jnp.log(p[0] / (1 - p[0])))
     ij.masked_game(lambda x: jax.nn.softmax(x @ W), X, players=PLAYERS, output=ij.logit(0))
+
+
+def test_parameters_may_be_spread_over_devices_that_the_input_is_not_on():
+    mesh = jax.make_mesh((8,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+    everywhere = jax.device_put(W, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec()))
+    x = jax.device_put(X, jax.devices()[3])
+    ij.masked_game((lambda w, x: x @ w, everywhere), x, players=PLAYERS, output=ij.logit(0))
+    with pytest.raises(ValueError, match="must give one output for one input"):
+        ij.masked_game((lambda w, x: x @ w - x.mean(), everywhere), x, players=PLAYERS, output=ij.logit(0))

@@ -50,9 +50,8 @@ def compare(network: str, data: ij.datasets.Dataset, side: int, *, fast: bool) -
         rates[precision] = round(found[precision].n_forwards / (time.perf_counter() - start))
     exact, rounded = found["float32"], found["bfloat16"]
     size = np.abs(exact.mean).mean(axis=1)
-    # Rounding is nearly independent from context to context: it adds to the variance of an observation.
-    variance = [np.mean(one.stderr**2 * one.count, axis=1) for one in (exact, rounded)]
-    added_noise = np.sqrt(np.maximum(variance[1] - variance[0], 0))
+    # The contexts are the same, so that the means differ by rounding alone, nearly independent from context to context.
+    added_noise = np.sqrt(np.mean((rounded.mean - exact.mean) ** 2 * exact.count, axis=1))
     return {
         "network": network,
         "device": jax.devices()[0].device_kind,

@@ -24,7 +24,7 @@ def replaced(path: str | os.PathLike) -> Iterator[Path]:
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
     try:
         yield partial
-        with open(partial, "rb") as written:
+        with open(partial, "r+b") as written:
             os.fsync(written.fileno())
         os.replace(partial, path)
     finally:

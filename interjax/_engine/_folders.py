@@ -184,12 +184,12 @@ def name_of(function: Any) -> str:
     """What settings say of a function: its qualified name, and unless it is interjax's own a digest of its code.
 
     Two functions of one name, such as two lambdas, differ by their code or by what they hold: closed-over values,
-    defaults, the arguments that a partial one is bound to, the attributes of a callable object; lists and sets, which
-    grow as they are used, are left out.
+    global numbers, words and arrays, defaults, the arguments that a partial one is bound to, the attributes of a
+    callable object; lists and sets, which grow as they are used, are left out.
     """
     name = getattr(function, "__qualname__", type(function).__qualname__)
-    module = getattr(function, "__module__", None) or type(function).__module__
-    if not isinstance(function, functools.partial) and module.split(".")[0] == __name__.split(".")[0]:
+    is_own = isinstance(function, types.FunctionType) and function.__module__.split(".")[0] == __name__.split(".")[0]
+    if is_own and not function.__closure__:
         return name
     return f"{name} {hashlib.sha256(_described(function, ()).encode()).hexdigest()[:16]}"
 
@@ -209,6 +209,8 @@ def _described(value: Any, above: tuple[int, ...]) -> str:
         return f"partial({inside(value.func, value.args, value.keywords)})"
     if isinstance(value, types.FunctionType):
         held = [cell.cell_contents for cell in value.__closure__ or () if cell.cell_contents is not value]
+        named = [value.__globals__.get(name) for name in value.__code__.co_names]
+        held += [each for each in named if isinstance(each, np.ndarray | np.generic | jax.Array | str | int | float)]
         return f"function({inside(value.__code__, value.__defaults__, value.__kwdefaults__, *held)})"
     if isinstance(value, types.MethodType):
         return f"method({inside(value.__func__, value.__self__)})"

@@ -101,15 +101,16 @@ def strength_of_input(found: list[Measured], design: Design, kind: str, correcti
         nothing = np.zeros(len(design.orders))
         return InputStrength(nothing, nothing, np.zeros((2, len(nothing))), nothing, nothing)
     strength_of = _of_all_pairs if found[0].took_all else _of_clusters
-    of_measured = strength_of(found, design, kind, correction)
     count = np.sum([part.count.sum(axis=(1, 2)) for part in found], axis=0) / max(
         sum(part.count.shape[2] for part in (found[:1] if found[0].took_all else found)), 1
     )
     rounding = resolution(np.max([part.rounding for part in found], axis=0), count)
-    return dataclasses.replace(of_measured, rounding=rounding).scaled(found[0].share)
+    return strength_of(found, design, kind, correction, rounding).scaled(found[0].share)
 
 
-def _of_all_pairs(found: list[Measured], design: Design, kind: str, correction: str) -> InputStrength:
+def _of_all_pairs(
+    found: list[Measured], design: Design, kind: str, correction: str, rounding: np.ndarray
+) -> InputStrength:
     """All pairs were measured: pool the rounds' contexts; replicates leave out one group of contexts."""
     total, squares, count = (
         np.sum([getattr(part, name) for part in found], axis=0) for name in ("total", "squares", "count")
@@ -126,7 +127,7 @@ def _of_all_pairs(found: list[Measured], design: Design, kind: str, correction: 
     noise = _mean_stderr(whole[0], whole[1], whole[2], exact)
     groups = total.shape[1]
     if groups == 1:
-        return InputStrength(corrected, plain, np.full((2, len(corrected)), np.nan), noise, 0.0 * noise)
+        return InputStrength(corrected, plain, np.full((2, len(corrected)), np.nan), noise, rounding)
     # Replicates take the plug-in form: a tenth of the cost, and as variable.
     quick = "plug-in" if correction == "folded-normal" else correction
     centre = terms(*whole, quick)
@@ -139,10 +140,12 @@ def _of_all_pairs(found: list[Measured], design: Design, kind: str, correction: 
             shift = terms(*left, quick) - centre
         shift[left[2] == 0] = 0.0  # a pair whose contexts are all in this group tells nothing of its error
         replicates[group] += np.where(exact, 0.0, shift.mean(axis=-1) * scale)
-    return InputStrength(corrected, plain, replicates, noise, 0.0 * noise)
+    return InputStrength(corrected, plain, replicates, noise, rounding)
 
 
-def _of_clusters(found: list[Measured], design: Design, kind: str, correction: str) -> InputStrength:
+def _of_clusters(
+    found: list[Measured], design: Design, kind: str, correction: str, rounding: np.ndarray
+) -> InputStrength:
     """Pairs were sampled in clusters: a weighted mean over pairs; replicates leave out one cluster."""
     exact = design.exact
     sums, plain, weights, noise = [], [], [], []
@@ -164,7 +167,7 @@ def _of_clusters(found: list[Measured], design: Design, kind: str, correction: s
     else:
         replicates = np.full((2, len(corrected)), np.nan)
     return InputStrength(
-        corrected, np.concatenate(plain).sum(0) / weight.sum(), replicates, np.mean(noise, axis=0), 0.0 * corrected
+        corrected, np.concatenate(plain).sum(0) / weight.sum(), replicates, np.mean(noise, axis=0), rounding
     )
 
 

@@ -41,6 +41,21 @@ def test_functions_of_one_name_differ_by_code_and_by_what_they_hold():
     assert name_of(ij.log_odds) == "log_odds"
 
 
+def test_functions_differ_by_the_globals_that_they_read(monkeypatch):
+    monkeypatch.setitem(globals(), "FACTOR", 2.0)
+    before = name_of(lambda x: x * FACTOR)
+    monkeypatch.setitem(globals(), "FACTOR", 3.0)
+    assert name_of(lambda x: x * FACTOR) != before
+
+
+def test_objects_of_our_own_classes_differ_by_what_they_hold():
+    first, second = (
+        ij.training.ModulatedCrossEntropy(ij.Players.features(4), mode="penalize", low=0, high=high)
+        for high in (0.5, 1)
+    )
+    assert name_of(first) != name_of(second)
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [

@@ -68,10 +68,19 @@ def test_probabilities_are_told():
         ij.masked_game(lambda x: jax.nn.softmax(x @ W), X, players=PLAYERS, output=ij.log_odds(0))
 
 
-def test_logits_and_outputs_of_ones_own_are_not_warned_of():
-    ij.masked_game(lambda x: x @ W, X, players=PLAYERS)
-    ij.masked_game(lambda x: jax.nn.softmax(x @ W), X, players=PLAYERS, output=lambda p: jnp.log(p[0] / (1 - p[0])))
-    ij.masked_game(lambda x: jax.nn.softmax(x @ W), X, players=PLAYERS, output=ij.logit(0))
+def test_logits_and_outputs_of_ones_own_are_not_warned_of(recwarn):
+    full, chance = np.ones((1, 4), bool), jax.nn.softmax(X @ W)
+
+    def softmax(x):
+        return jax.nn.softmax(x @ W)
+
+    logits = ij.masked_game(lambda x: x @ W, X, players=PLAYERS, output=ij.log_odds(0))
+    own = ij.masked_game(softmax, X, players=PLAYERS, output=lambda p: jnp.log(p[0] / (1 - p[0])))
+    np.testing.assert_allclose(own(full), logits(full), rtol=1e-4)
+    np.testing.assert_allclose(
+        ij.masked_game(softmax, X, players=PLAYERS, output=ij.logit(0))(full), chance[:1], rtol=1e-5
+    )
+    assert not recwarn.list
 
 
 def test_parameters_may_be_spread_over_devices_that_the_input_is_not_on():

@@ -96,7 +96,7 @@ def check_finite(values: Any) -> None:
 
 
 def check_noise(noise: float) -> float:
-    """The share of noise as a float; ValueError unless it is finite and not negative."""
+    """The share of noise as a float; ValueError unless it lies in [0, 1]."""
     return check_number("noise", noise, "[0, 1]", about="a share of |v(N) - v(empty)|, usually 0.04")
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import filelock
 import numpy as np
 
 
@@ -29,6 +30,41 @@ def replaced(path: str | os.PathLike) -> Iterator[Path]:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def held(folder: str | os.PathLike) -> Iterator[None]:
+    """Keep other runs out of a folder, made if need be, until the block ends; nothing if it cannot be written to.
+
+    The system lets go of it when the process ends, however that happens.
+
+    Raises:
+        ValueError: another run, of this process or of another, is at work there.
+    """
+    folder = Path(folder)
+    with contextlib.suppress(PermissionError):
+        folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        yield
+        return
+    lock = filelock.FileLock(folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise ValueError(f"another run is at work in {folder}: wait until it ends, or choose another folder") from None
+    try:
+        _remove_leftovers(folder)
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # a system that does not remove a file in use leaves it there
+            os.unlink(lock.lock_file)
+        lock.release()
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove temporary files that a killed run left."""
+    for path in [*folder.glob(".*.partial"), *folder.glob("partial/.*.partial")]:
+        path.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: Any) -> None:

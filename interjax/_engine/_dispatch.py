@@ -5,7 +5,7 @@ import dataclasses
 import functools
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -39,7 +39,17 @@ def _is_out_of_memory(error: Exception) -> bool:
     return "RESOURCE_EXHAUSTED" in str(error) or "out of memory" in str(error).lower()
 
 
-def dispatch(total: int, batch: Batch, compute: Compute, *, ahead: int = 8) -> Callable[[], Any]:
+class Kept(Protocol):
+    """Where arrays by name are kept while others are still computed: `interjax._engine._folders.Partial` is one."""
+
+    def read(self) -> dict[str, np.ndarray] | None: ...
+
+    def write(self, state: Callable[[], dict[str, np.ndarray]]) -> None: ...
+
+
+def dispatch(
+    total: int, batch: Batch, compute: Compute, *, ahead: int = 8, kept: Kept | None = None
+) -> Callable[[], Any]:
     """Start computing rows batch by batch; the returned function waits for all values, a pytree of NumPy arrays.
 
     A few batches are under way at a time. One that runs out of memory, at its start or when its values are awaited, is
@@ -51,20 +61,36 @@ def dispatch(total: int, batch: Batch, compute: Compute, *, ahead: int = 8) -> C
         compute: (start, limit, rows) -> (values, stop) evaluates the rows start..stop, at most `rows` of them and none
             from `limit` on; values may be longer than that.
         ahead: batches under way beyond the one that is waited for.
+        kept: keeps the values of the first rows until all are there, and gives those that an earlier start kept.
     """
-    found: list[Any] = []
+    before = None if kept is None else kept.read()
+    found = [] if before is None else [[before[f"values{number}"] for number in range(len(before))]]
+    structure: Any = None
     waiting: collections.deque[_Piece] = collections.deque()
-    for piece in _started(0, total, batch, compute):
+
+    def wait() -> None:
+        nonlocal structure
+        for values in _awaited(waiting.popleft(), batch, compute):
+            structure = jax.tree.structure(values)
+            found.append(jax.tree.leaves(values))
+        if kept is not None and waiting:
+            kept.write(lambda: {f"values{number}": leaf for number, leaf in enumerate(_joined(found))})
+
+    for piece in _started(len(found[0][0]) if found else 0, total, batch, compute):
         waiting.append(piece)
         if len(waiting) > ahead:
-            found += _awaited(waiting.popleft(), batch, compute)
+            wait()
 
     def collect() -> Any:
         while waiting:
-            found.extend(_awaited(waiting.popleft(), batch, compute))
-        return jax.tree.map(lambda *parts: np.concatenate(parts), *found)
+            wait()
+        return jax.tree.unflatten(structure, _joined(found))
 
     return collect
+
+
+def _joined(found: list[list[np.ndarray]]) -> list[np.ndarray]:
+    return [np.concatenate(parts) for parts in zip(*found, strict=True)]
 
 
 def _started(start: int, limit: int, batch: Batch, compute: Compute) -> Iterator[_Piece]:

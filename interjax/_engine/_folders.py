@@ -1,12 +1,13 @@
 """A folder that keeps what a run has measured so far, so that a killed run resumes to the same numbers."""
 
+import contextlib
 import functools
 import hashlib
 import json
 import os
 import time
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from interjax._core._files import read_arrays, read_json, replaced, write_arrays
+from interjax._core._files import held, read_arrays, read_json, replaced, write_arrays
 
 # A measurement under way is written this often; half as often where writing takes more than this share of time.
 WRITE_SECONDS = 30.0
@@ -31,8 +32,20 @@ class RunFolder:
     What is measured whole is NAME.npz; what a piece under way has so far is partial/NAME.npz.
 
     Raises:
-        ValueError: on opening a folder that holds a run with other settings.
+        ValueError: on opening a folder that holds a run with other settings, or pieces of one without its settings.
     """
+
+    @classmethod
+    @contextlib.contextmanager
+    def held(
+        cls, folder: str | os.PathLike | None, settings: dict[str, Any], *, alone: bool = True
+    ) -> "Iterator[RunFolder | None]":
+        """The folder of a run, or None for none; no other run may be at work in it, unless this one is not `alone`."""
+        if folder is None or not os.fspath(folder):
+            yield None if folder is None else cls(folder, settings)
+            return
+        with held(folder) if alone else contextlib.nullcontext():
+            yield cls(folder, settings)
 
     def __init__(self, folder: str | os.PathLike, settings: dict[str, Any]):
         if not os.fspath(folder):
@@ -49,6 +62,12 @@ class RunFolder:
                 )
             check_same_run(self.folder, found, settings)
             return
+        pieces = sorted([*self.folder.glob("*.npz"), *self.folder.glob("partial/*.npz")])
+        if pieces:
+            raise ValueError(
+                f"{self.folder} holds {pieces[0].name} but no settings.json, which says what run it is of: choose "
+                "another folder, or delete this one to start anew"
+            )
         text = json.dumps(settings, indent=1)
         with replaced(path) as partial:
             partial.write_text(text)
@@ -64,10 +83,12 @@ class RunFolder:
     def write(self, name: str, arrays: dict[str, np.ndarray]) -> None:
         """Keep a whole piece; a file appears whole or not at all."""
         write_arrays(self.folder / f"{name}.npz", self._stamped(name, arrays))
-        (self.folder / "partial" / f"{name}.npz").unlink(missing_ok=True)
+        for end in (".npz", "-*.npz"):
+            for path in (self.folder / "partial").glob(f"{name}{end}"):
+                path.unlink(missing_ok=True)
 
     def partial(self, name: str) -> "Partial":
-        """Where a piece under way keeps its state."""
+        """Where a piece under way keeps its state; one of several states has the piece's name and what follows "-"."""
         path = self.folder / "partial" / f"{name}.npz"
         return Partial(path, lambda: self._read(path, name), lambda arrays: self._stamped(name, arrays))
 

@@ -11,7 +11,7 @@ from jax.sharding import Mesh
 
 from interjax._core._checks import check_count, check_memory
 from interjax._engine._devices import as_mesh, spread
-from interjax._engine._dispatch import Batch, dispatch, remembered_batch, shapes_of
+from interjax._engine._dispatch import Batch, Kept, dispatch, remembered_batch, shapes_of
 from interjax._engine._memory import fit_rows
 
 _HOST_ROWS = 4096
@@ -91,7 +91,7 @@ class RowProgram:
         assert self._batch.rows is not None
         return self._batch.rows * self._resources.n_devices
 
-    def dispatch(self, total: int, take: Take, *, ahead: int = 8) -> Callable[[], Any]:
+    def dispatch(self, total: int, take: Take, *, ahead: int = 8, kept: Kept | None = None) -> Callable[[], Any]:
         """Start computing rows; the returned function waits for their values, a pytree of NumPy arrays (total, ...).
 
         Args:
@@ -99,6 +99,7 @@ class RowProgram:
             take: gives the arguments of the rows from `start` on: as many as it likes, at most `rows`, none from
                 `limit` on. They are padded to a batch with copies of the last.
             ahead: batches under way beyond the one that is waited for; each keeps its arguments and its values.
+            kept: keeps the values of the first rows until all are there, and gives those that an earlier start kept.
         """
 
         def compute(start: int, limit: int, rows: int) -> tuple[Any, int]:
@@ -109,7 +110,7 @@ class RowProgram:
                 return self._function(self._fixed, whole, by_row), stop
             return self._computed(whole, jax.tree.map(functools.partial(_padded, rows=rows), by_row)), stop
 
-        return dispatch(total, self._batch, compute, ahead=ahead)
+        return dispatch(total, self._batch, compute, ahead=ahead, kept=kept)
 
     def values(self, rows: Any) -> Any:
         """Values of each row of a pytree of arrays (N, ...), at least one, two batches under way at a time."""

@@ -1,5 +1,7 @@
 """The command `interjax`: thin wrappers that read options, call the library and write numbers, plots and settings."""
 
+import sys
+
 try:
     import click
     import tqdm  # noqa: F401
@@ -35,6 +37,7 @@ def main() -> None:
     try:
         cli.main(standalone_mode=False)
     except click.exceptions.Abort:
+        print("interjax: stopped; the same command goes on from what was done", file=sys.stderr)
         raise SystemExit(130) from None
     except click.ClickException as error:
         error.show()

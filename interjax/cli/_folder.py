@@ -5,11 +5,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import click
 import jax
 import numpy as np
 
 import interjax as ij
-from interjax._core._files import read_json, write_json
+from interjax._core._files import held, read_json, write_json
 from interjax._engine._folders import check_same_run
 
 _NOT_IN_SETTINGS = ("out", "quiet", "distributed", "coordinator", "processes", "process_id")
@@ -17,10 +18,12 @@ _CHANGES_NO_RESULT = ("batch_size", "memory")  # beyond rounding: a resumed run 
 
 
 def open_folder(command: str, settings: dict[str, Any]) -> Path:
-    """The folder of a run. Its default name follows from the settings, so that other settings never collide.
+    """The folder of a run, which no other may write to until the command ends.
+
+    Its default name follows from the settings, so that other settings never collide.
 
     Raises:
-        ValueError: if it holds a run with other settings.
+        ValueError: if it holds a run with other settings, or another run is at work in it.
     """
     chosen = _compared(_as_json(settings))
     digest = hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:8]
@@ -28,7 +31,8 @@ def open_folder(command: str, settings: dict[str, Any]) -> Path:
     path = out / "settings.json"
     if path.exists():
         check_same_run(out, _compared(_settings_of(path)), chosen, elsewhere="another --out")
-    out.mkdir(parents=True, exist_ok=True)
+    if jax.process_index() == 0:  # the processes of one run share it
+        click.get_current_context().with_resource(held(out))
     return out
 
 

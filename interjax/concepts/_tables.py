@@ -1,5 +1,6 @@
 """The tables of many inputs' games at once: all coalitions of all inputs in a few calls of one compiled program."""
 
+import itertools
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 from jaxtyping import Array
 
 from interjax._core._progress import Progress
-from interjax._engine._dispatch import shapes_of
+from interjax._engine._dispatch import Kept, shapes_of
 from interjax.concepts._players import MOST_PLAYERS
 from interjax.games._game import Game
 from interjax.games._masking import Masking
@@ -62,7 +63,26 @@ def concept_tables(
         ...                players=ij.Players.features(2), output=ij.logit).tolist()
         [[0.0, 1.0, 0.0, 1.0], [0.0, 0.0, 5.0, 5.0]]
     """
-    labels = np.asarray(labels)
+    tables = tables_in(model, x, labels, Masking(players, baseline, output, precision), progress=progress)
+    _warn_of_nonfinite(tables)
+    return tables
+
+
+def tables_in(
+    model: Any,
+    x: Any,
+    labels: Any,
+    masking: Masking,
+    *,
+    progress: Progress | None = None,
+    kept: Callable[[int], Kept] | None = None,
+) -> np.ndarray:
+    """The tables of `concept_tables`, without its warning.
+
+    Args:
+        kept: number of a call of the compiled program -> what keeps its values until all are there.
+    """
+    players, labels = masking.players, np.asarray(labels)
     if not np.issubdtype(labels.dtype, np.integer):
         raise ValueError(f"labels must be class numbers, integers; got {labels.dtype}")
     if labels.ndim != 1 or len(x) != len(labels) or not len(labels):
@@ -77,17 +97,15 @@ def concept_tables(
         raise ValueError(f"players partition an input of shape {players.shape}, got an input of shape {x.shape[1:]}")
     apply, params = as_apply(model, x)
     model = (apply, jax.tree.map(jnp.asarray, params))
-    masking = Masking(players, baseline, output, precision)
     tables = np.empty((len(labels), 2**players.n), np.float32)
-    done = 0
+    done, calls = 0, itertools.count()
     for games in _same_program(model, x, labels, masking):
         rows = np.concatenate([np.flatnonzero(labels == label) for label in games])
         for part in np.array_split(rows, -(-len(rows) // _INPUTS_AT_ONCE)):
-            tables[part] = _tabulate(games, x[part], labels[part])
+            tables[part] = _tabulate(games, x[part], labels[part], kept and kept(next(calls)))
             done += len(part)
             if progress is not None:
                 progress(done, len(labels))
-    _warn_of_nonfinite(tables)
     return tables
 
 
@@ -100,12 +118,12 @@ def _same_program(model: Any, x: Array, labels: np.ndarray, masking: Masking) ->
     return list(groups.values())
 
 
-def _tabulate(games: dict[int, Game], x: Array, labels: np.ndarray) -> np.ndarray:
+def _tabulate(games: dict[int, Game], x: Array, labels: np.ndarray, kept: Kept | None) -> np.ndarray:
     """The tables of some inputs, whose labels' games share compiled code."""
     game = next(iter(games.values()))
     outputs = [games[int(label)].params.output for label in labels]
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *outputs)
-    return tabulate_inputs(game, x.astype(game.params.x.dtype), stacked)
+    return tabulate_inputs(game, x.astype(game.params.x.dtype), stacked, kept)
 
 
 def _warn_of_nonfinite(tables: np.ndarray) -> None:

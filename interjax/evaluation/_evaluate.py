@@ -1,15 +1,13 @@
 """What trained networks can do, side by side: accuracy, loss gap, adversarial robustness, destroyed structure."""
 
-import dataclasses
 import itertools
+import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array
 
 from interjax._core._checks import check_count
@@ -17,12 +15,14 @@ from interjax._core._keys import check_key
 from interjax._core._progress import Progress
 from interjax._core._results import Saved, result, static_field
 from interjax._core._statistics import mean_and_stderr, normal_interval, share_interval
+from interjax._engine._folders import RunFolder, fingerprint
 from interjax.datasets._dataset import Dataset
 from interjax.evaluation._attacks import attacks
 from interjax.evaluation._corruptions import occlusions as plan_occlusions
 from interjax.evaluation._corruptions import shuffles as plan_shuffles
+from interjax.evaluation._rounds import Graded, Round
 from interjax.games._apply import Apply
-from interjax.games._inputs import inputs_program
+from interjax.games._identity import of_network
 from interjax.games._models import as_apply
 
 LEVEL = 0.95
@@ -84,6 +84,7 @@ def evaluate(
     shuffles: Sequence[int] | None = None,
     limit: int | None = None,
     batch_size: int = 500,
+    folder: str | os.PathLike | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Compare networks: accuracy, loss gap, accuracy under attack, and on inputs whose structure is destroyed.
@@ -115,6 +116,8 @@ def evaluate(
             sides into cells of at least two pixels a side; nothing for tables.
         limit: test examples, a random set, for attacks and corruptions; None for all.
         batch_size: examples evaluated at once; a larger one needs more memory.
+        folder: where to keep what has been evaluated, written at least every minute; a later call with the same
+            arguments goes on there, to the same numbers. The batch size may then be another.
         progress: called with (rounds done, rounds in all); a round is one network on one form of the examples.
 
     Returns:
@@ -123,8 +126,8 @@ def evaluate(
         leaves test examples out, "accuracy, unchanged" is that of the examples of these, with which to compare them.
 
     Raises:
-        ValueError: no network, one whose logits do not fit the data, or an option out of range; the message says
-            what was expected.
+        ValueError: no network, one whose logits do not fit the data, an option out of range, or a `folder` that holds
+            another evaluation; the message says what was expected.
 
     Example:
         >>> from interjax import networks
@@ -148,24 +151,28 @@ def evaluate(
     changes = attacks(attack_key, data, strengths, pgd_steps)
     changes |= plan_occlusions(occlusion_key, data, occlusions, occlusion_grid, baseline)
     changes |= plan_shuffles(shuffle_key, data, shuffles)
+    options = {"strengths": strengths, "pgd_steps": pgd_steps, "occlusions": occlusions, "shuffles": shuffles}
+    options |= {"occlusion_grid": occlusion_grid, "limit": limit}
     limit = len(data.test_x) if limit is None else check_count("limit", limit)
     subset = np.asarray(jax.random.permutation(subset_key, len(data.test_x)))[:limit]
     rounds = [
-        _Round("training", data.train_x, data.train_y, np.arange(len(data.train_x))),
-        _Round("test", data.test_x, data.test_y, np.arange(len(data.test_x))),
-        *(_Round(name, data.test_x, data.test_y, subset, change) for name, change in changes.items()),
+        Round("training", data.train_x, data.train_y, np.arange(len(data.train_x))),
+        Round("test", data.test_x, data.test_y, np.arange(len(data.test_x))),
+        *(Round(name, data.test_x, data.test_y, subset, change) for name, change in changes.items()),
     ]
     batch_size = check_count("batch_size", batch_size)
     models = {str(name): _check_network(str(name), model, data) for name, model in named.items()}
+    about = None if folder is None else _about(models, data, key, baseline, options)
     measures, n_nonfinite, done = [], [], itertools.count(1)
-    for name, model in models.items():
-        graded = {}
-        for each in rounds:
-            graded[each.name] = each.grade(*model, batch_size)
-            if progress is not None:
-                progress(next(done), len(models) * len(rounds))
-        measures.append(_measures(graded, subset))
-        n_nonfinite.append(_report_nonfinite(name, graded))
+    with RunFolder.held(folder, about or {}) as run:
+        for number, (name, model) in enumerate(models.items()):
+            graded = {}
+            for which, each in enumerate(rounds):
+                graded[each.name] = each.grade(*model, batch_size, run, f"network{number}-round{which}")
+                if progress is not None:
+                    progress(next(done), len(models) * len(rounds))
+            measures.append(_measures(graded, subset))
+            n_nonfinite.append(_report_nonfinite(name, graded))
     table = np.array([list(of_network.values()) for of_network in measures])
     return Evaluation(
         *np.moveaxis(table[..., :3], -1, 0),
@@ -176,38 +183,15 @@ def evaluate(
     )
 
 
-@dataclasses.dataclass(frozen=True)
-class _Graded:
-    """What a network made of each example: whether it was right, its loss in nats, whether its logits are finite."""
-
-    correct: np.ndarray
-    loss: np.ndarray
-    finite: np.ndarray
-
-
-@dataclasses.dataclass(frozen=True)
-class _Round:
-    """Examples, by their numbers among (x, y), in the form in which networks are tested on them."""
-
-    name: str
-    x: np.ndarray
-    y: np.ndarray
-    numbers: np.ndarray
-    change: Callable[..., Array] | None = None
-
-    def grade(self, apply: Apply, params: Any, batch_size: int) -> _Graded:
-        size = min(batch_size, len(self.numbers))
-
-        def take(start: int, limit: int, rows: int) -> tuple[None, tuple[Any, np.ndarray]]:
-            # The last batch repeats the last example, so that what changes examples has one shape, too.
-            numbers = self.numbers[np.minimum(np.arange(start, start + rows), len(self.numbers) - 1)]
-            x, y = self.x[numbers], self.y[numbers]
-            if self.change is not None:
-                x = self.change(apply=apply, params=params, x=x, y=y, index=numbers)
-            return None, (x[: limit - start], y[: limit - start])
-
-        program = inputs_program(_Grades(apply), params, (self.x, self.y), size)
-        return _Graded(*program.dispatch(len(self.numbers), take, ahead=1)())
+def _about(
+    models: Mapping[str, tuple[Apply, Any]], data: Dataset, key: Array, baseline: Any, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What tells an evaluation from another: networks, data, key and options."""
+    parts = (data.train_x, data.train_y, data.test_x, data.test_y, data.player_labels, data.normalization)
+    about = {name: value if value is None else np.asarray(value).tolist() for name, value in options.items()}
+    about |= {"data": fingerprint(parts), "baseline": fingerprint(np.asarray(baseline, np.float32))}
+    about["key"] = np.asarray(jax.random.key_data(key)).tolist()
+    return about | {"networks": {name: of_network(*model, data.test_x) for name, model in models.items()}}
 
 
 def _check_network(name: str, model: Any, data: Dataset) -> tuple[Apply, Any]:
@@ -229,21 +213,7 @@ def _check_network(name: str, model: Any, data: Dataset) -> tuple[Apply, Any]:
     return apply, params
 
 
-@dataclasses.dataclass(frozen=True)
-class _Grades:
-    """Whether each example is classified correctly, its loss, and whether its logits are finite: (batch,) each."""
-
-    apply: Apply
-
-    def __call__(self, params: Any, whole: None, rows: tuple[Array, Array]) -> tuple[Array, Array, Array]:
-        x, y = rows
-        logits = self.apply(params, x).astype(jnp.float32)
-        finite = jnp.isfinite(logits).all(axis=-1)
-        loss = optax.softmax_cross_entropy_with_integer_labels(logits, y)
-        return (logits.argmax(axis=-1) == y) & finite, loss, finite
-
-
-def _measures(graded: dict[str, _Graded], subset: np.ndarray) -> dict[str, tuple[float, float, float, int]]:
+def _measures(graded: dict[str, Graded], subset: np.ndarray) -> dict[str, tuple[float, float, float, int]]:
     """(value, lower, upper, count) of every measure, from the training, test and changed examples."""
     training, test = graded["training"], graded["test"]
     is_part = len(subset) < len(test.correct) and len(graded) > len(_UNCHANGED)
@@ -274,7 +244,7 @@ def _mean(loss: np.ndarray, subtracted: np.ndarray | None = None) -> tuple[float
     return value, float(lower), float(upper), sum(map(len, parts))
 
 
-def _report_nonfinite(name: str, graded: dict[str, _Graded]) -> int:
+def _report_nonfinite(name: str, graded: dict[str, Graded]) -> int:
     """The number of inputs whose logits are not finite; a warning says where they are."""
     counts = {part: int(np.sum(~each.finite)) for part, each in graded.items()}
     total = sum(counts.values())

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import Primitive
 
 from interjax._engine._dispatch import shapes_of
 from interjax._engine._folders import fingerprint
+from interjax.games._apply import Apply
 from interjax.games._closures import signature, trace_of
 from interjax.games._game import Game
 from interjax.games._masked_networks import MaskedGame, MaskedNetwork
@@ -38,6 +40,16 @@ def identity(games: Sequence[Game]) -> dict[str, Any]:
         values += [game for game, text in zip(traced, texts, strict=True) if "callback" in text]
     if values:
         found["values"] = _digest([_rounded(game(_masks(game))) for game in values])
+    return found
+
+
+def of_network(apply: Apply, params: Any, inputs: Any) -> dict[str, Any]:
+    """What distinguishes a network from others: its trace and its weights, and some values where it calls the host."""
+    few = np.asarray(inputs[:_MASKS])
+    text = computation(apply, params, few)
+    found = {"computes": _digest([text]), "weights": fingerprint(params)}
+    if "callback" in text:
+        found["values"] = _digest(_rounded(np.ravel(apply(params, jnp.asarray(few)))))
     return found
 
 

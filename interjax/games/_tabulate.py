@@ -9,6 +9,7 @@ from jax import lax
 from jax.sharding import Mesh
 from jaxtyping import Array
 
+from interjax._engine._dispatch import Kept
 from interjax._engine._rows import Resources, RowProgram
 from interjax.games._folded import fold
 from interjax.games._game import Game, warn_if_nonfinite
@@ -52,13 +53,14 @@ def tabulate(game: Game, *, batch_size: int | None = None, mesh: Mesh | None = N
     return table
 
 
-def tabulate_inputs(game: Game, x: Array, outputs: Any) -> np.ndarray:
+def tabulate_inputs(game: Game, x: Array, outputs: Any, kept: Kept | None = None) -> np.ndarray:
     """Tables of several inputs whose games have the network, the players and the baseline of one masked game.
 
     Args:
         game: a masked game, which says whether its first layer is folded.
         x: inputs (inputs, *input shape).
         outputs: their outputs, a pytree whose arrays have the inputs as first axis.
+        kept: keeps the values of the first coalitions until all are there.
 
     Returns:
         (inputs, 2**n).
@@ -66,18 +68,25 @@ def tabulate_inputs(game: Game, x: Array, outputs: Any) -> np.ndarray:
     is_folded = fold(game, masks=2**game.n_players) is not None
     at_once = 1 if jax.default_backend() == "cpu" else len(x)
     function = _ValuesOfInputs(is_folded, at_once)
-    return _in_batches(function, (game, x, outputs), game.n_players, Resources()).T
+    return _in_batches(function, (game, x, outputs), game.n_players, Resources(), kept=kept).T
 
 
 def _in_batches(
-    function: Any, fixed: Any, n_players: int, resources: Resources, *, on_host: bool = False
+    function: Any,
+    fixed: Any,
+    n_players: int,
+    resources: Resources,
+    *,
+    on_host: bool = False,
+    kept: Kept | None = None,
 ) -> np.ndarray:
     """A function of all coalitions, given to it by number: (2**n, ...)."""
     total = 2**n_players
     most = -(-total // resources.n_devices)
     example = lambda rows: (None, np.zeros(rows, np.int32))  # noqa: E731
     program = RowProgram(function, fixed, example, resources, most=most, on_host=on_host)
-    return program.dispatch(total, lambda start, stop, _: (None, np.arange(start, stop, dtype=np.int32)))()
+    take = lambda start, stop, _: (None, np.arange(start, stop, dtype=np.int32))  # noqa: E731
+    return program.dispatch(total, take, kept=kept)()
 
 
 @dataclasses.dataclass(frozen=True)

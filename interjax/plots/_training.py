@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from interjax.plots._style import COLOURS, LINES, MARKERS
-from interjax.training._loop import TrainingLog
+from interjax.training._run import TrainingLog
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

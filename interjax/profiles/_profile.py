@@ -178,13 +178,13 @@ def order_profile(
     with joined() as group:
         group.folder = group.folder or folder
         group.agree(settings | {"rounds": [target_stderr, max_forwards, correction, kind]})
-        run = RunFolder(folder, settings) if folder is not None else None
-        rounds = Rounds(key, games, design, resources, run, group, progress)
-        while True:
-            rounds.measure()
-            profile = _summarise(rounds.measured, design, kind, correction)
-            if target_stderr is None or _finished(profile, target_stderr, max_forwards, rounds.number):
-                break
+        with RunFolder.held(folder, settings, alone=group.rank == 0) as run:
+            rounds = Rounds(key, games, design, resources, run, group, progress)
+            while True:
+                rounds.measure()
+                profile = _summarise(rounds.measured, design, kind, correction)
+                if target_stderr is None or _finished(profile, target_stderr, max_forwards, rounds.number):
+                    break
     _warn(profile)
     return profile
 

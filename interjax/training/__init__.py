@@ -8,8 +8,6 @@ if TYPE_CHECKING:
     from interjax.training._checkpoints import load_network as load_network
     from interjax.training._checkpoints import save_network as save_network
     from interjax.training._checkpoints import saved_steps as saved_steps
-    from interjax.training._loop import Loss as Loss
-    from interjax.training._loop import TrainingLog as TrainingLog
     from interjax.training._loop import train as train
     from interjax.training._losses import PRESETS as PRESETS
     from interjax.training._losses import ModulatedCrossEntropy as ModulatedCrossEntropy
@@ -23,6 +21,8 @@ if TYPE_CHECKING:
     from interjax.training._plans import paper_optimizer as paper_optimizer
     from interjax.training._predictions import accuracy as accuracy
     from interjax.training._predictions import correctly_classified as correctly_classified
+    from interjax.training._run import Loss as Loss
+    from interjax.training._run import TrainingLog as TrainingLog
     from interjax.training._schedule import log_spaced_steps as log_spaced_steps
 else:
     __getattr__, __dir__, __all__ = lazy_face(__name__)

@@ -2,8 +2,6 @@
 
 import contextlib
 import functools
-import hashlib
-import json
 import math
 import warnings
 from collections.abc import Callable, Iterable
@@ -18,39 +16,15 @@ from flax import nnx
 from jaxtyping import Array
 
 from interjax._core._checks import check_count, check_examples
-from interjax._core._files import replaced
 from interjax._core._keys import check_key
 from interjax._core._progress import Progress
-from interjax._core._results import Saved, result
-from interjax._engine._folders import check_same_run, fingerprint, name_of
 from interjax.datasets._dataset import Dataset
-from interjax.games._models import params_of
 from interjax.networks._spec import NetworkSpec
-from interjax.training import _checkpoints
 from interjax.training._checkpoints import Model, PathLike
-from interjax.training._losses import SteeredCrossEntropy, cross_entropy
+from interjax.training._losses import cross_entropy
 from interjax.training._plans import Augment
-from interjax.training._predictions import accuracy
+from interjax.training._run import Loss, TrainingLog, TrainingRun, about_run, open_checkpoints, write_lines
 from interjax.training._schedule import Schedule, schedule_of
-
-Loss = Callable[[Model, Array, Array, Array], Array]
-_SAID_SINCE = ("start", "optimizer", "augment")
-
-
-@result
-class TrainingLog(Saved):
-    """What a training run did, one entry for each epoch.
-
-    Attributes:
-        step: optimizer steps done at the end of the epoch, int (epochs,).
-        loss: mean training loss over the epoch's batches, in nats for cross entropy, (epochs,).
-        test_accuracy: fraction of test inputs classified correctly after the epoch, in [0, 1], (epochs,); None without
-            test data.
-    """
-
-    step: np.ndarray
-    loss: np.ndarray
-    test_accuracy: np.ndarray | None = None
 
 
 def train(
@@ -138,7 +112,7 @@ def train(
     schedule = schedule_of(jax.random.split(key)[0], len(x), batch_size, n_steps, save_every, save_at)
     # A view that shares the model's variables: they train, and the caller's mode stays as it is.
     learner = nnx.with_attributes(model, deterministic=False, use_running_average=False, raise_if_not_found=False)
-    run = _Run(learner, nnx.Optimizer(learner, optimizer, wrt=nnx.Param))
+    run = TrainingRun(learner, nnx.Optimizer(learner, optimizer, wrt=nnx.Param))
     # Bound once: otherwise most of a small network's step goes into taking the two apart and together again.
     update = nnx.cached_partial(_make_update(loss or cross_entropy, augment), run.model, run.optimizer)
     batch_key = jax.random.split(key)[1]
@@ -146,8 +120,8 @@ def train(
     with contextlib.ExitStack() as stack:
         write = _do_nothing
         if checkpoint_folder is not None:
-            about = _about_run(spec, extra, x, y, key, batch_size, loss, model, optimizer, augment)
-            write = _open_checkpoints(stack, run, checkpoint_folder, keep, about)
+            about = about_run(spec, extra, x, y, key, batch_size, loss, model, optimizer, augment)
+            write = open_checkpoints(stack, run, checkpoint_folder, keep, about)
         if run.step > n_steps:
             raise ValueError(f"{checkpoint_folder} holds {run.step} steps of this run, more than the {n_steps} asked")
         x, y = jnp.asarray(x), jnp.asarray(y)
@@ -159,7 +133,7 @@ def train(
 
         def end_epoch(epoch: int, log: TrainingLog) -> None:
             if metrics is not None:
-                _write_lines(Path(metrics), log)
+                write_lines(Path(metrics), log)
             if on_epoch is not None:
                 on_epoch(epoch, model, log)
 
@@ -170,42 +144,12 @@ def train(
 
         log = _train_epochs(run, schedule, step, save, test, end_epoch)
     if metrics is not None:  # also of an epoch that ended in NaN, and of a run that was finished before
-        _write_lines(Path(metrics), log)
+        write_lines(Path(metrics), log)
     return log
 
 
-class _Run:
-    """The state of a training run: network, optimizer, and what the epochs so far have shown."""
-
-    def __init__(self, model: Model, optimizer: nnx.Optimizer):
-        self.model, self.optimizer = model, optimizer
-        self.step = 0
-        self.loss_sum = jnp.zeros(())
-        self.epochs: list[dict[str, float]] = []
-
-    def add(self, loss: Array) -> None:
-        self.loss_sum = self.loss_sum + loss
-        self.step += 1
-
-    def end_epoch(self, test: Any, per_epoch: int) -> TrainingLog:
-        """The log including the epoch just trained; a last epoch cut short by `steps` stays open."""
-        n_batches = self.step - len(self.epochs) * per_epoch
-        entry: dict[str, float] = {"step": self.step, "loss": float(self.loss_sum) / n_batches}
-        if test is not None:
-            entry["test_accuracy"] = accuracy(self.model, *test)
-        log = self.log(entry)
-        if n_batches == per_epoch:
-            self.epochs.append(entry)
-            self.loss_sum = jnp.zeros(())
-        return log
-
-    def log(self, *unfinished: dict[str, float]) -> TrainingLog:
-        entries = [*self.epochs, *unfinished]
-        return TrainingLog(**{name: np.array([entry[name] for entry in entries]) for name in entries[0]})
-
-
 def _train_epochs(
-    run: _Run,
+    run: TrainingRun,
     schedule: Schedule,
     step: Callable[[np.ndarray], None],
     save: Callable[[], None],
@@ -258,73 +202,6 @@ def _make_update(loss: Loss, augment: Augment | None) -> Callable[..., Array]:
         return value
 
     return update
-
-
-def _open_checkpoints(
-    stack: contextlib.ExitStack, run: _Run, folder: PathLike, keep: int | None, about: dict[str, Any]
-) -> Callable[[], None]:
-    """Continue the run that the folder holds, if any; return the function that saves it there."""
-    folder = Path(folder).absolute()
-    manager = stack.enter_context(_checkpoints.opened(folder, keep=keep))
-    step = manager.latest_step()
-    if step is not None:
-        found = _checkpoints.read_about(folder, manager, step)
-        _check_same_run(folder, found, about)
-        _checkpoints.restore(folder, manager, step, found, model=run.model, optimizer=run.optimizer)
-        run.step, run.epochs = step, found["epochs"]
-        run.loss_sum = jnp.asarray(found["loss_sum"], jnp.float32)
-
-    def save() -> None:
-        loss_sum = float(run.loss_sum)
-        if manager.latest_step() == run.step or not math.isfinite(loss_sum):
-            return
-        progress = {"epochs": run.epochs, "loss_sum": loss_sum}
-        _checkpoints.write(manager, run.step, about | progress, model=run.model, optimizer=run.optimizer)
-
-    return save
-
-
-def _check_same_run(folder: Path, found: dict[str, Any], about: dict[str, Any]) -> None:
-    if found["kind"] != "training":
-        raise ValueError(f"{folder} holds a saved network, no training run: train in another folder")
-    # Runs of earlier versions say less of themselves.
-    given = {name: value for name, value in about["run"].items() if name in found["run"] or name not in _SAID_SINCE}
-    same = {name: found[name] for name in ("spec", "run")}
-    check_same_run(folder, same, {"spec": about["spec"], "run": given}, holds="another training run")
-
-
-def _about_run(
-    spec: NetworkSpec | None,
-    extra: Any,
-    x: Any,
-    y: Any,
-    key: Array,
-    batch_size: int,
-    loss: Loss | None,
-    model: Model,
-    optimizer: optax.GradientTransformation,
-    augment: Augment | None,
-) -> dict[str, Any]:
-    """What makes two runs the same: the network it began with, data, key, batch size, optimizer, augmentation, loss."""
-    digest = hashlib.sha256(np.ascontiguousarray(x).data)
-    digest.update(np.ascontiguousarray(y).data)
-    key_data = np.asarray(jax.random.key_data(key)).tolist()
-    run = {"data": digest.hexdigest()[:16], "shape": list(x.shape), "key": key_data, "batch_size": batch_size}
-    run |= {"start": fingerprint(params_of(model)), "optimizer": name_of(optimizer)}
-    run["augment"] = None if augment is None else name_of(augment)
-    if loss is not None and loss is not cross_entropy:
-        run["loss"] = loss.settings if isinstance(loss, SteeredCrossEntropy) else name_of(loss)
-    return {"kind": "training", "spec": spec and spec.to_json(), "extra": extra or {}, "run": run}
-
-
-def _write_lines(path: Path, log: TrainingLog) -> None:
-    """The log as JSON lines, one an epoch."""
-    columns = {"step": log.step, "loss": log.loss, "test_accuracy": log.test_accuracy}
-    named = {name: column.tolist() for name, column in columns.items() if column is not None}
-    rows = [dict(zip(named, row, strict=True)) for row in zip(*named.values(), strict=True)]
-    finite = [{name: value if math.isfinite(value) else None for name, value in row.items()} for row in rows]
-    with replaced(path) as partial:
-        partial.write_text("".join(json.dumps({"epoch": epoch} | row) + "\n" for epoch, row in enumerate(finite, 1)))
 
 
 def _do_nothing() -> None:

@@ -59,9 +59,15 @@ def over_checkpoints(
         {1: [1.0, 1.0], 10: [10.0, 10.0]}
     """
     chosen, load = _chosen(checkpoints, steps)
-    run = None if folder is None else RunFolder(folder, _checked(settings))
+    about = {} if folder is None else _checked(settings)
+    if folder is not None:
+        RunFolder(folder, about)  # what is wrong with it is told at once
 
     def measured() -> Iterator[tuple[int, Piece]]:
+        with RunFolder.held(folder, about) as run:
+            yield from of_each(run)
+
+    def of_each(run: RunFolder | None) -> Iterator[tuple[int, Piece]]:
         for done, (step, network) in enumerate(_networks(chosen, load), 1):
             yield step, _as_piece(measure(network)) if run is None else _kept(run, step, network, measure)
             if progress is not None:

@@ -10,6 +10,8 @@ import optax
 import pytest
 
 import interjax as ij
+from interjax._core._files import held
+from interjax._engine._dispatch import Batch, dispatch
 from interjax._engine._folders import RunFolder, name_of
 
 
@@ -127,3 +129,63 @@ def test_settings_that_are_none_are_refused(run, text):
     (run.folder / "settings.json").write_text(text)
     with pytest.raises(ValueError, match=r"settings\.json (must hold the settings|cannot be read as JSON)"):
         RunFolder(run.folder, {"key": 1})
+
+
+def test_pieces_without_settings_are_refused(run):
+    (run.folder / "settings.json").unlink()
+    with pytest.raises(ValueError, match=r"run holds input0\.npz but no settings\.json"):
+        RunFolder(run.folder, {"key": 1})
+
+
+def test_one_run_at_a_time_is_at_work_in_a_folder(run):
+    with RunFolder.held(run.folder, {"key": 1}) as first:
+        assert first.has("input0")
+        with pytest.raises(ValueError, match=r"another run is at work in .*run: wait until it ends"):  # noqa: SIM117
+            with RunFolder.held(run.folder, {"key": 1}):
+                pass
+        with RunFolder.held(run.folder, {"key": 1}, alone=False) as together:
+            assert together.has("input0")
+    with RunFolder.held(run.folder, {"key": 1}) as again:
+        assert again.has("input0")
+    assert not (run.folder / ".lock").exists()
+    with RunFolder.held(None, {}) as none:
+        assert none is None
+
+
+def test_a_process_at_work_in_a_folder_is_told_until_it_is_killed(run):
+    code = (
+        "from interjax._core._files import held\nwith held({!r}):\n  print(flush=True)\n  import time; time.sleep(99)"
+    )
+    command = [sys.executable, "-c", code.format(str(run.folder))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
+        other.stdout.readline()
+        with pytest.raises(ValueError, match="another run is at work"), held(run.folder):
+            pass
+        other.kill()
+        other.wait()
+    (run.folder / ".input9.npz.0123.partial").touch()
+    with held(run.folder):
+        assert not list(run.folder.glob(".input9*"))
+
+
+def test_values_under_way_are_kept_and_gone_on_from(run):
+    calls = []
+
+    def compute(start, limit, rows):
+        calls.append(start)
+        if start == 8 and len(calls) < 7:
+            raise KeyboardInterrupt
+        stop = min(start + rows, limit)
+        return (np.arange(start, stop), 2.0 * np.arange(start, stop)), stop
+
+    partial = run.partial("rows-0")
+    partial.write = functools.partial(partial.write, at_once=True)
+    with pytest.raises(KeyboardInterrupt):
+        dispatch(11, Batch(2), compute, ahead=1, kept=partial)
+    assert calls == [0, 2, 4, 6, 8]
+    numbers, doubled = dispatch(11, Batch(4), compute, ahead=1, kept=run.partial("rows-0"))()
+    assert calls[5:] == [6, 10]  # the batch that was under way was not waited for
+    assert numbers.tolist() == list(range(11))
+    assert doubled.tolist() == [2.0 * number for number in range(11)]
+    run.write("rows", {"numbers": numbers})
+    assert not list((run.folder / "partial").iterdir())

@@ -271,16 +271,16 @@ def test_single_inputs_are_explained_without_similarities(of_checkpoint, tmp_pat
 
 @pytest.mark.filterwarnings("ignore:fewer than 5 inputs:UserWarning")
 def test_inputs_whose_table_is_not_finite_are_left_out_and_counted(of_checkpoint, tmp_path, monkeypatch):
-    tabulate, calls = ij.concepts.concept_tables, []
+    tabulate, calls = _inputs.tables_in, []
 
-    def broken(model, x, labels, **how):
-        tables = tabulate(model, x, labels, **how)
+    def broken(model, x, *arguments, **how):
+        tables = tabulate(model, x, *arguments, **how)
         calls.append(len(x))
         if len(calls) == 2:  # inputs 16 and on, of which the first four are training inputs
             tables[0, 3] = np.nan
         return tables
 
-    monkeypatch.setattr(_inputs, "concept_tables", broken)
+    monkeypatch.setattr(_inputs, "tables_in", broken)
     outcome = interjax("concepts", *of_checkpoint, "--out", tmp_path)
     assert "left out: 1 of 30 inputs, whose games hold NaN or infinite values" in outcome.output
     assert "19 training and 10 test inputs" in outcome.output

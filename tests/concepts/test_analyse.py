@@ -269,7 +269,7 @@ def scaled(label, scale):
 def test_a_folder_of_another_network_or_output_is_refused(arrays, tmp_path):
     analyse = functools.partial(ij.concepts.analyse, KEY, data=arrays, folder=tmp_path, **FEW)
     analyse(columns_together)
-    with pytest.raises(ValueError, match="holds the games of another network or output: choose another folder"):
+    with pytest.raises(ValueError, match=r"holds a run with other settings \(network: "):
         analyse(lambda x: columns_together(x) * 1.001)
     assert analyse(lambda x: columns_together(x)).n_resumed == 0  # the same function by another name
     with pytest.raises(
@@ -289,6 +289,18 @@ def test_a_folder_tells_outputs_of_one_name_apart(arrays, tmp_path):
     assert same(analyse(output=lambda label: scaled(label, 1.0)), once)
     with pytest.raises(ValueError, match="games of another network or output"):
         analyse(output=lambda label: scaled(label, 2.0))
+
+
+def test_an_analysis_of_an_earlier_version_goes_on(arrays, tmp_path):
+    analyse = functools.partial(ij.concepts.analyse, KEY, columns_together, arrays, folder=tmp_path, **FEW)
+    analyse()
+    path = tmp_path / "settings.json"
+    path.write_text(
+        json.dumps({name: value for name, value in json.loads(path.read_text()).items() if name != "network"})
+    )
+    for piece in tmp_path.glob("*.npz"):
+        np.savez(piece, **{name: array for name, array in read_arrays(piece).items() if name != "written by"})
+    analyse()
 
 
 def test_progress_names_every_stage(arrays):
@@ -362,7 +374,7 @@ def test_names_of_classes_that_are_numbers_are_names(arrays):
 def test_settings_of_a_folder_are_those_of_the_command(arrays, tmp_path):
     ij.concepts.analyse(KEY, columns_together, arrays, folder=tmp_path, **FEW)
     settings = json.loads((tmp_path / "settings.json").read_text())
-    assert list(settings) == ["weights", "inputs", "players", "baseline", "output", "kind", "noise"]
+    assert list(settings) == ["weights", "inputs", "players", "baseline", "output", "kind", "noise", "network"]
     assert (settings["output"], settings["kind"], settings["noise"]) == ("log-odds", "and", 0.04)
 
 

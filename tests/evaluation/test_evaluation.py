@@ -1,6 +1,7 @@
 """Networks side by side: attacks against closed forms, destroyed structure counted, intervals against SciPy."""
 
 import itertools
+import json
 
 import chex
 import jax
@@ -15,7 +16,7 @@ from matplotlib.figure import Figure
 from scipy import special, stats
 
 from interjax import datasets, evaluation, networks, training
-from interjax.evaluation import _evaluate
+from interjax.evaluation import _evaluate, _rounds
 from interjax.evaluation._attacks import attacks
 from interjax.evaluation._corruptions import occlusions, shuffles
 from interjax.games._players import Players, marginal
@@ -42,6 +43,8 @@ def make_linear(data, seed=0):
     return linear, np.random.default_rng(seed).normal(size=(size, data.n_classes)).astype(np.float32)
 
 
+NO_OPTIONS = {"strengths": None, "pgd_steps": 20, "occlusions": None, "shuffles": None, "occlusion_grid": None}
+NO_OPTIONS |= {"limit": None}
 GREY = make_data((8, 8, 1))
 COLOUR = make_data((4, 4, 3))
 TABLE = make_data((5,), player_labels=np.array([0, 1, 1, 1, 2]))
@@ -425,6 +428,54 @@ def test_an_evaluation_is_saved_and_loaded(compared, tmp_path):
     found = evaluation.Evaluation.load(compared.save(tmp_path / "evaluation"))
     chex.assert_trees_all_equal(found, compared)
     assert (found.networks, found.measures, found.level) == (compared.networks, compared.measures, 0.95)
+
+
+def test_a_killed_evaluation_resumes_to_the_same_numbers(compared, tmp_path, monkeypatch):
+    models = {"first": make_linear(GREY), "second": make_linear(GREY, 1)}
+    monkeypatch.setattr("interjax._engine._folders.WRITE_SECONDS", 0)
+
+    def stop(done, total):
+        if done == total - 2:
+            raise KeyboardInterrupt
+
+    how = {"key": KEY, "folder": tmp_path, "batch_size": 10}
+    with pytest.raises(KeyboardInterrupt):
+        evaluation.evaluate(models, GREY, progress=stop, **how)
+    kept = sorted(path.name for path in tmp_path.glob("*.npz"))
+    assert kept[0] == "network0-round0.npz"
+    monkeypatch.setattr("interjax.evaluation._rounds.Round._graded", rounds := RoundsCounted(_rounds.Round._graded))
+    found = evaluation.evaluate(models, GREY, **how | {"batch_size": 7})
+    assert len(rounds.names) == 2
+    chex.assert_trees_all_close(found, evaluation.evaluate(models, GREY, key=KEY), rtol=1e-5)
+
+
+class RoundsCounted:
+    """Takes the place of a method and remembers of which rounds it was called."""
+
+    def __init__(self, method):
+        self.names = []
+        self.method = method
+
+    def __get__(self, one, kind):
+        return lambda *arguments: self.names.append(one.name) or self.method(one, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("network", "options", "message"),
+    [
+        (lambda weights, x: linear(weights, x) * 2, {}, r"networks\.network\.computes"),
+        (linear, {"strengths": [0.1]}, "strengths: null there, "),
+        (linear, {"key": jax.random.key(6)}, "key: "),
+        (linear, {"baseline": 0.5}, "baseline: "),
+    ],
+)
+def test_a_folder_of_another_evaluation_is_refused(tmp_path, network, options, message):
+    weights = make_linear(GREY)[1]
+    (tmp_path / "settings.json").write_text(
+        json.dumps(_evaluate._about({"network": (linear, weights)}, GREY, KEY, 0.0, NO_OPTIONS))
+    )
+    with pytest.raises(ValueError, match=f"holds a run with other settings .*{message}"):
+        evaluation.evaluate((network, weights), GREY, **{"key": KEY, "folder": tmp_path} | options)
 
 
 def test_the_table_shows_every_measure_of_every_network(compared):

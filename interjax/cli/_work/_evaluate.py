@@ -41,6 +41,7 @@ def evaluate(checkpoints: tuple[Path, ...], settings: dict[str, Any]) -> None:
             occlusions=settings["occlusions"],
             shuffles=settings["shuffles"],
             limit=settings["examples"],
+            folder=out / "evaluated",
             progress=advance,
         )
     _write(out, found, data.name)

@@ -1,13 +1,17 @@
 """The analysis of a network's concepts: inputs are chosen, tabulated, explained and measured."""
 
+import contextlib
+import hashlib
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
+from interjax._core._files import read_json
 from interjax._core._keys import check_key
 from interjax._engine._folders import RunFolder, fingerprint
 from interjax.concepts._analysis._explainer import KINDS, Explainer
@@ -28,8 +32,9 @@ from interjax.concepts._players import few_players
 from interjax.concepts._statistics._sizes import SizeDistribution, size_distribution
 from interjax.concepts._tables import concept_tables
 from interjax.datasets._dataset import Dataset
+from interjax.games._identity import of_network
 from interjax.games._masking import Masking
-from interjax.games._models import params_of
+from interjax.games._models import as_apply, params_of
 from interjax.games._outputs import log_odds, log_prob, logit, prob
 from interjax.games._players import Players
 
@@ -127,16 +132,16 @@ def analyse(
     players, names = _players(players, player_names, examples.data, kind, stability)
     inputs = choose_inputs(jax.random.fold_in(key, 1), examples, classes, inputs_per_class, rows)
     masking = Masking(players, baseline, output, precision)
-    run = None if folder is None else _open(folder, model, inputs, masking, kind, noise)
     stages = progress or (lambda doing, done, total: None)
-    tables, is_finite = _finite_tables(run, model, inputs, masking, stages)
-    inputs, tables = inputs[is_finite], tables[is_finite]
-    explainer = Explainer(run, kind, noise, len(is_finite))
-    explainer.advance = lambda done, total: stages("explaining", done, total)
-    explanation, n_resumed = explainer(tables), explainer.kept
-    some = in_turn(inputs.labels, inputs.is_train)[:_SOME]
-    null = None if untrained is None else _null(explainer, untrained, inputs[some], masking, tau, stages)
-    stable = _stability(jax.random.fold_in(key, 5), explainer, tables[some], tau, stages) if stability else None
+    with _opened(folder, model, inputs, masking, kind, noise) as run:
+        tables, is_finite = _finite_tables(run, model, inputs, masking, stages)
+        inputs, tables = inputs[is_finite], tables[is_finite]
+        explainer = Explainer(run, kind, noise, len(is_finite))
+        explainer.advance = lambda done, total: stages("explaining", done, total)
+        explanation, n_resumed = explainer(tables), explainer.kept
+        some = in_turn(inputs.labels, inputs.is_train)[:_SOME]
+        null = None if untrained is None else _null(explainer, untrained, inputs[some], masking, tau, stages)
+        stable = _stability(jax.random.fold_in(key, 5), explainer, tables[some], tau, stages) if stability else None
     labels, is_train = inputs.labels, inputs.is_train
     class_names = tuple(examples.data.class_names[label] for label in np.unique(labels))
     return ConceptAnalysis(
@@ -183,10 +188,14 @@ def _players(
     return players, tuple(names)
 
 
-def _open(
-    folder: str | os.PathLike, model: Any, inputs: Inputs, masking: Masking, kind: str, noise: float
-) -> RunFolder:
+@contextlib.contextmanager
+def _opened(
+    folder: str | os.PathLike | None, model: Any, inputs: Inputs, masking: Masking, kind: str, noise: float
+) -> Iterator[RunFolder | None]:
     """The folder of an analysis; ValueError if it holds that of another network, other inputs or other games."""
+    if folder is None:
+        yield None
+        return
     params, output = params_of(model), masking.output
     known = next((name for name, function in _OUTPUTS.items() if function is output), None)
     settings = {
@@ -200,10 +209,25 @@ def _open(
     }
     if masking.precision != "float32":
         settings["precision"] = masking.precision
-    run = RunFolder(folder, settings)
-    if known is None or not jax.tree.leaves(params):
-        _check_same_games(run, model, inputs, masking)
-    return run
+    masking.game(model, inputs.x[0], int(inputs.labels[0]))  # what is wrong with it is told before a folder is made
+    if not _is_older(folder):
+        settings["network"] = _identity(model, inputs)
+    with RunFolder.held(folder, settings) as run:
+        if run is not None and (known is None or not jax.tree.leaves(params)):
+            _check_same_games(run, model, inputs, masking)
+        yield run
+
+
+def _identity(model: Any, inputs: Inputs) -> str:
+    """A digest of what a network computes and of its weights."""
+    return hashlib.sha256(repr(of_network(*as_apply(model, inputs.x[:2]), inputs.x)).encode()).hexdigest()[:16]
+
+
+def _is_older(folder: str | os.PathLike) -> bool:
+    """Whether a version of interjax began the analysis in a folder that did not tell networks by what they compute."""
+    path = Path(folder) / "settings.json"
+    found = read_json(path) if path.exists() else {"network": ""}
+    return isinstance(found, dict) and "network" not in found
 
 
 def _check_same_games(run: RunFolder, model: Any, inputs: Inputs, masking: Masking) -> None:
@@ -247,7 +271,8 @@ def _null(
     explainer: Explainer, untrained: Any, inputs: Inputs, masking: Masking, tau: float, stages: Stages
 ) -> SizeDistribution | None:
     """Sizes of an untrained network's concepts; None, with a warning, if its games are not finite."""
-    tables = tables_of(untrained, inputs, masking)
+    name = f"untrained-{_identity(untrained, inputs)}"
+    tables = tables_of(explainer.run, name, untrained, inputs, masking)
     if not np.isfinite(tables).all():
         warnings.warn(
             "games of the untrained network hold NaN or infinite values: there is no null to compare sizes with",

@@ -1,7 +1,6 @@
 """What an analysis explains: examples from a data set or arrays, inputs of each class, and their tables."""
 
 import dataclasses
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from interjax._core._checks import check_count
 from interjax._engine._folders import RunFolder
 from interjax.concepts._input_rows import FEWEST, draw_rows
-from interjax.concepts._tables import concept_tables
+from interjax.concepts._tables import tables_in
 from interjax.datasets._dataset import Dataset
 from interjax.games._masking import Masking
 
@@ -138,13 +137,18 @@ def _drawn(key: jax.Array, examples: Examples, classes: list[int], per_class: in
     return np.concatenate(train), np.concatenate(test)
 
 
-def tables_of(model: Any, inputs: Inputs, masking: Masking) -> np.ndarray:
-    """The tables of a few inputs, float32 (inputs, 2**n); values that are not finite stay, without a warning."""
-    size = max(len(inputs), _TABULATED_AT_ONCE)
-    rows = np.minimum(np.arange(size), len(inputs) - 1)  # the last one repeated: one shape, compiled once
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=r".* values of the games are NaN or infinite")
-        return concept_tables(model, inputs.x[rows], inputs.labels[rows], **masking.keywords)[: len(inputs)]
+def tables_of(run: RunFolder | None, name: str, model: Any, inputs: Inputs, masking: Masking) -> np.ndarray:
+    """The tables of a few inputs, float32 (inputs, 2**n), a piece of a run; values that are not finite stay there."""
+    found = None if run is None else run.read(name)
+    if found is None:
+        size = max(len(inputs), _TABULATED_AT_ONCE)
+        rows = np.minimum(np.arange(size), len(inputs) - 1)  # the last one repeated: one shape, compiled once
+        kept = None if run is None else lambda call: run.partial(f"{name}-{call}")
+        tables = tables_in(model, inputs.x[rows], inputs.labels[rows], masking, kept=kept)[: len(inputs)]
+        found = {"tables": tables}
+        if run is not None:
+            run.write(name, found)
+    return found["tables"]
 
 
 def tabulate(
@@ -153,12 +157,7 @@ def tabulate(
     """The tables of all inputs, float32 (inputs, 2**n); a run's folder keeps them piece by piece."""
     tables = []
     for start in range(0, len(inputs), _TABULATED_AT_ONCE):
-        name, part = f"tables{start}", slice(start, start + _TABULATED_AT_ONCE)
-        kept = None if run is None else run.read(name)
-        if kept is None:
-            kept = {"tables": tables_of(model, inputs[part], masking)}
-            if run is not None:
-                run.write(name, kept)
-        tables.append(kept["tables"])
+        part = inputs[start : start + _TABULATED_AT_ONCE]
+        tables.append(tables_of(run, f"tables{start}", model, part, masking))
         advance(min(start + _TABULATED_AT_ONCE, len(inputs)), len(inputs))
     return np.concatenate(tables)

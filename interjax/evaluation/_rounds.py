@@ -1,0 +1,77 @@
+"""What a network makes of examples, as they are or changed, kept in a folder batch by batch."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array
+
+from interjax._engine._folders import Partial, RunFolder
+from interjax.games._apply import Apply
+from interjax.games._inputs import inputs_program
+
+
+@dataclasses.dataclass(frozen=True)
+class Graded:
+    """What a network made of each example: whether it was right, its loss in nats, whether its logits are finite."""
+
+    correct: np.ndarray
+    loss: np.ndarray
+    finite: np.ndarray
+
+
+_GRADES = tuple(field.name for field in dataclasses.fields(Graded))
+
+
+@dataclasses.dataclass(frozen=True)
+class Round:
+    """Examples, by their numbers among (x, y), in the form in which networks are tested on them."""
+
+    name: str
+    x: np.ndarray
+    y: np.ndarray
+    numbers: np.ndarray
+    change: Callable[..., Array] | None = None
+
+    def grade(
+        self, apply: Apply, params: Any, batch_size: int, run: RunFolder | None = None, piece: str = ""
+    ) -> Graded:
+        """The examples graded, a batch at a time; what a run's folder has of this piece is not computed again."""
+        found = None if run is None else run.read(piece)
+        if found is None:
+            kept = None if run is None else run.partial(piece)
+            found = dict(zip(_GRADES, self._graded(apply, params, batch_size, kept), strict=True))
+            if run is not None:
+                run.write(piece, found)
+        return Graded(**found)
+
+    def _graded(self, apply: Apply, params: Any, batch_size: int, kept: Partial | None) -> Any:
+        size = min(batch_size, len(self.numbers))
+
+        def take(start: int, limit: int, rows: int) -> tuple[None, tuple[Any, np.ndarray]]:
+            # The last batch repeats the last example, so that what changes examples has one shape, too.
+            numbers = self.numbers[np.minimum(np.arange(start, start + rows), len(self.numbers) - 1)]
+            x, y = self.x[numbers], self.y[numbers]
+            if self.change is not None:
+                x = self.change(apply=apply, params=params, x=x, y=y, index=numbers)
+            return None, (x[: limit - start], y[: limit - start])
+
+        program = inputs_program(Grades(apply), params, (self.x, self.y), size)
+        return program.dispatch(len(self.numbers), take, ahead=1, kept=kept)()
+
+
+@dataclasses.dataclass(frozen=True)
+class Grades:
+    """Whether each example is classified correctly, its loss, and whether its logits are finite: (batch,) each."""
+
+    apply: Apply
+
+    def __call__(self, params: Any, whole: None, rows: tuple[Array, Array]) -> tuple[Array, Array, Array]:
+        x, y = rows
+        logits = self.apply(params, x).astype(jnp.float32)
+        finite = jnp.isfinite(logits).all(axis=-1)
+        loss = optax.softmax_cross_entropy_with_integer_labels(logits, y)
+        return (logits.argmax(axis=-1) == y) & finite, loss, finite

@@ -10,10 +10,13 @@ If process 0 is lost the store is too, and JAX ends every process by abort(); th
 import contextlib
 import io
 import json
+import os
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NoReturn
 
 import jax
@@ -24,6 +27,7 @@ from interjax._engine._runtime import end_process, leave_without_the_others, on_
 _BEAT_SECONDS = 2.0
 _SILENT_SECONDS = 20.0
 _GRACE_SECONDS = 20.0
+_START_SECONDS = 40
 _STORE = "interjax"
 _CHUNK_BYTES = 2**20  # a message of the store holds 4 MiB at most
 
@@ -88,6 +92,27 @@ class Group:
                     f"process {rank} and process {self.rank} run with different settings ({', '.join(differing)} "
                     "differ): start the same program with the same arguments and files in each process"
                 )
+
+    def check_one_folder(self, folder: Path) -> None:
+        """Raise ValueError unless every process reaches the same folder under the name that it was given."""
+        if self.size == 1:
+            return
+        sign = folder / f".together-{self.exchange({'name': np.array(uuid.uuid4().hex)})[0]['name']}"
+        if self.rank == 0:
+            sign.touch()
+        self.exchange({})
+        deadline = time.monotonic() + _SILENT_SECONDS  # a file of another machine may be seen late
+        while not sign.exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+            os.listdir(folder)  # what the system remembers of the folder is read anew
+        sees = [bool(found["sees"]) for found in self.exchange({"sees": np.array(sign.exists())})]
+        if self.rank == 0:
+            sign.unlink()
+        if not all(sees):
+            raise ValueError(
+                f"process {sees.index(False)} does not share the folder of process 0: give every process one folder "
+                f"that all can reach; process {self.rank} has {folder}"
+            )
 
     def _write(self, key: str, content: bytes) -> None:
         pieces = range(0, len(content), _CHUNK_BYTES)
@@ -166,6 +191,33 @@ class Group:
                 time.sleep(2.5 * _BEAT_SECONDS)
             leave_without_the_others()
         self._stopped.set()
+
+
+def start(coordinator: str | None = None, processes: int | None = None, process_id: int | None = None) -> None:
+    """Join the processes of a run by `jax.distributed`; all must have come within a minute.
+
+    Args:
+        coordinator: HOST:PORT where process 0 listens, there alone unless JAX_COORDINATOR_BIND_ADDRESS says where.
+        processes: how many there are.
+        process_id: which one this is. Each of the three is found by JAX itself under SLURM and the like if it is None.
+
+    Raises:
+        ValueError, RuntimeError: from JAX, for arguments with which it cannot begin. If the processes do not come
+            together it ends this one.
+    """
+    jax.config.update("jax_enable_preemption_service", False)  # it would make SIGTERM do nothing
+    where = None if os.environ.get("JAX_COORDINATOR_BIND_ADDRESS") else coordinator
+    which = "this process" if process_id is None else f"process {process_id} of {processes}"
+    last = "P-1" if processes is None else processes - 1
+    failed = (
+        f"{which} and the others did not come together at {coordinator or 'the coordinator'} within {_START_SECONDS} "
+        f"seconds (JAX's own report is above): start each of the processes, 0 to {last}, once and at about the same "
+        "time, with one --coordinator that all can reach"
+    )
+    with on_abort(lambda: end_process(failed)):
+        jax.distributed.initialize(
+            coordinator, processes, process_id, coordinator_bind_address=where, initialization_timeout=_START_SECONDS
+        )
 
 
 _active: list[Group] = []

@@ -177,8 +177,11 @@ def order_profile(
     settings = _settings(key, games, design)
     with joined() as group:
         group.folder = group.folder or folder
-        group.agree(settings | {"rounds": [target_stderr, max_forwards, correction, kind]})
+        others = {"rounds": [target_stderr, max_forwards, correction, kind], "folder": folder is not None}
+        group.agree(settings | others)
         with RunFolder.held(folder, settings, alone=group.rank == 0) as run:
+            if run is not None:
+                group.check_one_folder(run.folder)
             rounds = Rounds(key, games, design, resources, run, group, progress)
             while True:
                 rounds.measure()

@@ -123,3 +123,34 @@ def test_a_failed_process_stops_the_others_with_its_reason(checkpoint, tmp_path,
     assert "interjax: no space left on device" in outputs[failing]
     assert_says(outputs[1 - failing], f"{failing} of 2 failed (OSError: no space left on device)", tmp_path / "failed")
     assert max(outlived) < 60
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("present", [[0], [1], [0, 1, 1]])
+def test_processes_that_do_not_come_together_end_within_a_minute(checkpoint, tmp_path, present):
+    """One is missing, or one was started twice."""
+    start, port = time.monotonic(), free_port()
+    arguments = ["measure", "--checkpoint", checkpoint, *OPTIONS, "--out", tmp_path / "out", "--distributed"]
+    arguments += ["--coordinator", f"localhost:{port}", "--processes", 2]
+    commands = [["-c", RUN, *map(str, arguments), "--process-id", str(number)] for number in present]
+    logs = [tmp_path / f"{number}.log" for number in range(len(present))]
+    with started(commands, logs) as processes:
+        codes = [process.wait(timeout=120) for process in processes]
+    assert codes == [1] * len(present)
+    assert time.monotonic() - start < 75  # with the start of Python
+    assert "start each of the processes, 0 to 1, once and at about the same time" in logs[-1].read_text()
+
+
+@pytest.mark.slow
+def test_processes_with_folders_of_their_own_are_refused(checkpoint, tmp_path):
+    arguments = ["measure", "--checkpoint", checkpoint, *OPTIONS, "--distributed", "--processes", 2]
+    arguments += ["--coordinator", f"localhost:{free_port()}"]
+    commands = [
+        ["-c", RUN, *map(str, arguments), "--process-id", str(number), "--out", str(tmp_path / str(number))]
+        for number in range(2)
+    ]
+    logs = [tmp_path / f"{number}.log" for number in range(2)]
+    with started(commands, logs) as processes:
+        assert [process.wait(timeout=120) for process in processes] == [1, 1]
+    for log in logs:
+        assert "process 1 does not share the folder of process 0" in log.read_text()

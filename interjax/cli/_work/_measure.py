@@ -12,7 +12,7 @@ import jax
 
 import interjax as ij
 from interjax import networks, training
-from interjax._engine._processes import Group, ProcessLost, joined
+from interjax._engine._processes import Group, ProcessLost, joined, start
 from interjax.cli import _folder as folders
 from interjax.cli._progress import Progress
 from interjax.cli._subjects import OUTPUTS, baseline_of, load, network_of, pair_population, players_of
@@ -64,17 +64,15 @@ def measure(context: click.Context, settings: dict[str, Any]) -> None:
 
 def _start_processes(settings: dict) -> None:
     """Join the processes of a distributed run, before anything is computed."""
-    where = {"coordinator_address": "coordinator", "num_processes": "processes", "process_id": "process_id"}
-    given = {argument: settings[name] for argument, name in where.items() if settings[name] is not None}
+    given = {name: settings[name] for name in ("coordinator", "processes", "process_id")}
     if not settings["distributed"]:
-        if given:
+        if any(value is not None for value in given.values()):
             raise ValueError("--coordinator, --processes and --process-id go with --distributed")
         return
     if settings["checkpoint"] is None:
         raise ValueError("--distributed measures a trained network: run `interjax train` first, then give --checkpoint")
-    jax.config.update("jax_enable_preemption_service", False)  # it would make SIGTERM do nothing
     try:
-        jax.distributed.initialize(**given)
+        start(**given)
     except (ValueError, RuntimeError) as error:
         raise ValueError(
             f"the processes could not be joined ({error}); where JAX does not find them by itself (SLURM, Open MPI, "

@@ -1,10 +1,11 @@
-"""Data sets with their players: digits (bundled with scikit-learn), MNIST, CIFAR-10, Adult and any CSV file."""
+"""Data sets with their players: digits (in scikit-learn), MNIST, CIFAR-10, Adult, any CSV file, arrays."""
 
 from typing import TYPE_CHECKING
 
 from interjax._core._lazy import lazy_face
 
 if TYPE_CHECKING:
+    from interjax.datasets._arrays import from_arrays as from_arrays
     from interjax.datasets._dataset import Dataset as Dataset
     from interjax.datasets._label_noise import with_label_noise as with_label_noise
     from interjax.datasets._loaders import ADULT_COLUMNS as ADULT_COLUMNS

@@ -1,9 +1,12 @@
 """A data set: training and test inputs with their labels, and what is known of them."""
 
 import dataclasses
+import math
+from typing import Any
 
 import numpy as np
 
+from interjax.datasets._checks import as_array, as_class_numbers, as_inputs, as_names
 from interjax.games._players import Players
 
 _MOST_CELLS_A_SIDE = 16
@@ -27,7 +30,8 @@ class Dataset:
         normalization: (mean, scale) that broadcast against an input, or None: raw = x * scale + mean.
 
     Raises:
-        ValueError: lengths or shapes that do not fit together, labels out of range, values that are not finite.
+        ValueError: lengths or shapes that do not fit together, labels that are no class numbers, class names that are
+            equal, inputs that are not finite in float32 or no real numbers.
 
     Example:
         >>> data = Dataset(np.zeros((4, 2)), [0, 1, 0, 1], np.zeros((2, 2)), [0, 1], "toy", ("no", "yes"))
@@ -47,12 +51,13 @@ class Dataset:
     normalization: tuple[np.ndarray, np.ndarray] | None = None
 
     def __post_init__(self):
+        object.__setattr__(self, "class_names", as_names(f"{self.name}: class_names", self.class_names, None))
         for split in ("train", "test"):
-            x = np.asarray(getattr(self, f"{split}_x"), np.float32)
-            y = np.asarray(getattr(self, f"{split}_y"), np.int32)
+            x = as_inputs(f"{self.name}: {split} inputs", getattr(self, f"{split}_x"))
+            y = as_class_numbers(f"{self.name}: {split} labels", getattr(self, f"{split}_y"))
             object.__setattr__(self, f"{split}_x", x)
             object.__setattr__(self, f"{split}_y", y)
-            if x.ndim < 2 or y.shape != x.shape[:1] or not len(x):
+            if x.ndim < 2 or y.shape != x.shape[:1] or not x.size:
                 raise ValueError(
                     f"{self.name}: expected {split} inputs (N, ...) and labels (N,), got shapes {x.shape} and {y.shape}"
                 )
@@ -61,16 +66,37 @@ class Dataset:
                     f"{self.name}: {split} labels must be class numbers from 0 to {self.n_classes - 1}, got "
                     f"{y.min()}..{y.max()}"
                 )
-            if not np.isfinite(x).all():
-                raise ValueError(
-                    f"{self.name}: {split} inputs must be finite, got {np.sum(~np.isfinite(x))} of {x.size} values "
-                    "that are NaN or infinite"
-                )
         if self.train_x.shape[1:] != self.test_x.shape[1:]:
             raise ValueError(
                 f"{self.name}: expected test inputs of the training inputs' shape {self.train_x.shape[1:]}, got "
                 f"{self.test_x.shape[1:]}"
             )
+        self._check_meaning()
+
+    def _check_meaning(self) -> None:
+        """Names, players and normalization, each of the length that the inputs ask for."""
+        n_entries = math.prod(self.input_shape)
+        if self.feature_names is not None:
+            names = as_names(f"{self.name}: feature_names", self.feature_names, n_entries, distinct=False)
+            object.__setattr__(self, "feature_names", names)
+        if self.player_labels is not None:
+            labels = as_array(f"{self.name}: player_labels", self.player_labels)
+            if labels.shape != self.input_shape:
+                raise ValueError(
+                    f"{self.name}: player_labels must be an integer for each entry of an input, {self.input_shape}; "
+                    f"got {labels.dtype} of shape {labels.shape}"
+                )
+            try:
+                Players.segments(labels)
+            except ValueError as error:
+                raise ValueError(f"{self.name}: player_labels: {error}") from None
+            object.__setattr__(self, "player_labels", labels)
+        if self.player_names is not None:
+            n_players = n_entries if self.player_labels is None else int(self.player_labels.max()) + 1
+            names = as_names(f"{self.name}: player_names", self.player_names, n_players, distinct=False)
+            object.__setattr__(self, "player_names", names)
+        if self.normalization is not None:
+            _check_normalization(self.name, self.normalization, self.input_shape)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -127,3 +153,18 @@ class Dataset:
 def equal_cells(shape: tuple[int, ...], most: int = _MOST_CELLS_A_SIDE) -> tuple[int, ...]:
     """The largest numbers of equal cells along each of the first two axes of an input, at most so many."""
     return tuple(max(part for part in range(1, most + 1) if side % part == 0) for side in shape[:2])
+
+
+def _check_normalization(name: str, normalization: Any, shape: tuple[int, ...]) -> None:
+    what = f"{name}: normalization must be (mean, scale), finite numbers that broadcast against an input {shape}"
+    if not isinstance(normalization, tuple | list) or len(normalization) != 2:
+        raise ValueError(f"{what}; got {type(normalization).__name__}")
+    mean, scale = (as_inputs(f"{name}: normalization", part) for part in normalization)
+    try:
+        fits = np.broadcast_shapes(mean.shape, scale.shape, shape) == shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(f"{what}; got shapes {mean.shape} and {scale.shape}")
+    if not (scale > 0).all():
+        raise ValueError(f"{what}, with a positive scale; got a scale of {scale.min()}")

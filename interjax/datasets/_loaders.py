@@ -2,15 +2,16 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from interjax._core._checks import check_number
-from interjax.datasets import _csv as _tables
-from interjax.datasets import _images
+from interjax.datasets._archives import check_path
 from interjax.datasets._dataset import Dataset
+from interjax.datasets._idx import read_mnist
+from interjax.datasets._images import read_cifar
+from interjax.datasets._splits import check_limit, stratified
+from interjax.datasets._tables import table
 
 PathLike = str | os.PathLike
 ADULT_COLUMNS = (
@@ -41,8 +42,8 @@ def digits() -> Dataset:
         raise ImportError('the digits come with scikit-learn: pip install "interjax[cli]"') from error
     pixels, labels = map(np.asarray, load_digits(return_X_y=True))
     images = pixels.reshape(-1, 8, 8, 1) / 16.0
-    test = _stratified(labels, test_fraction=0.2, seed=0)
     names = tuple(str(digit) for digit in range(10))
+    test = stratified(labels, names, test_fraction=0.2, seed=0, stacklevel=3)
     return Dataset(images[~test], labels[~test], images[test], labels[test], "digits", names)
 
 
@@ -53,7 +54,8 @@ def mnist(folder: PathLike, *, limit: int | None = None) -> Dataset:
 
     Args:
         folder: holds train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and
-            t10k-labels-idx1-ubyte, each possibly with .gz, or spelled train-images.idx3-ubyte and so on.
+            t10k-labels-idx1-ubyte, each possibly with .gz (.bz2, .xz, .zip), or spelled train-images.idx3-ubyte and so
+            on; in the folder itself, in raw/ or, as torchvision keeps them, in MNIST/raw/.
         limit: the number of images of each class to keep, for quick runs; all by default.
 
     Returns:
@@ -62,7 +64,7 @@ def mnist(folder: PathLike, *, limit: int | None = None) -> Dataset:
     Raises:
         ValueError: a file is missing, damaged, or does not fit the others.
     """
-    (train_x, train_y), (test_x, test_y) = _images.read_mnist(Path(folder), limit)
+    (train_x, train_y), (test_x, test_y) = read_mnist(check_path("folder", folder), check_limit(limit))
     train_x, test_x = (images[..., None] / np.float32(255.0) for images in (train_x, test_x))
     return Dataset(train_x, train_y, test_x, test_y, "mnist", tuple(str(digit) for digit in range(10)))
 
@@ -71,22 +73,24 @@ def cifar10(source: PathLike, *, limit: int | None = None) -> Dataset:
     """CIFAR-10, or any set of equally large colour images in class folders.
 
     x = (pixel / 255 - mean) / std with the training set's mean and standard deviation of each channel, so
-    that 0 is the channel's mean.
+    that 0 is the channel's mean. Images are turned upright as their EXIF says; grey is repeated in each channel, 16-bit
+    grey rounded to 8 bits; a transparent image is refused.
 
     Args:
-        source: a folder or a tar (.tar, .tar.gz, .tar.xz), read without unpacking to disk, that holds either
-            the binary version (data_batch_1.bin .. data_batch_5.bin, test_batch.bin) or images in
-            train/CLASS/ and test/CLASS/ (.jpg, .png).
+        source: a folder, a tar (.tar, .tar.gz, .tar.bz2, .tar.xz) or a zip, read without unpacking to disk, that holds
+            either the binary version (data_batch_1.bin .. data_batch_5.bin, test_batch.bin) or images in train/CLASS/
+            and test/CLASS/ (.jpg, .png). Links to folders and files are followed.
         limit: the number of images of each class to read for training, and as many for testing.
 
     Returns:
         Inputs (32, 32, 3), 10 classes; `normalization` holds mean and std.
 
     Raises:
-        ValueError: a file is missing or damaged, or images differ in size.
+        ValueError: a file is missing or damaged, images differ in size, one has more than 2048x2048 pixels, or an
+            archive or a split takes more than 4 GiB unpacked.
         ImportError: images without pillow installed.
     """
-    (train_x, train_y), (test_x, test_y), names = _images.read_cifar(Path(source), limit)
+    (train_x, train_y), (test_x, test_y), names = read_cifar(check_path("source", source), check_limit(limit))
     mean, scale = _channel_statistics(train_x)
     train_x, test_x = ((pixels / np.float32(255.0) - mean) / scale for pixels in (train_x, test_x))
     return Dataset(train_x, train_y, test_x, test_y, "cifar10", names, normalization=(mean, scale))
@@ -100,7 +104,8 @@ def adult(
     No row and no column is left out; "?" is a category of its own.
 
     Args:
-        file: CSV, gzip or not, with a header row, or UCI's adult.data, which has none.
+        file: CSV, packed or not, with a header row, or UCI's adult.data or adult.test, which have none; their comment
+            line and the dot behind adult.test's classes are left out.
         label: column with the two income classes.
         test_fraction: part of each class held out for testing, in (0, 1).
         seed: of the split.
@@ -111,7 +116,22 @@ def adult(
     Raises:
         ValueError: the file is missing or is no such table.
     """
-    return _table(Path(file), "adult", label, (), (), test_fraction=test_fraction, seed=seed, header=ADULT_COLUMNS)
+    return table(
+        check_path("file", file),
+        "adult",
+        label,
+        categorical=None,
+        numeric=None,
+        drop=(),
+        header=None,
+        separator=None,
+        decimal=".",
+        test_fraction=test_fraction,
+        seed=seed,
+        known_names=ADULT_COLUMNS,
+        comments="|",
+        spelling=lambda cell: cell.rstrip("."),
+    )
 
 
 def csv(
@@ -119,47 +139,77 @@ def csv(
     *,
     label: str | int,
     categorical: Sequence[str | int] | None = None,
+    numeric: Sequence[str | int] | None = None,
     drop: Sequence[str | int] = (),
+    header: bool | None = None,
+    separator: str | None = None,
+    decimal: str = ".",
     test_fraction: float = 0.2,
     seed: int = 0,
 ) -> Dataset:
     """A table from a CSV file: numeric columns standardised, categorical ones one-hot, one player a column.
 
-    x = (value - mean) / std with the training rows' statistics; a missing number becomes the training mean,
-    with a warning; a missing category is a category of its own.
+    x = (value - mean) / std with the training rows' statistics, std = 1 for a constant column; a missing number (an
+    empty cell, ?, NA, N/A, NaN, null or None) becomes the training mean, with a warning; in a column of texts each of
+    these is a category like any other.
+
+    Nothing is guessed: a column that holds amounts (1,420, $5, 12%, 007), dates, or numbers and texts is refused with
+    the cell that shows it, as are row numbers and identifiers, until `drop`, `categorical` or `numeric` says what it
+    is.
 
     Args:
-        file: CSV in UTF-8, gzip or not, separated by commas, with a header row.
-        label: name or index of the column with the class.
-        categorical: columns to read as categories although their values are numbers; columns with text are
-            always categorical.
+        file: CSV in UTF-8, packed (gzip, bzip2, xz, a zip of one file) or not. Lines before the header that start with
+            "#" are comments; an empty last column without a name is left out.
+        label: name or index of the column with the class. An empty cell and "?" are refused; "NA", "None" and the like
+            are classes beside other texts, with a warning, and refused beside numbers. Spellings of one class (Yes and
+            yes, 0 and 0.0) are refused.
+        categorical: columns to read as categories although their values are numbers, dates or all different.
+        numeric: columns of numbers that are measurements although they count the rows or are called id.
         drop: columns to leave out (identifiers, free text).
+        header: True, the first line has the columns' names; False, it is data and they are called column_0, column_1,
+            ...; by default it has the names, and is refused where it looks like data.
+        separator: the character between cells; by default the one of comma, semicolon, tab and | that cuts all lines
+            into equally many.
+        decimal: the mark in numbers, "." or ",".
         test_fraction: part of each class held out for testing, in (0, 1).
-        seed: of the split.
+        seed: of the split, 0 or larger.
 
     Returns:
         Inputs (entries,) with `feature_names`, `player_labels`, `player_names` and `normalization`.
 
     Raises:
-        ValueError: a missing or ragged file, an unknown column, a label that is no class.
+        ValueError: a file that is missing, no text or unpacks to more than 4 GiB, a ragged line, an unknown column, a
+            label that is no class, a class of one row, a column that is not clear.
 
     Example:
-        >>> import tempfile
-        >>> path = Path(tempfile.mkdtemp()) / "fruit.csv"
+        >>> import pathlib, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "fruit.csv"
         >>> _ = path.write_text("grams,colour,sweet\\n100,red,yes\\n150,green,no\\n90,red,yes\\n170,blue,no\\n")
         >>> csv(path, label="sweet", test_fraction=0.5).feature_names
         ('grams', 'colour=blue', 'colour=green', 'colour=red')
     """
-    path = Path(file)
-    name = path.name.split(".")[0]
-    return _table(path, name, label, categorical or (), drop, test_fraction=test_fraction, seed=seed)
+    path = check_path("file", file)
+    return table(
+        path,
+        path.name.split(".")[0],
+        label,
+        categorical=categorical,
+        numeric=numeric,
+        drop=drop,
+        header=header,
+        separator=separator,
+        decimal=decimal,
+        test_fraction=test_fraction,
+        seed=seed,
+    )
 
 
 def load(where: str, **options: Any) -> Dataset:
     """A data set by one string, as the command line takes it.
 
     Args:
-        where: "digits", "mnist:FOLDER", "cifar10:FOLDER_OR_TAR", "adult:FILE" or "csv:FILE:LABEL".
+        where: "digits", "mnist:FOLDER", "cifar10:FOLDER_OR_TAR", "adult:FILE" or "csv:FILE:LABEL". File and label may
+            hold colons: the file is the part that exists.
         options: keyword arguments of that loader, e.g. `limit=100`.
 
     Returns:
@@ -172,11 +222,11 @@ def load(where: str, **options: Any) -> Dataset:
         >>> load("digits")
         Dataset('digits', 1438 training and 359 test inputs of shape (8, 8, 1), 10 classes)
     """
-    name, _, path = where.partition(":")
+    name, _, path = where.partition(":") if isinstance(where, str) else ("", "", "")
     if name == "digits" and not path:
         return digits(**options)
     if name == "csv":
-        file, _, label = path.rpartition(":")
+        file, label = _file_and_label(path)
         if file and label:
             return csv(file, label=label, **options)
     loaders = {"mnist": mnist, "cifar10": cifar10, "adult": adult}
@@ -188,58 +238,16 @@ def load(where: str, **options: Any) -> Dataset:
     )
 
 
-def _table(
-    path: Path,
-    name: str,
-    label: str | int,
-    categorical: Sequence[str | int],
-    drop: Sequence[str | int],
-    *,
-    test_fraction: float,
-    seed: int,
-    header: Sequence[str] | None = None,
-) -> Dataset:
-    columns, rows = _tables.read_table(path, header)
-    target = _tables.column_index(path, columns, label)
-    left_out = {target} | {_tables.column_index(path, columns, column) for column in drop}
-    kept = [index for index in range(len(columns)) if index not in left_out]
-    if not kept:
-        raise ValueError(f"{path}: no column is left beside the label {columns[target]!r}")
-    labels, class_names = _tables.encode_labels(path, columns[target], [row[target] for row in rows])
-    test = _stratified(labels, test_fraction=test_fraction, seed=seed)
-    forced = {_tables.column_index(path, columns, column) for column in categorical}
-    encoded = _tables.encode_features(
-        path,
-        [columns[index] for index in kept],
-        [[row[index] for index in kept] for row in rows],
-        {position for position, index in enumerate(kept) if index in forced},
-        ~test,
-    )
-    return Dataset(
-        encoded.x[~test],
-        labels[~test],
-        encoded.x[test],
-        labels[test],
-        name,
-        class_names,
-        feature_names=encoded.entry_names,
-        player_labels=encoded.players,
-        player_names=tuple(columns[index] for index in kept),
-        normalization=(encoded.mean, encoded.scale),
-    )
-
-
-def _stratified(labels: np.ndarray, *, test_fraction: float, seed: int) -> np.ndarray:
-    """Boolean (N,): the rows held out, the same fraction of every class (rounded), at least one overall."""
-    check_number("test_fraction", test_fraction, "(0, 1)")
-    random = np.random.default_rng(seed)
-    held_out = np.zeros(len(labels), bool)
-    for label in np.unique(labels):
-        rows = random.permutation(np.flatnonzero(labels == label))
-        held_out[rows[: min(round(test_fraction * len(rows)), len(rows) - 1)]] = True
-    if not held_out.any():
-        raise ValueError(f"{len(labels)} rows with test_fraction={test_fraction} leave none for testing")
-    return held_out
+def _file_and_label(text: str) -> tuple[str, str]:
+    """FILE and LABEL of FILE:LABEL, cut at the colon before which a file is found; at the last if none is."""
+    cuts = [(text[:place], text[place + 1 :]) for place, letter in enumerate(text) if letter == ":"]
+    found = [(file, label) for file, label in cuts if file and label and check_path("file", file).is_file()]
+    if len(found) > 1:
+        raise ValueError(
+            f"csv:{text} may be the file {found[0][0]} with label {found[0][1]}, or {found[1][0]} with {found[1][1]}: "
+            "both files exist; rename one"
+        )
+    return (found or cuts[::-1] or [("", "")])[0]
 
 
 def _channel_statistics(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

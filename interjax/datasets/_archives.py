@@ -57,8 +57,8 @@ def read_bytes(path: Path) -> bytes:
         raise ValueError(f"{path} cannot be read ({error}): it may be damaged; download it again") from error
     if len(files) != 1:
         is_workbook = PurePosixPath("[Content_Types].xml") in files
-        what = "an Excel workbook: save the sheet as CSV" if is_workbook else f"a zip of {len(files)} files"
-        raise ValueError(f"{path} is {what}; expected one file in the zip")
+        what = f"a zip of {len(files)} files: expected one file in it"
+        raise ValueError(f"{path} is {'an Excel workbook: save the sheet as CSV' if is_workbook else what}")
     return next(iter(files.values()))()
 
 

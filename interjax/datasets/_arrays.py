@@ -123,7 +123,7 @@ def _inputs(name: str, values: Any) -> tuple[np.ndarray, tuple[str, ...] | None]
     if array.ndim < 2:
         raise ValueError(f"{name} must be inputs (N, ...), got shape {array.shape}: a single feature is (N, 1)")
     x = as_inputs(name, array)
-    if array.dtype.itemsize > 2 and array.dtype.kind in "iuf" and array.dtype != np.float32:
+    if x.size and array.dtype.itemsize > 2 and array.dtype.kind in "iuf" and array.dtype != np.float32:
         _check_resolution(name, array, columns)
     return x, columns
 
@@ -213,7 +213,7 @@ def _warn_of_missing(names: Sequence[str]) -> None:
         warnings.warn(
             f"train_y holds {word!r}, which is read as a class of that name; leave such rows out if it says that the "
             "label is missing",
-            stacklevel=4,
+            stacklevel=3,
         )
 
 

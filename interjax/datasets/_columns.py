@@ -10,7 +10,7 @@ import numpy as np
 
 from interjax.datasets._cells import ABSENT, AMOUNT, DATE, NUMBER, TEXT, kind_of, number_of
 from interjax.datasets._csv import Column
-from interjax.datasets._labels import ordered
+from interjax.datasets._labels import equal_spellings, ordered
 
 MOST_CATEGORIES = 1000
 CONSTANT = 1e-12
@@ -58,6 +58,7 @@ def encode_features(reading: Reading, columns: dict[int, Column], is_train: np.n
         numbers = None if index in reading.categorical else _numbers(reading, index, column)
         if numbers is None:
             categories = _categories(reading, index, column)
+            _warn_of_spellings(f"{reading.path}: column {column.name!r}", categories, stacklevel=stacklevel + 1)
             block = _one_hot(column, categories)
             names += [f"{column.name}={category}" for category in categories]
             mean, scale = np.zeros(len(categories)), np.ones(len(categories))
@@ -219,6 +220,15 @@ def _categories(reading: Reading, index: int, column: Column) -> list[str]:
                 f"drop=[{name}] to leave it out, categorical=[{name}] if they are categories"
             )
     return ordered(column.values)
+
+
+def _warn_of_spellings(what: str, categories: Sequence[str], *, stacklevel: int) -> None:
+    pair = equal_spellings(categories)
+    if pair:
+        warnings.warn(
+            f"{what} holds {pair[0]!r} and {pair[1]!r}, read as two categories: if they are one, write it in one way",
+            stacklevel=stacklevel,
+        )
 
 
 def _one_hot(column: Column, categories: Sequence[str]) -> np.ndarray:

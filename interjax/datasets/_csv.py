@@ -116,7 +116,7 @@ def check_separator(separator: Any) -> str | None:
     return separator
 
 
-def _column(name: str, codes: np.ndarray, values: Sequence[str]) -> Column:
+def _column(name: str, codes: np.ndarray, values: Any) -> Column:
     return Column(name, list(values), codes).mapped(str.strip)
 
 
@@ -202,14 +202,17 @@ def _check_header(path: Path, columns: Sequence[Column], *, is_given: bool) -> N
     if len(held) == len(columns):
         rows = np.all([column.codes == column.values.index(column.name) for column in columns], axis=0)
         if rows.any():
-            raise ValueError(f"{path} repeats its first line in data row {rows.argmax() + 1}: remove one of them")
+            raise ValueError(
+                f"{path} repeats its first line in data row {rows.argmax() + 1}: remove one of them, or pass "
+                "header=False if both are data"
+            )
     if not is_given:
         numbers = [column.name for column in columns if kind_of(column.name) in (NUMBER, DATE)]
         as_data = f"the values {', '.join(map(repr, numbers[:3]))}" if numbers and not _are_positions(numbers) else ""
         if len(numbers) == len(columns):
             as_data = "a row of numbers"
-        elif not as_data and 2 * len(held) >= len(columns):
-            as_data = f"{held[0].name!r}, which data row {held[0].row_of(held[0].name)} holds in the same column,"
+        elif not as_data and len(held) > 1 and 2 * len(held) >= len(columns):
+            as_data = f"{held[0].name!r}, which data row {held[0].row_of(held[0].name)} holds in the same column"
         if as_data:
             raise ValueError(
                 f"{path} starts with {as_data}: a header row with column names is expected; pass header=False if the "

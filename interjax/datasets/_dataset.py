@@ -81,7 +81,7 @@ class Dataset:
             object.__setattr__(self, "feature_names", names)
         if self.player_labels is not None:
             labels = as_array(f"{self.name}: player_labels", self.player_labels)
-            if labels.shape != self.input_shape:
+            if labels.shape != self.input_shape or labels.dtype.kind not in "iu":
                 raise ValueError(
                     f"{self.name}: player_labels must be an integer for each entry of an input, {self.input_shape}; "
                     f"got {labels.dtype} of shape {labels.shape}"

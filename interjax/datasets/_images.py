@@ -98,7 +98,7 @@ def _class_folders(source: Path, files: Files) -> Groups:
 
 def _read_split(source: Path, files: Files, classes: list[list[PurePosixPath]]) -> Split:
     """The images of each class, all of one size."""
-    images, count = np.empty(0), sum(map(len, classes))
+    images, count = np.empty((0, 0, 0, 0), np.uint8), sum(map(len, classes))
     for place, path in enumerate(path for paths in classes for path in paths):
         name = f"{path} in {source}"
         if path.suffix.lower() not in IMAGE_SUFFIXES:

@@ -42,8 +42,8 @@ def check_class_count(what: str, classes: Sequence[str], rows: int, *, most: int
     """Raise ValueError for a single class, for more than `most`, and for values to be predicted as numbers."""
     numbers = [number for value in classes if (number := number_of(value)) is not None]
     are_numbers, most = len(numbers) == len(classes), min(MOST_CLASSES, most)
-    if are_numbers and numbers != [numbers[0] + place for place in range(len(numbers))]:
-        are_whole = all(number == int(number) for number in numbers)
+    are_whole = all(number == int(number) for number in numbers)
+    if are_numbers and not (are_whole and numbers == [numbers[0] + place for place in range(len(numbers))]):
         most = min(most, _MOST_NUMBERS if are_whole else _MOST_FRACTIONS)
     if not 2 <= len(classes) <= most:
         otherwise = ", or write classes as text, such as c1" if are_numbers and len(classes) > 2 else ""
@@ -55,20 +55,28 @@ def check_class_count(what: str, classes: Sequence[str], rows: int, *, most: int
 
 def check_spellings(what: str, classes: Sequence[str]) -> None:
     """Raise ValueError where two classes seem to be one, written in two ways: Yes and yes, 0 and 0.0, >50K and >50K."""
+    pair = equal_spellings(classes)
+    if pair:
+        raise ValueError(
+            f"{what} holds {pair[0]!r} and {pair[1]!r}, which seem to be one class written in two ways: write it in "
+            "one, or give different classes names that differ by more"
+        )
+    if len(classes) > 2 and {_key(value, ()) for value in classes} <= _TRUTH:
+        raise ValueError(
+            f"{what} holds {', '.join(map(repr, classes))}, which seem to be two classes: write each in one way"
+        )
+
+
+def equal_spellings(classes: Sequence[str]) -> tuple[str, str] | None:
+    """The first two values that seem to be one: equal as numbers, or but for case, blanks and a dot at the end."""
     folded = {unicodedata.normalize("NFKC", value).casefold().strip().rstrip(".") for value in classes}
     seen: dict[str | float, str] = {}
     for value in classes:
         key = _key(value, folded)
         if key in seen:
-            raise ValueError(
-                f"{what} holds {seen[key]!r} and {value!r}, which seem to be one class written in two ways: write it "
-                "in one, or give different classes names that differ by more"
-            )
+            return seen[key], value
         seen[key] = value
-    if len(seen) > 2 and seen.keys() <= _TRUTH:
-        raise ValueError(
-            f"{what} holds {', '.join(map(repr, classes))}, which seem to be two classes: write each in one way"
-        )
+    return None
 
 
 def _key(value: str, folded: Collection[str]) -> str | float:

@@ -140,8 +140,11 @@ def _walk(folder: Path, above: frozenset[str], top: str) -> Iterator[Path]:
 
 
 def _zip_files(path: Path, data: bytes) -> Files:
-    archive = zipfile.ZipFile(io.BytesIO(data))
-    members = [member for member in archive.infolist() if not member.is_dir() and not _hidden(member.filename)]
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data))
+        members = [member for member in archive.infolist() if not member.is_dir() and not _hidden(member.filename)]
+    except (ValueError, IndexError) as error:  # of a damaged table of contents
+        raise zipfile.BadZipFile(str(error)) from error
     check_unpacked_size(path, sum(member.file_size for member in members))
     return {PurePosixPath(member.filename): functools.partial(_zip_member, path, archive, member) for member in members}
 
@@ -149,7 +152,7 @@ def _zip_files(path: Path, data: bytes) -> Files:
 def _zip_member(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     try:
         return archive.read(member)
-    except _DAMAGED as error:
+    except (*_DAMAGED, ValueError) as error:
         raise ValueError(f"{member.filename} in {path} cannot be read ({error}); pack or download it again") from error
 
 

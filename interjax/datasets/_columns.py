@@ -19,6 +19,8 @@ PLAINLY, MOST_LOST = 1e-6, 0.05
 """Relative difference of two values that must not become equal, and the share of rows that may."""
 _FEW_ROWS, _MANY_ROWS = 5, 20
 _LEAST_COUNTED = 10
+_DAY = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
+"""A date without separators, 20240131, which reads as a number whose differences mean nothing."""
 _FLOAT32 = np.finfo(np.float32)
 _IDENTIFIER = frozenset({"id", "ids", "idx", "index", "uid", "uuid", "identifier", "unnamed", "rownames"})
 
@@ -104,6 +106,8 @@ def _numbers(reading: Reading, index: int, column: Column) -> np.ndarray | None:
         numbers = np.array([np.nan if value is None else value for value in values])[column.codes]
         _check_range(what, column, numbers)
         if index not in reading.numeric:
+            if len(column.values) > 1 and all(_DAY.fullmatch(value) for value in column.values):
+                _refuse_mixture(reading, index, column, np.full(len(kinds), DATE))
             _check_no_identifier(reading, index, column, numbers)
         return numbers
     mostly_numbers = rows[is_like].sum() > rows[is_text].sum() or is_like.sum() >= is_text.sum()

@@ -24,6 +24,8 @@ def read_cifar(source: Path, limit: int | None) -> tuple[Split, Split, tuple[str
     """
     files = list_files(source)
     batches = {path.name: read for path, read in files.items() if path.suffix == ".bin"}
+    if len(batches) < sum(path.suffix == ".bin" for path in files):
+        raise ValueError(f"{source} holds two .bin files of one name: name the folder of one data set")
     if batches:
         train_names = [f"data_batch_{number}.bin" for number in range(1, 6)]
         train = _read_batches(source, batches, train_names)
@@ -98,7 +100,7 @@ def _class_folders(source: Path, files: Files) -> Groups:
 
 def _read_split(source: Path, files: Files, classes: list[list[PurePosixPath]]) -> Split:
     """The images of each class, all of one size."""
-    images, count = np.empty((0, 0, 0, 0), np.uint8), sum(map(len, classes))
+    images, size, count = np.empty(0, np.uint8), (0, 0, 0), sum(map(len, classes))
     for place, path in enumerate(path for paths in classes for path in paths):
         name = f"{path} in {source}"
         if path.suffix.lower() not in IMAGE_SUFFIXES:
@@ -106,11 +108,12 @@ def _read_split(source: Path, files: Files, classes: list[list[PurePosixPath]]) 
         image = decode(name, _content(name, files, path))
         if not place:
             _check_memory(source, count, image)
-            images = np.empty((count, *image.shape), np.uint8)
-        if image.shape != images.shape[1:]:
+            size = image.shape
+            images = np.empty((count, *size), np.uint8)
+        if image.shape != size:
             raise ValueError(
-                f"{name} has {image.shape[0]}x{image.shape[1]} pixels where the first image has "
-                f"{images.shape[1]}x{images.shape[2]}: resize all images to one size"
+                f"{name} has {image.shape[0]}x{image.shape[1]} pixels where the first image has {size[0]}x{size[1]}: "
+                "resize all images to one size"
             )
         images[place] = image
     return images, np.repeat(np.arange(len(classes)), [len(paths) for paths in classes])

@@ -4,8 +4,8 @@ import atexit
 import os
 import shutil
 import tempfile
+from importlib.metadata import version
 
-os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
 os.environ.setdefault("MPLBACKEND", "Agg")
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # workers and child processes inherit what the first process sets
     os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="interjax-compiled-")
@@ -14,6 +14,12 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # Tests compile thousands of programs and run each once or twice: LLVM's optimisations cost half of their time. With
 # JAX_DISABLE_MOST_OPTIMIZATIONS=0 they are what users have, as for the README's examples in .ci/run.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+# So does the way through MLIR that fusions take; the way around it is an option of jaxlib 0.10 alone.
+FAST_TO_COMPILE = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=4"
+if os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] == "1" and version("jaxlib").startswith("0.10."):
+    os.environ["INTERJAX_TEST_XLA_FLAGS"] = FAST_TO_COMPILE  # for kernels of notebooks, which have no eight devices
+flags = [os.environ.get("XLA_FLAGS", ""), os.environ.get("INTERJAX_TEST_XLA_FLAGS", "")]
+os.environ["XLA_FLAGS"] = " ".join([*flags, "--xla_force_host_platform_device_count=8"])
 
 from pathlib import Path
 

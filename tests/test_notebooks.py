@@ -1,5 +1,6 @@
 """The notebooks run from start to end, and what is stored in them is fit for everyone."""
 
+import os
 import re
 from pathlib import Path
 
@@ -16,7 +17,8 @@ def execute(tmp_path, monkeypatch):
     """Execute a notebook in the small setting, in an empty folder, with a kernel as a user has it."""
     monkeypatch.setenv("INTERJAX_NOTEBOOK_SMALL", "1")
     monkeypatch.setenv("PYTHONPATH", str(ROOT), prepend=":")
-    for name in ("INTERJAX_DATA", "XLA_FLAGS", "MPLBACKEND"):
+    monkeypatch.setenv("XLA_FLAGS", os.environ.get("INTERJAX_TEST_XLA_FLAGS", ""))
+    for name in ("INTERJAX_DATA", "MPLBACKEND"):
         monkeypatch.delenv(name, raising=False)
 
     def run(notebook):

@@ -53,7 +53,7 @@ def zipped(*names):
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in names:
-            archive.writestr(name, cells(1, 2, 3))
+            archive.writestr(zipfile.ZipInfo(name), cells(1, 2, 3), zipfile.ZIP_DEFLATED)  # of 1980, not of now
     return file.getvalue()
 
 

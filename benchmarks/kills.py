@@ -3,11 +3,11 @@
     python benchmarks/kills.py
     python benchmarks/kills.py --command measure --kills 10
 
-Each command runs once undisturbed. Then it is started in another folder, killed at a moment drawn from the time that it
-took, started again there, and so on as often as asked, and at last left to end. All numbers that both folders hold in
-JSON, JSON lines and npz are compared. Prints a line of JSON for each command: how often it was killed, how many files are
-equal to the byte, and the largest difference of a number, relative to the largest of its array. Trains two small networks
-on the bundled digits.
+Each command runs once undisturbed. Then it is started in another folder, killed at a moment drawn from the time that
+it took, started again there, and so on as often as asked, and at last left to end. All numbers that both folders hold
+in JSON, JSON lines and npz are compared. Prints a line of JSON for each command: how often it was killed, how many
+files are equal to the byte, and the largest difference of a number, relative to the largest of its array. Trains two
+small networks on the bundled digits.
 """
 
 import argparse

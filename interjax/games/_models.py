@@ -211,6 +211,13 @@ def _evaluation_switches(call: Callable) -> tuple[tuple[str, bool], ...]:
     return tuple((name, value) for name, value in _EVALUATION.items() if name in names)
 
 
+def off_by_default(model: nnx.Module) -> str | None:
+    """The switch, as "train=False", that keeps a module in evaluation unless its caller says otherwise, or None."""
+    parameters = inspect.signature(type(model).__call__).parameters
+    off = [name for name, value in _EVALUATION.items() if name in parameters and parameters[name].default is value]
+    return f"{off[0]}={_EVALUATION[off[0]]}" if off else None
+
+
 def trained_parameters(model: nnx.Module) -> Any:
     """The parameters of an nnx module, without batch statistics and random streams, as a pytree."""
     return nnx.state(model, nnx.Param)

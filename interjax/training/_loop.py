@@ -19,9 +19,10 @@ from interjax._core._checks import check_count, check_examples
 from interjax._core._keys import check_key
 from interjax._core._progress import Progress
 from interjax.datasets._dataset import Dataset
+from interjax.games._models import off_by_default
 from interjax.networks._spec import NetworkSpec
 from interjax.training._checkpoints import Model, PathLike
-from interjax.training._losses import cross_entropy
+from interjax.training._losses import SteeredCrossEntropy, cross_entropy
 from interjax.training._plans import Augment
 from interjax.training._run import Loss, TrainingLog, TrainingRun, about_run, open_checkpoints, write_lines
 from interjax.training._schedule import Schedule, schedule_of
@@ -86,6 +87,10 @@ def train(
         ValueError: no key, a model that is no nnx module, lengths that do not match, a loss of the wrong shape, or a
             folder with another run.
 
+    Warns:
+        UserWarning: a loss that is not finite, with which training stops; a model whose `__call__` has a switch such as
+            `train=False`, which no loss of interjax sets.
+
     Example:
         >>> from interjax import networks
         >>> x = jax.random.normal(jax.random.key(0), (64, 4))
@@ -110,6 +115,12 @@ def train(
         raise ValueError(f"expected either epochs or steps, got epochs={epochs} and steps={steps}")
     n_steps = check_count("steps", steps) if epochs is None else check_count("epochs", epochs) * per_epoch
     schedule = schedule_of(jax.random.split(key)[0], len(x), batch_size, n_steps, save_every, save_at)
+    if off_by_default(model) and (loss is None or isinstance(loss, SteeredCrossEntropy)):
+        warnings.warn(
+            f"{type(model).__name__} is called with {off_by_default(model)}, its default, also in training, where its "
+            "dropout then does nothing: give a loss of your own that says otherwise, or change the default",
+            stacklevel=2,
+        )
     # A view that shares the model's variables: they train, and the caller's mode stays as it is.
     learner = nnx.with_attributes(model, deterministic=False, use_running_average=False, raise_if_not_found=False)
     run = TrainingRun(learner, nnx.Optimizer(learner, optimizer, wrt=nnx.Param))

@@ -485,3 +485,22 @@ def test_mnist_is_learned(data_folder, network, least):
         batch_size=plan.batch_size,
     )
     assert log.test_accuracy[-1] >= least
+
+
+class Switched(nnx.Module):
+    """Dropout that is off unless the caller says train=True."""
+
+    def __init__(self):
+        self.linear, self.dropout = nnx.Linear(2, 2, rngs=nnx.Rngs(0)), nnx.Dropout(0.5, rngs=nnx.Rngs(1))
+
+    def __call__(self, x, train=False):
+        return self.dropout(self.linear(x), deterministic=not train)
+
+
+def test_a_switch_that_stays_off_in_training_is_told():
+    x, y = np.ones((4, 2), np.float32), np.array([0, 1, 0, 1])
+    how = {"key": jax.random.key(0), "optimizer": optax.sgd(0.1), "steps": 1, "batch_size": 4}
+    with pytest.warns(UserWarning, match="Switched is called with train=False, its default, also in training"):
+        training.train(Switched(), (x, y), **how)
+    own = lambda model, x, y, key: model(x, train=True).sum(axis=1)  # noqa: E731
+    training.train(Switched(), (x, y), loss=own, **how)

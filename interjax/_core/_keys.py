@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
+from interjax._core._checks import check_known
+
 
 @jax.jit
 def example_keys(key: Array, index: Int[Array, " batch"]) -> Array:
@@ -14,10 +16,12 @@ def example_keys(key: Array, index: Int[Array, " batch"]) -> Array:
     return jax.vmap(jax.random.fold_in, (None, 0))(key, index)
 
 
-def check_key(key: Any) -> None:
-    """Raise ValueError unless `key` is one typed JAX random key."""
+def check_key(key: Any, *, traced: bool = False) -> None:
+    """Raise ValueError unless `key` is one typed JAX random key, and known unless it may be traced."""
     if not (isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ()):
         raise ValueError(f"key must be a random key such as jax.random.key(0), got {key!r}")
+    if not traced:
+        check_known("key", key)
 
 
 def host_generator(key: jax.Array) -> np.random.Generator:

@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar, dataclass_transform
 import jax
 import numpy as np
 
+from interjax._core._checks import check_path
 from interjax._core._files import read_arrays, write_arrays
 
 _HEADER = "__interjax__"
@@ -33,7 +34,7 @@ class Saved:
 
     def save(self, path: str | os.PathLike) -> Path:
         """Write the result to `path` as npz, replacing it in one step; return the path written."""
-        return write_arrays(path, self.to_arrays())
+        return write_arrays(check_path("path", path), self.to_arrays())
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """The result as arrays by name, of which one holds the static fields in JSON: what `save` writes."""
@@ -50,7 +51,7 @@ class Saved:
     @classmethod
     def load(cls, path: str | os.PathLike) -> Self:
         """Read what `save` wrote; raises ValueError if the file holds something else."""
-        arrays = read_arrays(path)
+        arrays = read_arrays(check_path("path", path))
         if _HEADER not in arrays:
             raise ValueError(f"{path} is an npz file that interjax did not write; expected a saved {cls.__name__}")
         kind = json.loads(str(arrays[_HEADER]))["kind"]

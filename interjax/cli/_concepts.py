@@ -7,7 +7,7 @@ import click
 
 from interjax.cli import _work as work
 from interjax.cli._choices import CONCEPT_CHECKPOINTS, EXPLANATIONS, FEW_PLAYERS, OUTPUTS, PLAYER_RULES
-from interjax.cli._options import Grid, checkpoint_option, common
+from interjax.cli._options import Folder, Grid, checkpoint_option, common
 
 
 @click.command()
@@ -32,7 +32,7 @@ from interjax.cli._options import Grid, checkpoint_option, common
 )
 @click.option(
     "--segments",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=Folder(dir_okay=False, path_type=Path),
     default=None,
     help="file with the player of each entry, -1 for always present: .npy, .npz, .json or .csv",
 )

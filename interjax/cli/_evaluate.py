@@ -6,11 +6,11 @@ from typing import Any
 import click
 
 from interjax.cli import _work as work
-from interjax.cli._options import Numbers, data_options, run_options
+from interjax.cli._options import Folder, Numbers, data_options, run_options
 
 
 @click.command()
-@click.argument("checkpoints", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("checkpoints", nargs=-1, required=True, type=Folder(exists=True, file_okay=False, path_type=Path))
 @data_options
 @click.option(
     "--examples", type=click.IntRange(1), default=None, help="test examples to attack and corrupt; all by default"

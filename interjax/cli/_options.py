@@ -53,6 +53,15 @@ class Bytes(click.ParamType):
         return int(float(found[1]) * (1024 if found[3] else 1000) ** power)
 
 
+class Folder(click.Path):
+    """A path that is not empty, which would be the folder that the command runs in."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if value == "":
+            self.fail("expected the path of a folder, got an empty one; give . for the one that you are in", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 _DATA = [
     click.option(
         "--data", default="digits", help="digits | mnist:FOLDER | cifar10:FOLDER | adult:FILE | csv:FILE:LABEL"
@@ -68,16 +77,16 @@ _NETWORK = [
 _CHECKPOINT = [
     click.option(
         "--checkpoint",
-        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        type=Folder(exists=True, file_okay=False, path_type=Path),
         default=None,
         help="network saved by `interjax train`; without it one is trained",
     )
 ]
 _RUN = [
-    click.option("--seed", type=int, default=0, help="seed of every random draw"),
+    click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, help="seed of every random draw"),
     click.option(
         "--out",
-        type=click.Path(file_okay=False, path_type=Path),
+        type=Folder(file_okay=False, path_type=Path),
         default=None,
         help="folder for numbers, plot and settings; the same command resumes there",
     ),

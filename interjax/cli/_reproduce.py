@@ -10,7 +10,7 @@ import jax
 
 from interjax import datasets
 from interjax.cli import _folder as folders
-from interjax.cli._options import Numbers
+from interjax.cli._options import Folder, Numbers
 from interjax.cli._progress import Stages
 from interjax.reproduce._bottleneck_report import EXPERIMENT as BOTTLENECK
 from interjax.reproduce._complexity_report import EXPERIMENT as COMPLEXITY
@@ -33,7 +33,7 @@ def _command(experiment: Experiment, *own: Any, settings: str, folder: str, seed
 
     settings, folder, seeds: what --help says of them.
     """
-    existing = click.Path(exists=True, file_okay=False, path_type=Path)
+    existing = Folder(exists=True, file_okay=False, path_type=Path)
     first = [
         click.option("--setting", "chosen", type=click.Choice(list(experiment.settings)), multiple=True, help=settings),
         click.option("--folder", type=existing, default=None, envvar="INTERJAX_DATA", help=folder),
@@ -42,7 +42,7 @@ def _command(experiment: Experiment, *own: Any, settings: str, folder: str, seed
     last = [
         click.option(
             "--out",
-            type=click.Path(file_okay=False, path_type=Path),
+            type=Folder(file_okay=False, path_type=Path),
             default=None,
             help="folder for networks, numbers, tables and figures; the same command resumes there",
         ),

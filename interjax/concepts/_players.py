@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from interjax._core._checks import check_choice, check_count
+from interjax._core._checks import check_choice, check_count, check_is, check_path
 from interjax._core._files import read_arrays
 from interjax.datasets._dataset import Dataset, equal_cells
 from interjax.games._players import Players
@@ -67,8 +67,9 @@ def choose_players(
         >>> players.n, names
         (3, ('r1c1', 'r1c2', 'r2c1'))
     """
+    check_is("data", data, Dataset, "an ij.datasets.Dataset")
     if players_file is not None:
-        return _players_of_file(Path(players_file), data)
+        return _players_of_file(check_path("players_file", players_file), data)
     check_choice("rule", rule, RULES)
     if count is not None and check_count("count", count) > MOST_PLAYERS:
         _refuse(count)
@@ -125,8 +126,8 @@ def _keep_best(
 
 def _refuse(count: int) -> None:
     raise ValueError(
-        f"{count} players have 2**{count} coalitions, and tables of concepts end at {MOST_PLAYERS} players: choose "
-        "fewer (count=), or use ij.concepts.sparse_concepts, which samples coalitions"
+        f"count: {count} players have 2**{count} coalitions, and tables of concepts end at {MOST_PLAYERS} players: "
+        "choose fewer (count=), or use ij.concepts.sparse_concepts, which samples coalitions"
     )
 
 
@@ -200,9 +201,11 @@ def _fit(path: Path, labels: np.ndarray, data: Dataset) -> np.ndarray:
 def _read_labels(path: Path) -> np.ndarray:
     readers = {".npy": _read_npy, ".npz": _read_npz, ".json": _read_json, ".csv": _read_csv}
     if path.suffix not in readers:
-        raise ValueError(f"{path}: expected a file of players that ends in {', '.join(readers)}")
+        raise ValueError(f"players_file must end in {', '.join(readers)}, got {path}")
     if not path.is_file():
-        raise ValueError(f"{path} does not exist: expected a file with the player of each entry of an input")
+        raise ValueError(
+            f"players_file {path} does not exist: expected a file with the player of each entry of an input"
+        )
     try:
         return readers[path.suffix](path)
     except (ValueError, OSError, TypeError, KeyError) as error:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from interjax._core._checks import check_array, check_classes, check_known, check_progress
 from interjax._core._progress import Progress
 from interjax._engine._dispatch import Kept, shapes_of
 from interjax.concepts._players import MOST_PLAYERS
@@ -82,19 +83,20 @@ def tables_in(
     Args:
         kept: number of a call of the compiled program -> what keeps its values until all are there.
     """
-    players, labels = masking.players, np.asarray(labels)
-    if not np.issubdtype(labels.dtype, np.integer):
-        raise ValueError(f"labels must be class numbers, integers; got {labels.dtype}")
-    if labels.ndim != 1 or len(x) != len(labels) or not len(labels):
-        raise ValueError(f"expected at least one input and a label for each: got {len(x)} and labels {labels.shape}")
+    players = masking.players
+    check_progress(progress)
+    check_known("x", x)
+    x = jnp.asarray(check_array("x", x, "inputs (inputs, *input shape), an array of real numbers"))
+    if x.ndim < 2 or not len(x):
+        raise ValueError(f"x must be inputs (inputs, *input shape), at least one; got shape {x.shape}")
+    labels = check_classes("labels", labels, len(x))
     if players.n > MOST_PLAYERS:
         raise ValueError(
-            f"{players.n} players have 2**{players.n} coalitions; at most {MOST_PLAYERS} are tabulated: choose fewer "
+            f"players: {players.n} have 2**{players.n} coalitions; at most {MOST_PLAYERS} are tabulated: choose fewer "
             "(ij.concepts.choose_players), or use ij.concepts.sparse_concepts, which samples coalitions"
         )
-    x = jnp.asarray(x)
     if x.shape[1:] != players.shape:
-        raise ValueError(f"players partition an input of shape {players.shape}, got an input of shape {x.shape[1:]}")
+        raise ValueError(f"x must be inputs of the shape that players partition, {players.shape}; got {x.shape[1:]}")
     apply, params = as_apply(model, x)
     model = (apply, jax.tree.map(jnp.asarray, params))
     tables = np.empty((len(labels), 2**players.n), np.float32)

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from interjax._core._checks import check_count
+from interjax._core._checks import check_array, check_count, check_known, check_progress
 from interjax._core._keys import check_key
 from interjax._core._progress import Progress
 from interjax._core._results import Saved, result, static_field
@@ -22,7 +22,7 @@ from interjax.games._game import Game
 from interjax.games._masking import Masking
 from interjax.games._models import as_apply, trained_leaves
 from interjax.games._outputs import log_odds
-from interjax.games._players import Players
+from interjax.games._players import Players, check_players
 from interjax.orders._arguments import as_coalitions, as_orders
 
 _PAIR_STREAM = 0
@@ -140,14 +140,18 @@ def gradient_statistics(
         batch = _CPU_BATCH if jax.default_backend() == "cpu" else _ACCELERATOR_BATCH
     batch = check_count("batch", batch)
     contexts = check_count("contexts", contexts, least=2, about="since their variance is taken")
+    check_players(players)
+    check_progress(progress)
     if players.n < 4:
         raise ValueError(f"players must be 4 or more, since contexts vary from 4 players on; got {players.n}")
     numbers = as_orders(orders, players.n, 2)
-    apply, params = as_apply(model, np.asarray(x))
+    x = check_array("x", x, "inputs (inputs, *input shape), real numbers")
+    check_known("x", x)
+    apply, params = as_apply(model, x)
     is_trained = trained_leaves(model, params)
     games = Masking(players, baseline, output, precision).games((apply, params), x, labels, fold=False)
     if not games:
-        raise ValueError("expected at least one input, got none")
+        raise ValueError("x must hold at least one input, got none")
 
     cells = np.stack([numbers, np.where(numbers % (players.n - 2) == 0, 1, contexts)], axis=1).astype(np.int32)
     keys = [jax.random.fold_in(key, number) for number in range(len(games))]

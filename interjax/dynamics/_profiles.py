@@ -10,6 +10,8 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 from jaxtyping import Array
 
+from interjax._core._checks import check_known
+from interjax._core._keys import check_key
 from interjax._core._progress import Progress
 from interjax._engine._folders import fingerprint
 from interjax.games._masking import Masking
@@ -92,6 +94,8 @@ def checkpoint_profiles(
     References:
         Deng et al., ICLR 2022 (arXiv:2111.06236), equation 3; arXiv:2512.18607.
     """
+    check_key(key)
+    check_known("x", x)
     masking = Masking(players, baseline, output, precision)
 
     def measure(model: Any) -> dict[str, np.ndarray]:

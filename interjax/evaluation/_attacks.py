@@ -11,9 +11,10 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, Int
 
-from interjax._core._checks import check_count, check_number
+from interjax._core._checks import check_count, check_is, check_number, check_several
 from interjax._core._keys import check_key, example_keys
 from interjax.datasets._dataset import Dataset
+from interjax.evaluation._arguments import as_inputs, check_bounds, check_logits, class_indices, for_one_input, index_of
 from interjax.games._apply import Apply
 from interjax.games._models import as_apply, with_params
 
@@ -63,7 +64,8 @@ def fgsm(
         section 4.
     """
     x, radius, lower, upper = _box(x, strength, bounds)
-    points, _, _, is_flat = _ascent(apply, params, x)(y, x, lower, upper, radius, 1)
+    y = class_indices("y", y, x)
+    points, _, _, is_flat = _ascent(apply, params, x, y)(y, x, lower, upper, radius, 1)
     _warn_of_flat("fgsm", is_flat)
     return points
 
@@ -122,12 +124,12 @@ def pgd(
         Madry, Makelov, Schmidt, Tsipras, Vladu, "Towards deep learning models resistant to adversarial attacks",
         ICLR 2018 (arXiv:1706.06083), section 2.1; 2.5 e / steps is the step size of their L2 attacks.
     """
-    check_key(key)
+    check_key(key, traced=True)
     steps, restarts = check_count("steps", steps), check_count("restarts", restarts)
     x, radius, lower, upper = _box(x, strength, bounds)
-    step_size = 2.5 * radius / steps if step_size is None else _one_input(step_size, x)
-    index = jnp.arange(len(x)) if index is None else index
-    ascend, found, flat = _ascent(apply, params, x), None, None
+    y, index = class_indices("y", y, x), index_of(index, x)
+    step_size = 2.5 * radius / steps if step_size is None else _one_step(step_size, x)
+    ascend, found, flat = _ascent(apply, params, x, y), None, None
     for restart in range(restarts):
         start = _random_points(example_keys(jax.random.fold_in(key, restart), index), x, radius)
         _, worst, loss, is_flat = ascend(y, start, lower, upper, step_size, steps)
@@ -161,6 +163,8 @@ def attack_limits(data: Dataset, strength: float) -> tuple[np.ndarray, Bounds | 
         >>> radius.shape, round(float(radius.max()), 4), bounds[0].max().item(), bounds[1].max().item()
         ((4, 4, 1), 0.4, -2.0, 2.0)
     """
+    check_is("data", data, Dataset, "an ij.datasets.Dataset")
+    strength = check_number("strength", strength, "(0, inf)", about="the largest change of an entry")
     shape = data.input_shape
     if not data.is_image:
         return np.full(shape, strength, np.float32), None
@@ -183,7 +187,7 @@ def attacks(
     if strengths is None:
         images = (0.1, 0.2) if data.input_shape[-1] == 1 else (2 / 255, 8 / 255)
         strengths = images if data.is_image else (0.1, 0.5)
-    for strength in strengths:
+    for strength in check_several("strengths", strengths):
         check_number("each of strengths", strength, "(0, inf)", about="the largest change of an entry")
     limits = {_strength_name(strength): attack_limits(data, strength) for strength in strengths}
     steps = check_count("pgd_steps", steps)
@@ -219,9 +223,11 @@ def _warn_of_flat(attack: str, is_flat: Any) -> None:
         )
 
 
-def _ascent(apply: Any, params: Any, x: Array) -> Callable[..., tuple[Array, Array, Array, Array]]:
+def _ascent(apply: Any, params: Any, x: Array, y: Array) -> Callable[..., tuple[Array, Array, Array, Array]]:
     """`_ascend` on a network, given by itself or as a function of its parameters."""
-    return functools.partial(_ascend, *as_apply(with_params(apply, params), x))
+    network, weights = as_apply(with_params(apply, params), x, "apply")
+    check_logits("apply", network, weights, x, ("y", y))
+    return functools.partial(_ascend, network, weights)
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -275,9 +281,9 @@ def _worse(first: tuple[Array, Array], second: tuple[Array, Array]) -> tuple[Arr
 
 def _box(x: Any, strength: Any, bounds: Bounds | None) -> tuple[Array, Array, Array, Array]:
     """The inputs as an array, the ball's radius (1, *shape), and the least and largest value of every entry."""
-    x = jnp.asarray(x)
-    lowest, highest = (_one_input(bound, x) for bound in bounds or (-np.inf, np.inf))
-    radius = _one_input(strength, x)
+    x = as_inputs(x)
+    lowest, highest = (each[None] for each in check_bounds((-np.inf, np.inf) if bounds is None else bounds, x))
+    radius = for_one_input("strength", strength, x, above=0.0, about="the largest change of an entry")[None]
     return x, radius, *_intersection(x, radius, lowest, highest)
 
 
@@ -286,6 +292,5 @@ def _intersection(x: Array, radius: Array, lowest: Array, highest: Array) -> tup
     return jnp.maximum(x - radius, lowest), jnp.minimum(x + radius, highest)
 
 
-def _one_input(value: Any, x: Array) -> Array:
-    """A number or an array that broadcasts against one input, as (1, *shape)."""
-    return jnp.broadcast_to(jnp.asarray(value, x.dtype), x.shape[1:])[None]
+def _one_step(step_size: Any, x: Array) -> Array:
+    return for_one_input("step_size", step_size, x, above=0.0, about="the change of an entry in a step")[None]

@@ -9,10 +9,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from interjax._core._checks import check_count, check_number
+from interjax._core._checks import check_array, check_count, check_number, check_several
 from interjax._core._keys import check_key, example_keys
 from interjax.datasets._dataset import Dataset
-from interjax.games._players import Marginal, Players, as_baseline
+from interjax.evaluation._arguments import index_of
+from interjax.games._players import Marginal, Players, as_baseline, check_players
 
 OCCLUDED_SHARES = (0.25, 0.5)
 OCCLUSION_GRIDS = (8, 7, 4)
@@ -53,15 +54,16 @@ def occlude(
         >>> occlude(jax.random.key(0), x, Players.grid((4, 4, 1), 2), 0.25).sum(axis=(1, 2, 3)).tolist()
         [12.0, 12.0, 12.0]
     """
-    check_key(key)
-    x = jnp.asarray(x)
+    check_key(key, traced=True)
+    check_players(players)
+    x = _as_examples(x)
     if x.shape[1:] != players.shape:
         raise ValueError(
-            f"expected x of the shape that players partition, {players.shape}, behind the batch axis; got {x.shape}"
+            f"x must have the shape that players partition, {players.shape}, behind the batch axis; got {x.shape}"
         )
     baseline = _check_baseline(baseline, x[0], players)
     count = _occluded_count("share", players, share)
-    keys = example_keys(key, jnp.arange(len(x)) if index is None else index)
+    keys = example_keys(key, index_of(index, x))
     return _occlude(players, x, _random_orders(keys, players.n), count, baseline)
 
 
@@ -87,11 +89,18 @@ def shuffle_patches(
         >>> shuffle_patches(jax.random.key(1), x, 2)[0, :, :, 0].astype(int).tolist()
         [[10, 11, 2, 3], [14, 15, 6, 7], [0, 1, 8, 9], [4, 5, 12, 13]]
     """
-    check_key(key)
-    x = jnp.asarray(x)
+    check_key(key, traced=True)
+    x = _as_examples(x)
     _check_shuffle("grid", x.shape[1:], grid)
-    keys = example_keys(key, jnp.arange(len(x)) if index is None else index)
+    keys = example_keys(key, index_of(index, x))
     return _shuffle(int(grid), x, _random_orders(keys, int(grid) ** 2))
+
+
+def _as_examples(x: Any) -> Array:
+    x = jnp.asarray(check_array("x", x, "inputs (inputs, *shape), real numbers"))
+    if x.ndim < 2 or not len(x):
+        raise ValueError(f"x must be inputs (inputs, *shape), at least one; got shape {x.shape}")
+    return x
 
 
 def occlusions(
@@ -117,7 +126,7 @@ def occlusions(
     baseline = _check_baseline(baseline, jnp.asarray(data.test_x[0]), players)
     if shares is None:
         shares = [share for share in OCCLUDED_SHARES if 0 < round(share * players.n) < players.n]
-    for share in shares:
+    for share in check_several("occlusions", shares):
         _occluded_count("each of occlusions", players, share)
 
     def change(share: float, *, x: Array, index: Array, **_: Any) -> Array:
@@ -129,7 +138,7 @@ def occlusions(
 def shuffles(key: Array, data: Dataset, grids: Sequence[int] | None) -> dict[str, Callable[..., Array]]:
     """By name, functions of the keywords x and index -> shuffled x, with the defaults of `evaluate`."""
     if not data.is_image:
-        if grids:
+        if grids is not None and check_several("shuffles", grids):
             raise ValueError(
                 f"shuffles must be left out for {data.name}, which holds no images whose patches could be shuffled"
             )
@@ -137,7 +146,7 @@ def shuffles(key: Array, data: Dataset, grids: Sequence[int] | None) -> dict[str
     sides = data.input_shape[:2]
     if grids is None:
         grids = [grid for grid in SHUFFLE_GRIDS if math.gcd(*sides) % grid == 0 and min(sides) // grid >= 2]
-    for grid in grids:
+    for grid in check_several("shuffles", grids):
         _check_shuffle("each of shuffles", data.input_shape, grid)
 
     def change(grid: int, *, x: Array, index: Array, **_: Any) -> Array:
@@ -172,9 +181,9 @@ def _check_baseline(baseline: Any, x: Array, players: Players) -> Array:
 def _check_shuffle(name: str, shape: tuple[int, ...], grid: int) -> None:
     """Raises ValueError if images of this shape have no such grid of equal cells."""
     if len(shape) < 2:
-        raise ValueError(f"expected images (height, width, channels) to cut patches from, got inputs of shape {shape}")
+        raise ValueError(f"x must be images (height, width, channels) to cut patches from, got inputs of shape {shape}")
     common = math.gcd(*shape[:2])
-    if int(grid) != grid or grid < 2 or common % grid:
+    if check_count(name, grid, about="cells along a side") < 2 or common % grid:
         possible = [each for each in range(2, common + 1) if common % each == 0]
         raise ValueError(
             f"{name} must divide both sides of images of {shape[0]} x {shape[1]} pixels "

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from interjax._core._checks import check_count
+from interjax._core._checks import check_count, check_is, check_progress
 from interjax._core._keys import check_key
 from interjax._core._progress import Progress
 from interjax._core._results import Saved, result, static_field
@@ -147,6 +147,9 @@ def evaluate(
             "networks must hold at least one, got none: give a network, or a mapping from names to networks"
         )
     check_key(key)
+    check_is("data", data, Dataset, "an ij.datasets.Dataset")
+    check_progress(progress)
+    batch_size = check_count("batch_size", batch_size)
     subset_key, attack_key, occlusion_key, shuffle_key = jax.random.split(key, 4)
     changes = attacks(attack_key, data, strengths, pgd_steps)
     changes |= plan_occlusions(occlusion_key, data, occlusions, occlusion_grid, baseline)
@@ -160,7 +163,6 @@ def evaluate(
         Round("test", data.test_x, data.test_y, np.arange(len(data.test_x))),
         *(Round(name, data.test_x, data.test_y, subset, change) for name, change in changes.items()),
     ]
-    batch_size = check_count("batch_size", batch_size)
     models = {str(name): _check_network(str(name), model, data) for name, model in named.items()}
     about = None if folder is None else _about(models, data, key, baseline, options)
     measures, n_nonfinite, done = [], [], itertools.count(1)
@@ -202,13 +204,13 @@ def _check_network(name: str, model: Any, data: Dataset) -> tuple[Apply, Any]:
         logits = jax.eval_shape(apply, params, x)
     except Exception as error:
         raise ValueError(
-            f"network {name!r} fails on a batch of the inputs of {data.name}, shape {x.shape}: {error}"
+            f"networks: {name!r} fails on a batch of the inputs of {data.name}, shape {x.shape}: {error}"
         ) from error
     found = logits.shape if isinstance(logits, jax.ShapeDtypeStruct) else type(logits).__name__
     if found != (2, data.n_classes):
         raise ValueError(
-            f"network {name!r} must give logits of shape (batch, {data.n_classes}) for {data.name}, got {found} for a "
-            f"batch of 2: build it with n_classes={data.n_classes}"
+            f"networks: {name!r} must give logits of shape (batch, {data.n_classes}) for {data.name}, got {found} for "
+            f"a batch of 2: build it with n_classes={data.n_classes}"
         )
     return apply, params
 
@@ -255,6 +257,6 @@ def _report_nonfinite(name: str, graded: dict[str, Graded]) -> int:
 
 
 def _find(kind: str, name: str, names: tuple[str, ...]) -> int:
-    if name not in names:
+    if not isinstance(name, str) or name not in names:
         raise ValueError(f"{kind} must be one of {', '.join(names)}; got {name!r}")
     return names.index(name)

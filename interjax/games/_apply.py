@@ -39,7 +39,7 @@ def at_precision(apply: Apply, precision: str | None) -> Apply:
     """
     if precision is None:
         return apply
-    if precision not in PRECISIONS:
+    if not isinstance(precision, str) or precision not in PRECISIONS:
         raise ValueError(f"precision must be {' or '.join(PRECISIONS)}, or None; got {precision!r}")
     return _AtPrecision(apply, precision)
 

@@ -4,13 +4,14 @@ import dataclasses
 import functools
 import math
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int
 
-from interjax._core._checks import check_count
+from interjax._core._checks import as_array, check_count, check_lengths
 
 # Contexts are drawn in batches of one of these lengths, so that a run compiles the sampler at most twice.
 _DRAW_LENGTHS = (128, 2048)
@@ -41,6 +42,15 @@ def players_in(index: int) -> tuple[int, ...]:
     """
     index = check_count("index", index, least=0, about="a place in a table")
     return tuple(player for player in range(int(index).bit_length()) if index >> player & 1)
+
+
+def check_masks(masks: Any, n_players: int) -> Any:
+    """Masks (batch, n) of bools, as an array if they came as lists; ValueError if they are none."""
+    wanted = f"booleans of shape (batch, {n_players}), True = present"
+    masks = as_array("masks", masks, wanted)
+    if masks.ndim != 2 or masks.shape[1] != n_players or masks.dtype != bool:
+        raise ValueError(f"masks must be {wanted}; got {masks.dtype} of shape {masks.shape}")
+    return masks
 
 
 def draw_coalition(key: Array, size: Int[Array, ""], excluded: Bool[Array, " n"]) -> Bool[Array, " n"]:
@@ -203,9 +213,7 @@ def pairs_within(grid: tuple[int, ...], radius: int) -> np.ndarray:
     References:
         Deng et al., ICLR 2022 (arXiv:2111.06236), released code: partners j within radius 2 of i.
     """
-    grid = tuple(int(cells) for cells in grid)
-    if not grid or min(grid) < 1:
-        raise ValueError(f"grid must hold at least one positive number of cells, got {grid}")
+    grid = check_lengths("grid", grid, "the number of cells along each axis")
     radius = check_count("radius", radius)
     cells = np.stack(np.unravel_index(np.arange(math.prod(grid)), grid), axis=1)
     offsets = np.stack(np.meshgrid(*[np.arange(-radius, radius + 1)] * len(grid), indexing="ij"), -1)

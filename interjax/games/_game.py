@@ -11,10 +11,11 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array
 
-from interjax._core._checks import check_count
+from interjax._core._checks import check_array, check_callable, check_count, check_is, is_real
 from interjax._engine._memory import power_of_two_above
 from interjax._engine._rows import Resources, check_batch_size
 from interjax.games._closures import Closure
+from interjax.games._coalitions import check_masks
 from interjax.games._folded import fold
 from interjax.games._values import masks_program
 
@@ -59,32 +60,36 @@ class Game:
         Raises:
             ValueError: if the length is no power of two or the values are not real numbers.
         """
-        shape = np.shape(table)
+        table = check_array("table", table, "2**n real numbers, one for each coalition")
+        shape = table.shape
         n_players = max(int(np.prod(shape)) - 1, 0).bit_length()
         if len(shape) != 1 or shape[0] != 2**n_players or n_players < 1:
             raise ValueError(
-                f"a table of n players has 2**n values in one axis (n >= 1), got shape {shape}; "
+                f"table must have 2**n values in one axis for n players (n >= 1), got shape {shape}; "
                 "order them so that bit i of the index is player i"
             )
         if isinstance(table, jax.Array):
             return cls(table, _look_up, n_players)
-        table = np.asarray(table)
-        if not (np.issubdtype(table.dtype, np.integer) or np.issubdtype(table.dtype, np.floating)):
-            raise ValueError(f"a table holds real numbers, got {table.dtype}")
         return cls(table.astype(np.float64), _look_up_on_host, n_players, on_host=True)
 
     @classmethod
     def from_function(cls, function: Callable[[Array], Array], n_players: int) -> "Game":
         """A game from a JAX-traceable function of one mask: bool (n,) -> scalar. The library batches it."""
         n_players = check_count("n_players", n_players)
-        value = jax.eval_shape(function, jax.ShapeDtypeStruct((n_players,), bool))
-        if getattr(value, "shape", None) != ():
-            raise ValueError(f"the function must map one mask of shape ({n_players},) to a scalar, it gives {value}")
+        check_callable("function", function, "a function of one mask")
+        wanted = f"function must map one mask, bool ({n_players},), to a real scalar"
+        try:
+            value = jax.eval_shape(function, jax.ShapeDtypeStruct((n_players,), bool))
+        except TypeError as error:
+            raise ValueError(f"{wanted}; it fails on it, or gives something else: {error}") from error
+        if getattr(value, "shape", None) != () or not is_real(value):
+            raise ValueError(f"{wanted}, it gives {value}")
         return cls(Closure.of(function, (jax.ShapeDtypeStruct((n_players,), bool),)), _batched, n_players)
 
     @classmethod
     def from_host(cls, function: Callable[[np.ndarray], Any], n_players: int) -> "Game":
         """A game from a NumPy callable of any framework: bool (batch, n) -> (batch,) real values."""
+        check_callable("function", function, "a function of masks (batch, n)")
         return cls((), _HostFunction(function), check_count("n_players", n_players), on_host=True)
 
     def __call__(self, masks: Any, *, batch_size: int | None = None) -> Any:
@@ -100,11 +105,7 @@ class Game:
         Raises:
             ValueError: if the masks are not boolean of shape (batch, n), or the value has the wrong shape.
         """
-        if masks.ndim != 2 or masks.shape[1] != self.n_players or masks.dtype != bool:
-            raise ValueError(
-                f"masks must be booleans of shape (batch, {self.n_players}), True = present; "
-                f"got {masks.dtype} of shape {masks.shape}"
-            )
+        masks = check_masks(masks, self.n_players)
         if isinstance(masks, Tracer) or _is_traced(self.params):
             if self.on_host:
                 raise ValueError("a host game cannot be traced by JAX; call it outside jit, vmap and grad")
@@ -116,6 +117,11 @@ class Game:
         program = masks_program(self, parts, resources, most=power_of_two_above(len(masks)))
         found = program.dispatch(len(masks), lambda start, stop, _: (None, np.asarray(masks[start:stop])))()
         return found if self.on_host else jnp.asarray(found)
+
+
+def check_game(game: Any) -> None:
+    """Raise ValueError unless it is a game."""
+    check_is("game", game, Game, "an ij.Game, such as ij.masked_game makes")
 
 
 def warn_if_nonfinite(count: int, total: int) -> None:

@@ -9,14 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from interjax._core._checks import check_array, check_callable, check_known
 from interjax._engine._dispatch import shapes_of
 from interjax.games._apply import Apply, at_precision
 from interjax.games._evaluation_probe import check_deterministic
 from interjax.games._game import Game
 from interjax.games._masked_networks import MaskedGame, MaskedNetwork
 from interjax.games._models import as_apply
-from interjax.games._outputs import as_output, check_output, log_odds
-from interjax.games._players import Marginal, Players, as_baseline
+from interjax.games._outputs import as_labels, as_output, check_output, log_odds, output_of
+from interjax.games._players import Marginal, Players, as_baseline, check_players
 from interjax.games._split import Fold, split_of
 
 
@@ -73,16 +74,18 @@ def masked_game(
     References:
         Deng et al., ICLR 2022 (arXiv:2111.06236), section 2.
     """
+    check_players(players)
+    check_known("x", x)
     x = _as_input(x)
     if x.shape != players.shape:
-        raise ValueError(f"players partition an input of shape {players.shape}, got an input of shape {x.shape}")
+        raise ValueError(f"x must have the shape that players partition, {players.shape}; got {x.shape}")
     apply, params = as_apply(model, x[None])
     absent = as_baseline(baseline, x, players)
     logits = _check_network(apply, params, x)
     network = at_precision(apply, precision)
     if output is None:
         if len(logits.shape) != 2 or logits.shape[1] < 2:
-            raise ValueError(f"the network gives {logits.shape}, not (batch, classes): pass output=, logits -> scalar")
+            raise ValueError(f"model gives {logits.shape}, not (batch, classes): pass output=, logits -> scalar")
         output = log_odds(int(jnp.argmax(_forward(network, params, x[None])[0])))
     output = as_output(output, logits)
     check_output(output, logits)
@@ -128,14 +131,29 @@ def masked_games(
         >>> [game(np.ones((1, 3), bool)).tolist() for game in games]
         [[4.0], [3.0]]
     """
+    check_players(players)
+    check_known("xs", xs)
+    check_known("labels", labels)
+    xs, labels = _as_input(xs, "xs"), as_labels(labels)
+    if xs.shape[1:] != players.shape:
+        raise ValueError(f"xs must be inputs of the shape that players partition, {players.shape}; got {xs.shape}")
     if len(xs) != len(labels):
-        raise ValueError(f"each input needs its label: got {len(xs)} inputs and {len(labels)} labels")
+        raise ValueError(f"labels must be one for each input: got {len(xs)} inputs and {len(labels)} labels")
     if not len(xs):
         return []
-    apply, params = as_apply(model, _as_input(xs[0])[None])
+    check_callable("output", output, "a function of a label, such as ij.log_odds")
+    apply, params = as_apply(model, xs[:1])
     model = (apply, jax.tree.map(jnp.asarray, params))  # once: all games hold the same arrays
     return [
-        masked_game(model, x, players=players, baseline=baseline, output=output(label), fold=fold, precision=precision)
+        masked_game(
+            model,
+            x,
+            players=players,
+            baseline=baseline,
+            output=output_of(output, label),
+            fold=fold,
+            precision=precision,
+        )
         for x, label in zip(xs, labels, strict=True)
     ]
 
@@ -158,16 +176,14 @@ def _logits_of(apply: Apply, params: tuple[Any, tuple], batch: jax.ShapeDtypeStr
     try:
         logits = jax.eval_shape(apply, example, batch)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"the network does not take a batch of inputs of shape {batch.shape}: {error}") from error
+        raise ValueError(
+            f"model is a network that does not take a batch of inputs of shape {batch.shape}: {error}"
+        ) from error
     if not hasattr(logits, "shape") or logits.shape[:1] != (2,):
-        raise ValueError(f"the network must give one row of outputs an input: inputs {batch.shape} gave {logits}")
+        raise ValueError(f"model must give one row of outputs an input: inputs {batch.shape} gave {logits}")
     return logits
 
 
-def _as_input(x: Any) -> Array:
-    if np.ma.isMaskedArray(x):
-        raise ValueError("x must be an array of numbers, got a masked array: fill its masked entries, x.filled(value)")
-    x = jnp.asarray(x)
-    if jnp.issubdtype(x.dtype, jnp.complexfloating):
-        raise ValueError(f"x must hold real numbers, got {x.dtype}: give real and imaginary parts as two channels")
+def _as_input(x: Any, name: str = "x") -> Array:
+    x = jnp.asarray(check_array(name, x))
     return x.astype(jnp.float32) if x.dtype == bool else x

@@ -4,11 +4,12 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from interjax._core._checks import check_callable
 from interjax._engine._folders import fingerprint, name_of
 from interjax.games._game import Game
 from interjax.games._masked_games import masked_game, masked_games
-from interjax.games._outputs import log_odds
-from interjax.games._players import Players
+from interjax.games._outputs import log_odds, output_of
+from interjax.games._players import Players, check_players
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -24,6 +25,10 @@ class Masking:
     output: Callable[[int], Any] = log_odds
     precision: str | None = "float32"
 
+    def __post_init__(self) -> None:
+        check_players(self.players)
+        check_callable("output", self.output, "a function of a label, such as ij.log_odds")
+
     @property
     def keywords(self) -> dict[str, Any]:
         """The arguments by which public functions take it."""
@@ -31,7 +36,7 @@ class Masking:
 
     def game(self, model: Any, x: Any, label: int) -> Game:
         """The game of one input."""
-        return masked_game(model, x, **self.keywords | {"output": self.output(label)})
+        return masked_game(model, x, **self.keywords | {"output": output_of(self.output, label)})
 
     def games(self, model: Any, x: Any, labels: Any, **options: Any) -> list[Game]:
         """The games of a network's inputs, by `ij.masked_games` with its further options."""

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from interjax._core._checks import shown
 from interjax.games._apply import Apply
 from interjax.games._closures import Closure, Program
 
@@ -20,7 +21,7 @@ from interjax.games._closures import Closure, Program
 _EVALUATION = {"train": False, "training": False, "is_training": False, "is_train": False, "enable_dropout": False}
 _EVALUATION |= {"deterministic": True, "use_running_average": True, "inference": True, "eval_mode": True}
 _NO_NETWORK = (
-    "expected a network as an nnx.Module, (Linen module, variables), (function(params, inputs), params) or "
+    "{} must be a network: an nnx.Module, (Linen module, variables), (function(params, inputs), params) or "
     "function(inputs); got {}"
 )
 
@@ -62,7 +63,7 @@ def _call_with_params(both: tuple[Closure, Any], inputs: jax.Array) -> jax.Array
     return closure(params, inputs)
 
 
-def as_apply(model: Any, like: Any) -> tuple[Apply, Any]:
+def as_apply(model: Any, like: Any, name: str = "model") -> tuple[Apply, Any]:
     """A snapshot of a network as (apply, params), evaluated deterministically; the network is left as found.
 
     Args:
@@ -72,6 +73,7 @@ def as_apply(model: Any, like: Any) -> tuple[Apply, Any]:
             `is_training`, `is_train`, `enable_dropout`, `deterministic`, `use_running_average`, `inference` or
             `eval_mode` is set to evaluation: an argument of the call, or of an nnx module an attribute that is a bool.
         like: a batch of inputs, of which the shape behind the first axis and the type are read.
+        name: of the argument, for messages.
 
     Returns:
         apply: hashable, equal for networks of one architecture. params: a pytree of arrays, those that a function
@@ -86,22 +88,22 @@ def as_apply(model: Any, like: Any) -> tuple[Apply, Any]:
     if isinstance(model, tuple) and len(model) == 2:
         function, params = model
         if isinstance(function, nnx.Module):
-            raise ValueError("an nnx.Module holds its parameters: give it alone, without others beside it")
+            raise ValueError(f"{name} is an nnx.Module, which holds its parameters: give it alone, without others")
         if isinstance(function, flax.linen.Module):
             return _LinenApply(function, _evaluation_switches(type(function).__call__)), _copied(params)
         if isinstance(function, _TAKEN) or function in _CALLS:
             return function, params
         if callable(function):
             params = _copied(params)
-            closure = _closure(_evaluated(function), like, params)
+            closure = _closure(_evaluated(function), like, params, name=name)
             if closure.arrays:
                 return _call_with_params, (closure, params)
             return _OfParams(closure.program), params
     if isinstance(model, flax.linen.Module):
-        raise ValueError("a Linen module needs its variables: pass the tuple (module, variables)")
-    if callable(model):
-        return _call_closure, _closure(_evaluated(model), like)
-    raise ValueError(_NO_NETWORK.format(type(model).__name__))
+        raise ValueError(f"{name} is a Linen module and needs its variables: pass the tuple (module, variables)")
+    if callable(model) and not isinstance(model, type):
+        return _call_closure, _closure(_evaluated(model), like, name=name)
+    raise ValueError(_NO_NETWORK.format(name, shown(model)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,13 +120,15 @@ _TAKEN = (_ModuleApply, _LinenApply, _OfParams)  # what `as_apply` gave before: 
 _CALLS = (_call_closure, _call_with_params)
 
 
-def _closure(function: Callable, like: Any, *params: Any) -> Closure:
+def _closure(function: Callable, like: Any, *params: Any, name: str) -> Closure:
     """A function of (params, inputs), or of inputs, with what it closes over; ValueError if it takes no such batch."""
     batches = [jax.ShapeDtypeStruct((rows, *like.shape[1:]), like.dtype) for rows in (2, 3)]
     try:
         return Closure.of(function, *((*params, batch) for batch in batches))
     except (TypeError, ValueError) as error:
-        raise ValueError(f"the network does not take a batch of inputs of shape {batches[0].shape}: {error}") from error
+        raise ValueError(
+            f"{name} is a network that does not take a batch of inputs of shape {batches[0].shape}: {error}"
+        ) from error
 
 
 def _copied(params: Any) -> Any:
@@ -132,15 +136,15 @@ def _copied(params: Any) -> Any:
     return jax.tree.map(lambda leaf: jnp.array(leaf) if isinstance(leaf, np.ndarray) else leaf, params)
 
 
-def params_of(model: Any) -> Any:
+def params_of(model: Any, name: str = "model") -> Any:
     """The parameters by which a network is told from others; without leaves for a callable that holds its own."""
     if isinstance(model, nnx.Module):
         return nnx.split(model)[1]
     if isinstance(model, tuple) and len(model) == 2:
         return model[1]
-    if callable(model):
+    if callable(model) and not isinstance(model, type):
         return ()
-    raise ValueError(_NO_NETWORK.format(type(model).__name__))
+    raise ValueError(_NO_NETWORK.format(name, shown(model)))
 
 
 def _evaluating(model: nnx.Module) -> nnx.Module:
@@ -169,7 +173,7 @@ def as_networks(models: Any) -> list[Any]:
     if callable(models) or not isinstance(models, Sequence) or _is_function_with_params(models):
         return [models]
     if not models:
-        raise ValueError("expected a network, or several in a list; got an empty one")
+        raise ValueError("model must be a network, or several in a list; got an empty one")
     return list(models)
 
 

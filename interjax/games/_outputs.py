@@ -10,6 +10,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
+from interjax._core._checks import shown
 from interjax.games._closures import Closure
 
 
@@ -118,6 +119,30 @@ def prob(label: int) -> LabelOutput:
 def gives_logits(output: Any) -> bool:
     """Whether an output takes what it is given for logits, of which it makes probabilities."""
     return isinstance(output, LabelOutput) and output.function in (_log_odds, _log_prob, _prob)
+
+
+def as_labels(labels: Any) -> Any:
+    """Labels as something with a length and an order; ValueError that names them."""
+    if (
+        isinstance(labels, str | bytes | dict | set)
+        or not hasattr(labels, "__len__")
+        or getattr(labels, "shape", (1,)) == ()
+    ):
+        raise ValueError(f"labels must be a sequence, one for each input; got {shown(labels)}")
+    return labels
+
+
+def output_of(output: Callable[[Any], Any], label: Any) -> Any:
+    """The output of a label; ValueError if the function takes none."""
+    try:
+        found = output(label)
+    except TypeError as error:
+        raise ValueError(
+            f"output must be a function of a label, such as ij.log_odds; it fails on one: {error}"
+        ) from error
+    if not callable(found):
+        raise ValueError(f"output must turn a label into a function of the logits, got {shown(found)} for one")
+    return found
 
 
 def as_output(output: Any, logits: jax.ShapeDtypeStruct) -> Any:

@@ -12,6 +12,9 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Bool
 
+from interjax._core._checks import as_array, check_array, check_count, check_is, check_known, check_lengths
+from interjax.games._coalitions import check_masks
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Players:
@@ -58,9 +61,10 @@ class Players:
             ValueError: if there are more cells than entries along an axis, or more axes than the input has.
         """
         shape = _as_shape(shape)
-        if isinstance(cells, int | np.integer):
-            cells = (int(cells),) * min(2, len(shape))
-        cells = tuple(int(count) for count in cells)
+        is_single = np.ndim(cells) == 0 if hasattr(cells, "shape") else isinstance(cells, int)
+        cells = check_lengths("cells", cells, "numbers of cells along the leading axes")
+        if is_single:
+            cells = cells * min(2, len(shape))
         if not 1 <= len(cells) <= len(shape):
             raise ValueError(
                 f"cells must name 1 to {len(shape)} leading axes of an input of shape {shape}, got {cells}"
@@ -77,11 +81,12 @@ class Players:
     @classmethod
     def features(cls, n: int) -> "Players":
         """The n columns of a feature vector, each a player."""
-        return cls.each((n,))
+        return cls.each((check_count("n", n),))
 
     @classmethod
     def tokens(cls, length: int, *embedding: int) -> "Players":
         """The positions of a sequence of token ids (length,) or of embedded tokens (length, width)."""
+        length = check_count("length", length)
         return cls.grid((length, *embedding), (length,))
 
     @classmethod
@@ -95,7 +100,8 @@ class Players:
         Raises:
             ValueError: for an empty player, overlapping masks, or labels that are not integers from -1 on.
         """
-        labels = np.asarray(labels)
+        check_known("labels", labels)
+        labels = np.asarray(as_array("labels", labels, "player numbers or boolean masks"))
         if labels.size == 0 or labels.ndim == 0:
             raise ValueError(f"labels must be an array with at least one entry, got shape {labels.shape}")
         if labels.dtype == bool:
@@ -105,16 +111,22 @@ class Players:
         if labels.min() < -1:
             raise ValueError(f"labels must be player numbers from 0 on, or -1 for always present; got {labels.min()}")
         n = int(labels.max()) + 1
+        if n > labels.size:
+            raise ValueError(
+                f"labels must give every player at least one entry: they run to {n - 1}, and of {labels.size} entries "
+                "some players never occur; number the players 0..n-1 without gaps"
+            )
         empty = np.setdiff1d(np.arange(n), labels)
         if n < 1 or empty.size:
             raise ValueError(
-                f"every player needs at least one entry: labels run to {n - 1} but {empty[:5].tolist()} never occur; "
-                "number the players 0..n-1 without gaps"
+                f"labels must give every player at least one entry: they run to {n - 1} but {empty[:5].tolist()} "
+                "never occur; number the players 0..n-1 without gaps"
             )
         return cls(labels.astype(np.int32), n)
 
     def spread(self, masks: Bool[Array, "batch n"]) -> Bool[Array, "batch *shape"]:
         """Masks over players -> masks over input entries: spread(S)[b, e] = S[b, labels[e]], True where labels = -1."""
+        masks = check_masks(masks, self.n)
         batch = masks.shape[0]
         if self.cells is None:
             if np.any(self.labels < 0):  # one more column: the entries that are always present
@@ -132,10 +144,22 @@ class Players:
 
     def fill(self, masks: Bool[Array, "batch n"], x: Array, baseline: Array) -> Array:
         """Inputs in which the players absent from each mask are replaced by the baseline: (batch, *shape)."""
+        x, baseline = (self._entries(name, value) for name, value in (("x", x), ("baseline", baseline)))
         return jnp.where(self.spread(masks), x[None], baseline[None])
+
+    def _entries(self, name: str, value: Any) -> Any:
+        array = check_array(name, value, f"real numbers of the input's shape {self.shape}")
+        if array.shape != self.shape:
+            raise ValueError(f"{name} must have the input's shape {self.shape}, got {array.shape}")
+        return array
 
     def without_entries(self, chosen: np.ndarray) -> np.ndarray:
         """Players that own none of the chosen entries (bool, of the input's shape): bool (n,)."""
+        chosen = as_array("chosen", chosen, f"booleans of the input's shape {self.shape}")
+        if chosen.shape != self.shape or chosen.dtype != bool:
+            raise ValueError(
+                f"chosen must be booleans of the input's shape {self.shape}, got {chosen.dtype} of {chosen.shape}"
+            )
         return np.bincount(self.labels[chosen & (self.labels >= 0)], minlength=self.n) == 0
 
     @functools.cached_property
@@ -168,26 +192,23 @@ def _repeat_cells(masks: Array, shape: tuple[int, ...], cells: tuple[int, ...]) 
 
 def _labels_from_masks(masks: np.ndarray) -> np.ndarray:
     if masks.ndim < 2:
-        raise ValueError(f"boolean masks must have shape (n_players, *input shape), got {masks.shape}")
+        raise ValueError(f"labels must be boolean masks (n_players, *input shape), got shape {masks.shape}")
     entries = masks.reshape(masks.shape[0], -1)
     empty = np.flatnonzero(~entries.any(axis=1))
     if empty.size:
-        raise ValueError(f"players {empty[:5].tolist()} have no entry; remove them or give them one")
+        raise ValueError(f"labels leave players {empty[:5].tolist()} with no entry; remove them or give them one")
     owners = entries.sum(axis=0)
     if owners.max() > 1:
         shared = entries[:, np.argmax(owners)]
         raise ValueError(
-            f"players must not overlap: {int((owners > 1).sum())} entries belong to several players, "
+            f"labels must not overlap: {int((owners > 1).sum())} entries belong to several players, "
             f"e.g. to players {np.flatnonzero(shared)[:5].tolist()}"
         )
     return np.where(owners > 0, entries.argmax(axis=0), -1).reshape(masks.shape[1:])
 
 
 def _as_shape(shape: int | tuple[int, ...]) -> tuple[int, ...]:
-    shape = (int(shape),) if isinstance(shape, int | np.integer) else tuple(int(length) for length in shape)
-    if not shape or min(shape) < 1:
-        raise ValueError(f"the shape of an input must have at least one axis and no empty one, got {shape}")
-    return shape
+    return check_lengths("shape", shape, "that of an input, with at least one axis and no empty one")
 
 
 @jax.tree_util.register_dataclass
@@ -220,10 +241,15 @@ def marginal(background: Any) -> Marginal:
     References:
         Lundberg and Lee, NeurIPS 2017, equation 11 (interventional expectation).
     """
-    background = jnp.asarray(background)
+    background = jnp.asarray(check_array("background", background, "real numbers (examples, *input shape)"))
     if background.ndim < 2 or background.shape[0] < 1:
         raise ValueError(f"background must have shape (examples, *input shape), got {background.shape}")
     return Marginal(background)
+
+
+def check_players(players: Any) -> None:
+    """Raise ValueError unless they are `Players`."""
+    check_is("players", players, Players, "ij.Players, such as ij.Players.features(4) or ij.Players.grid(shape, cells)")
 
 
 def as_baseline(baseline: Any, x: Array, players: Players) -> Array | Marginal:
@@ -236,7 +262,7 @@ def as_baseline(baseline: Any, x: Array, players: Players) -> Array | Marginal:
             )
         _check_fits("background", np.asarray(baseline.background), x)
         return Marginal(baseline.background.astype(x.dtype))
-    value = np.asarray(baseline) if not isinstance(baseline, jax.Array) else baseline
+    value = as_array("baseline", baseline, "a number, an array of the input's shape or ij.marginal(background)")
     if value.ndim and value.shape != players.shape:
         raise ValueError(
             f"baseline must be a number, an array of the input's shape {players.shape} or ij.marginal(background), "

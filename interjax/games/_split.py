@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from interjax._core._checks import shown
 from interjax._folding._contributions import saves_work
 from interjax._folding._tracing import Split, split_first_layer
 from interjax.games._apply import Apply, at_precision
@@ -23,6 +24,8 @@ def split_of(
     whether it is wanted for unrelated masks too."""
     if fold is False:
         return None, False
+    if not (fold is None or fold is True or isinstance(fold, tuple)):
+        raise ValueError(f"fold must be True, False, None or two functions (stem, trunk), got {shown(fold)}")
     leaves, structure = jax.tree.flatten(params)
     shapes = tuple((jnp.shape(leaf), leaf.dtype if hasattr(leaf, "dtype") else None) for leaf in leaves)
     network = _Network(apply, structure, shapes, x.shape, x.dtype, precision)

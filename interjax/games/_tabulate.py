@@ -9,10 +9,11 @@ from jax import lax
 from jax.sharding import Mesh
 from jaxtyping import Array
 
+from interjax._core._checks import check_known
 from interjax._engine._dispatch import Kept
 from interjax._engine._rows import Resources, RowProgram
 from interjax.games._folded import fold
-from interjax.games._game import Game, warn_if_nonfinite
+from interjax.games._game import Game, check_game, warn_if_nonfinite
 from interjax.games._values import values_of_numbers
 
 MAX_TABLE_PLAYERS = 26
@@ -40,6 +41,7 @@ def tabulate(game: Game, *, batch_size: int | None = None, mesh: Mesh | None = N
         >>> ij.tabulate(ij.Game.from_host(lambda masks: masks.sum(axis=1), 2)).tolist()
         [0, 1, 1, 2]
     """
+    check_game(game)
     n_players = game.n_players
     if n_players > MAX_TABLE_PLAYERS:
         raise ValueError(
@@ -47,6 +49,7 @@ def tabulate(game: Game, *, batch_size: int | None = None, mesh: Mesh | None = N
             "Use ij.order_interactions, which samples coalitions, or fewer players"
         )
     resources = Resources.of(batch_size=batch_size, mesh=mesh)
+    check_known("game", game.params)
     parts = None if game.on_host else fold(game, masks=2**n_players)
     table = _in_batches(values_of_numbers, (game, parts), n_players, resources, on_host=game.on_host)
     warn_if_nonfinite(int(np.count_nonzero(~np.isfinite(table))), len(table))

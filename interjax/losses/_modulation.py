@@ -14,11 +14,18 @@ import numpy as np
 import optax
 from jaxtyping import Array
 
-from interjax._core._checks import check_choice, check_count
+from interjax._core._checks import check_choice, check_count, check_integers, check_number
 from interjax._core._keys import check_key
 from interjax.games._coalitions import draw_nested
 from interjax.games._players import Players
-from interjax.losses._masked_examples import check_examples, for_examples, logits_of, masked
+from interjax.losses._masked_examples import (
+    batch_of,
+    check_classes_given,
+    check_examples,
+    for_examples,
+    logits_of,
+    masked,
+)
 
 MODES = ("encourage", "penalize")
 ALIGNMENTS = ("sizes", "fractions")
@@ -94,7 +101,8 @@ def order_modulation(
     References:
         Deng et al., ICLR 2022 (arXiv:2111.06236), section 4, equations 9 to 12; arXiv:2512.18607.
     """
-    absent = check_examples(key, x, labels, players, baseline)
+    x, labels = batch_of(x, labels)
+    absent = check_examples(key, x, players, baseline)
     small, large = modulated_sizes(low, high, players.n)
     check_choice("mode", mode, MODES)
     check_choice("align", align, ALIGNMENTS)
@@ -104,6 +112,7 @@ def order_modulation(
     # No players and all players are the same coalition in every draw.
     without, within = coalitions[:, : draws if small else 1, 0], coalitions[:, : draws if large < players.n else 1, 1]
     logits = logits_of(apply, masked(x, jnp.concatenate([without, within], axis=1), players, absent))
+    check_classes_given(labels, logits)
     without, within = jnp.split(logits.reshape(len(x), -1, logits.shape[-1]), [without.shape[1]], axis=1)
     numerator, denominator = (large, small) if align == "sizes" else (high, low)
     change = within - (numerator / denominator if denominator else 1.0) * without
@@ -135,7 +144,10 @@ def modulated_sizes(low: float, high: float, n_players: int) -> tuple[int, int]:
         >>> modulated_sizes(0.3, 0.7, 196)
         (58, 137)
     """
-    if not 0 <= low < high <= 1:
+    n_players = check_count("n_players", n_players)
+    about = "shares of the players, 0 <= low < high <= 1"
+    low, high = check_number("low", low, "[0, 1]", about=about), check_number("high", high, "[0, 1]", about=about)
+    if not low < high:
         raise ValueError(
             f"low and high must be fractions of the players, 0 <= low < high <= 1; got low={low}, high={high}"
         )
@@ -170,10 +182,10 @@ def nested_coalitions(key: Array, batch: int, n_players: int, sizes: Sequence[in
         >>> nested_coalitions(jax.random.key(0), 2, 6, (1, 4)).sum(axis=-1).tolist()
         [[[1, 4]], [[1, 4]]]
     """
-    check_key(key)
+    check_key(key, traced=True)
     batch, n_players = check_count("batch", batch), check_count("n_players", n_players)
-    found = np.asarray(sizes)
-    if found.ndim != 1 or found.dtype.kind not in "iu" or not np.all((found >= 0) & (found <= n_players)):
+    found = check_integers("sizes", sizes, f"integers from 0 to the {n_players} players")
+    if found.ndim != 1 or not found.size or not np.all((found >= 0) & (found <= n_players)):
         raise ValueError(f"sizes must be integers from 0 to the {n_players} players, got {sizes!r}")
     return _nested_coalitions(key, jnp.asarray(found, jnp.int32), batch, n_players, check_count("draws", draws))
 

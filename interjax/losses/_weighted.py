@@ -7,13 +7,21 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array
 
-from interjax._core._checks import check_choice, check_count
+from interjax._core._checks import check_array, check_choice, check_count, check_flag
 from interjax.games._coalitions import draw_coalition
 from interjax.games._outputs import LabelOutput, as_output, check_output, log_odds
 from interjax.games._players import Players
-from interjax.losses._masked_examples import check_examples, for_examples, logits_of, masked
+from interjax.losses._masked_examples import (
+    batch_of,
+    check_classes_given,
+    check_examples,
+    for_examples,
+    logits_of,
+    masked,
+)
 from interjax.orders._arguments import as_coalitions, as_orders
 
 STRENGTHS = ("absolute", "square")
@@ -73,11 +81,12 @@ def order_weighted(
     References:
         Deng et al., ICLR 2022 (arXiv:2111.06236), equation 2 for I^(m); the loss is interjax's own.
     """
-    absent = check_examples(key, x, labels, players, baseline)
+    x, labels = batch_of(x, labels)
+    absent = check_examples(key, x, players, baseline)
     sizes = as_orders(orders, players.n, 2)
     contexts, draws = check_count("contexts", contexts), check_count("draws", draws)
-    if np.shape(weights) != (len(sizes),) or len(np.shape(orders)) != 1 or len(orders) != len(sizes):
-        raise ValueError(f"weights must be one for each order, got shape {np.shape(weights)} for orders {orders}")
+    shares = check_weights(weights, orders, len(sizes))
+    check_flag("relative", relative)
     check_choice("strength", strength, STRENGTHS)
     if strength == "square" and contexts < 2:
         raise ValueError('contexts must be at least 2 for strength="square", which is unbiased only then; got 1')
@@ -94,12 +103,23 @@ def order_weighted(
     chosen = jnp.asarray(sizes)[turn]
     coalitions = _quadruples(key, chosen, jnp.asarray(population), players.n, contexts)
     logits = logits_of(apply, masked(x, coalitions, players, absent))
+    check_classes_given(labels, logits)
     values = _values(output, logits.reshape(batch, -1, logits.shape[-1]), labels)
     neither, first, second, both = jnp.moveaxis(values.reshape(batch, draws, contexts, 4), -1, 0)
     terms = _strength(both - first - second + neither, strength)
     if relative:
         terms = terms / terms.mean()
-    return len(sizes) * jnp.mean(jnp.asarray(weights, terms.dtype)[turn] * terms, axis=1)
+    return len(sizes) * jnp.mean(jnp.asarray(shares, terms.dtype)[turn] * terms, axis=1)
+
+
+def check_weights(weights: Any, orders: Any, count: int) -> Array | np.ndarray:
+    """One weight for each order, as an array; ValueError that names them, or the orders of which some are one."""
+    found = check_array("weights", weights, "real numbers, one for each order")
+    if found.shape != (count,) or np.shape(orders) != (count,):
+        raise ValueError(f"weights must be one for each order, got shape {found.shape} for orders {orders}")
+    if not isinstance(found, Tracer) and (found.dtype == bool or not np.all(np.isfinite(np.asarray(found)))):
+        raise ValueError(f"weights must be finite numbers, one for each order; got {weights}")
+    return found
 
 
 def _turns(key: Array, count: int, n_orders: int) -> Array:

@@ -1,14 +1,24 @@
 """The plain networks, in Flax nnx: inputs (batch, ...) -> logits (batch, classes)."""
 
 import itertools
-import math
 from collections.abc import Sequence
 
 from flax import nnx
 from jaxtyping import Array
 
-from interjax._core._checks import check_count
-from interjax.networks._layers import Activation, check_batch, conv, find_activation, halve, image_shape, linear
+from interjax._core._checks import check_count, check_lengths
+from interjax.networks._layers import (
+    Activation,
+    check_batch,
+    check_dropout,
+    check_rngs,
+    check_rows,
+    conv,
+    find_activation,
+    halve,
+    image_shape,
+    linear,
+)
 
 
 class MLP(nnx.Module):
@@ -36,9 +46,13 @@ class MLP(nnx.Module):
         dropout: float = 0.0,
         rngs: nnx.Rngs,
     ):
+        wanted = "two or more widths, from the input to the logits"
+        sizes = check_lengths("sizes", sizes, wanted)
         if len(sizes) < 2:
-            raise ValueError(f"sizes must be two or more widths, from the input to the logits; got {tuple(sizes)}")
-        self.sizes = tuple(sizes)
+            raise ValueError(f"sizes must be {wanted}; got {sizes}")
+        check_rngs(rngs)
+        dropout = check_dropout(dropout)
+        self.sizes = sizes
         self.activation = find_activation(activation)
         self.layers = nnx.List([linear(*pair, rngs) for pair in itertools.pairwise(sizes)])
         self.dropout = nnx.Dropout(dropout, rngs=rngs)
@@ -48,7 +62,7 @@ class MLP(nnx.Module):
 
     def hidden(self, x: Array) -> tuple[Array, ...]:
         """The flattened input and the activations of every hidden layer, each (batch, width)."""
-        activations = [_flatten(x, self.sizes[0], "MLP")]
+        activations = [check_rows(x, self.sizes[0], "MLP")]
         for layer in list(self.layers)[:-1]:
             activations.append(self.dropout(self.activation(layer(activations[-1]))))
         return tuple(activations)
@@ -94,6 +108,9 @@ class ResidualMLP(nnx.Module):
     ):
         depth = check_count("depth", depth, least=3, about="the number of linear layers of residual_mlp")
         width = check_count("width", width, about="that of the hidden layers of residual_mlp")
+        n_inputs, n_classes = check_count("n_inputs", n_inputs), check_count("n_classes", n_classes)
+        dropout = check_dropout(dropout)
+        check_rngs(rngs)
         self.n_inputs = n_inputs
         self.activation = find_activation(activation)
         self.embed = linear(n_inputs, width, rngs)
@@ -106,7 +123,7 @@ class ResidualMLP(nnx.Module):
 
     def hidden(self, x: Array) -> tuple[Array, ...]:
         """The flattened input and the activations of every hidden layer, each (batch, width)."""
-        flat = _flatten(x, self.n_inputs, "residual MLP")
+        flat = check_rows(x, self.n_inputs, "residual MLP")
         activations = [flat, self.dropout(self.activation(self.embed(flat)))]
         for layer in self.layers:
             sum_with_shortcut = activations[-1] + layer(activations[-1])
@@ -143,6 +160,8 @@ class LeNet(nnx.Module):
         rngs: nnx.Rngs,
     ):
         height, width, channels = image_shape(input_shape, "lenet", smallest=12)
+        n_classes = check_count("n_classes", n_classes)
+        check_rngs(rngs)
         self.input_shape = (height, width, channels)
         self.activation = find_activation(activation)
         self.conv1 = conv(channels, 6, 5, rngs)
@@ -180,6 +199,9 @@ class AlexNetCIFAR(nnx.Module):
 
     def __init__(self, input_shape: Sequence[int], n_classes: int, *, dropout: float = 0.0, rngs: nnx.Rngs):
         height, width, channels = image_shape(input_shape, "alexnet", smallest=29)
+        dropout = check_dropout(dropout)
+        n_classes = check_count("n_classes", n_classes)
+        check_rngs(rngs)
         self.input_shape = (height, width, channels)
         self.conv1 = conv(channels, 64, 11, rngs, strides=4, padding=5)
         self.conv2 = conv(64, 192, 5, rngs)
@@ -197,12 +219,3 @@ class AlexNetCIFAR(nnx.Module):
         x = nnx.relu(self.conv4(nnx.relu(self.conv3(x))))
         x = halve(nnx.relu(self.conv5(x)))
         return self.head(self.dropout(x.reshape(x.shape[0], -1)))
-
-
-def _flatten(x: Array, n_inputs: int, network: str) -> Array:
-    """A batch of inputs as rows of so many entries; raises ValueError if they have another number."""
-    if x.ndim < 2 or math.prod(x.shape[1:]) != n_inputs:
-        raise ValueError(
-            f"expected a batch of inputs of {n_inputs} entries for this {network}, got shape {tuple(x.shape)}"
-        )
-    return x.reshape(x.shape[0], -1)

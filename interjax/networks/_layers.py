@@ -12,6 +12,7 @@ from jax import lax
 from jax.core import Tracer
 from jaxtyping import Array
 
+from interjax._core._checks import check_array, check_is, check_lengths, check_number
 from interjax._folding._convolution import Pads, convolve
 
 
@@ -51,21 +52,22 @@ ACTIVATIONS: dict[str, Activation] = {
 
 def find_activation(activation: str | Activation) -> Activation:
     """The function that a key of `ACTIVATIONS` names; a function is returned as it is."""
-    if callable(activation):
+    if callable(activation) and not isinstance(activation, type):
         return activation
-    if activation not in ACTIVATIONS:
+    if not isinstance(activation, str) or activation not in ACTIVATIONS:
         raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)} or a function; got {activation!r}")
     return ACTIVATIONS[activation]
 
 
 def image_shape(input_shape: Sequence[int], network: str, *, smallest: int) -> tuple[int, int, int]:
     """(height, width, channels), or a ValueError that names the network and the least side it takes."""
+    input_shape = check_lengths("input_shape", input_shape, f"(height, width, channels) for {network}")
     if len(input_shape) != 3:
         raise ValueError(
-            f"input_shape must be (height, width, channels) for {network}, got {tuple(input_shape)}; for other inputs "
+            f"input_shape must be (height, width, channels) for {network}, got {input_shape}; for other inputs "
             'use "mlp", for grey images add a channel axis of 1'
         )
-    height, width, channels = (int(side) for side in input_shape)
+    height, width, channels = input_shape
     if min(height, width) < smallest:
         raise ValueError(
             f"input_shape must have at least {smallest}x{smallest} pixels for {network}, got {height}x{width}; for "
@@ -76,8 +78,29 @@ def image_shape(input_shape: Sequence[int], network: str, *, smallest: int) -> t
 
 def check_batch(x: Array, input_shape: tuple[int, ...]) -> None:
     """Raise a ValueError unless x is a batch of inputs of this shape."""
+    x = check_array("x", x, f"inputs of shape {('batch', *input_shape)} for this network")
     if tuple(x.shape[1:]) != tuple(input_shape):
-        raise ValueError(f"expected inputs of shape {('batch', *input_shape)} for this network, got {tuple(x.shape)}")
+        raise ValueError(f"x must be inputs of shape {('batch', *input_shape)} for this network, got {tuple(x.shape)}")
+
+
+def check_rngs(rngs: Any) -> None:
+    """Raise ValueError unless it is a source of parameters."""
+    check_is("rngs", rngs, nnx.Rngs, "the source of the parameters, such as flax.nnx.Rngs(0)")
+
+
+def check_dropout(dropout: Any) -> float:
+    """A probability of dropping a unit; ValueError unless it lies in [0, 1)."""
+    return check_number("dropout", dropout, "[0, 1)", about="the probability of dropping a unit")
+
+
+def check_rows(x: Any, n_inputs: int, network: str) -> Array:
+    """A batch of inputs as rows of so many entries; raises ValueError if they have another number."""
+    x = check_array("x", x, f"a batch of inputs of {n_inputs} entries for this {network}")
+    if x.ndim < 2 or math.prod(x.shape[1:]) != n_inputs:
+        raise ValueError(
+            f"x must be a batch of inputs of {n_inputs} entries for this {network}, got shape {tuple(x.shape)}"
+        )
+    return x.reshape(x.shape[0], n_inputs)
 
 
 def halve(x: Array) -> Array:

@@ -12,8 +12,17 @@ from flax import nnx
 from jax.core import Tracer
 from jaxtyping import Array
 
-from interjax._core._checks import check_count
-from interjax.networks._layers import Activation, Convolution, check_batch, find_activation, halve, image_shape
+from interjax._core._checks import check_count, check_flag, check_lengths
+from interjax.networks._layers import (
+    Activation,
+    Convolution,
+    check_batch,
+    check_rngs,
+    check_rows,
+    find_activation,
+    halve,
+    image_shape,
+)
 
 Limits = tuple[float, float]
 
@@ -64,6 +73,10 @@ class Quantiser(nnx.Module):
     ):
         self.levels = check_count("levels", levels, least=2, about="the two limits included")
         self.limits = _check_limits(limits)
+        if deterministic is not None:
+            check_flag("deterministic", deterministic)
+        if rngs is not None:
+            check_rngs(rngs)
         self.deterministic = deterministic
         self.rounding = nnx.data(None) if rngs is None else rngs["rounding"].fork()
 
@@ -133,12 +146,13 @@ class QuantisedMLP(nnx.Module):
         limits: Sequence[float] | None = None,
         rngs: nnx.Rngs,
     ):
-        if len(sizes) < 3 or not all(isinstance(size, int) and size > 0 for size in sizes):
-            raise ValueError(
-                "sizes must be positive integers, the widths of the input, of at least one hidden layer, and of the "
-                f"logits; got {tuple(sizes)}"
-            )
-        self.sizes = tuple(sizes)
+        wanted = "the widths of the input, of at least one hidden layer, and of the logits"
+        sizes = check_lengths("sizes", sizes, wanted)
+        if len(sizes) < 3:
+            raise ValueError(f"sizes must be positive integers, {wanted}; got {sizes}")
+        check_rngs(rngs)
+        levels = check_count("levels", levels, least=2, about="the two limits included")
+        self.sizes = sizes
         self.activation = find_activation(activation)
         self.layers = nnx.List([_linear(*pair, rngs) for pair in itertools.pairwise(sizes)])
         limits = _limits_of(activation, limits)
@@ -150,12 +164,7 @@ class QuantisedMLP(nnx.Module):
 
     def hidden(self, x: Array) -> tuple[Array, ...]:
         """The flattened input and the quantised activations of every hidden layer, each (batch, width)."""
-        if x.ndim < 2 or math.prod(x.shape[1:]) != self.sizes[0]:
-            raise ValueError(
-                f"expected a batch of inputs of {self.sizes[0]} entries for this quantised MLP, got shape "
-                f"{tuple(x.shape)}"
-            )
-        activations = [x.reshape(x.shape[0], -1)]
+        activations = [check_rows(x, self.sizes[0], "quantised MLP")]
         draws = self._draws(len(x))
         for layer, quantiser, drawn in zip(list(self.layers)[:-1], self.quantisers, draws, strict=True):
             activations.append(quantiser(self.activation(layer(activations[-1])), draws=drawn))
@@ -211,11 +220,11 @@ class QuantisedLeNet(nnx.Module):
         limits: Sequence[float] | None = None,
         rngs: nnx.Rngs,
     ):
-        if not channels or not all(isinstance(each, int) and each > 0 for each in (*channels, side)):
-            raise ValueError(
-                "channels, those of the convolutions of quantised_lenet, and side, that of their kernels, must be "
-                f"positive integers; got {tuple(channels)} and {side}"
-            )
+        channels = check_lengths("channels", channels, "those of the convolutions of quantised_lenet")
+        side = check_count("side", side, about="that of the kernels of quantised_lenet")
+        hidden = check_lengths("hidden", hidden, "the widths of the hidden layers of quantised_lenet")
+        n_classes = check_count("n_classes", n_classes)
+        check_rngs(rngs)
         self.input_shape = image_shape(input_shape, "quantised_lenet", smallest=2 ** len(channels))
         pairs = itertools.pairwise((self.input_shape[-1], *channels))
         self.convolutions = nnx.List([_conv(*pair, side, rngs) for pair in pairs])

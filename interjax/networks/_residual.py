@@ -6,8 +6,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array
 
-from interjax._core._checks import check_choice
-from interjax.networks._layers import check_batch, conv, conv3x3, image_shape, linear
+from interjax._core._checks import check_choice, check_count, check_lengths
+from interjax.networks._layers import check_batch, check_rngs, conv, conv3x3, image_shape, linear
 
 _LARGE_IMAGE = 64  # pixels a side from which on the stem of ResNet-18 is the large one, if it is not named
 
@@ -34,9 +34,11 @@ class ResNet(nnx.Module):
     """
 
     def __init__(self, input_shape: Sequence[int], n_classes: int, *, depth: int = 20, width: int = 16, rngs: nnx.Rngs):
-        if depth < 8 or (depth - 2) % 6:
+        if (check_count("depth", depth, about="6k + 2 for a CIFAR ResNet") - 2) % 6 or depth < 8:
             raise ValueError(f"depth must be 6k + 2 (8, 14, 20, 32, ...) for a CIFAR ResNet, got {depth!r}")
         self.input_shape = image_shape(input_shape, "resnet20", smallest=4)
+        width, n_classes = check_count("width", width), check_count("n_classes", n_classes)
+        check_rngs(rngs)
         self.conv = conv3x3(self.input_shape[-1], width, 1, rngs)
         self.norm = _norm(width, rngs)
         blocks, channels = [], width
@@ -110,8 +112,10 @@ class ResNet18(nnx.Module):
         rngs: nnx.Rngs,
     ):
         check_choice("stem", stem, ("auto", "small", "large"))
-        are_counts = isinstance(widths, Sequence) and all(isinstance(width, int) and width > 0 for width in widths)
-        if not are_counts or len(widths) != 4:
+        n_classes = check_count("n_classes", n_classes)
+        check_rngs(rngs)
+        widths = check_lengths("widths", widths, "the channels of the four stages of resnet18")
+        if len(widths) != 4:
             raise ValueError(
                 f"widths must be the channels of the four stages of resnet18, positive integers; got {widths!r}"
             )

@@ -7,10 +7,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array
 
-from interjax._core._checks import check_count
+from interjax._core._checks import check_count, check_is, check_lengths
+from interjax._core._keys import check_key
 from interjax.networks._architectures import MLP, AlexNetCIFAR, LeNet, ResidualMLP
 from interjax.networks._quantised import QuantisedLeNet, QuantisedMLP
 from interjax.networks._residual import ResNet, ResNet18
@@ -45,7 +48,7 @@ def build(
         >>> network(jnp.zeros((3, 8, 8, 1))).shape
         (3, 10)
     """
-    return NetworkSpec(name, tuple(input_shape), n_classes, options).build(seed)
+    return NetworkSpec(name, input_shape, n_classes, options).build(seed)  # type: ignore[arg-type]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,27 +76,31 @@ class NetworkSpec:
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict, hash=False)
 
     def __post_init__(self):
-        if self.name not in _NETWORKS:
+        if not isinstance(self.name, str) or self.name not in _NETWORKS:
             raise ValueError(f"name of a network must be one of {', '.join(_NETWORKS)}; got {self.name!r}")
-        if not self.input_shape or any(int(side) != side or side < 1 for side in self.input_shape):
-            raise ValueError(f"input_shape must hold positive integers, without the batch axis; got {self.input_shape}")
+        input_shape = check_lengths("input_shape", self.input_shape, "that of one input, without the batch axis")
+        check_is("options", self.options, Mapping, "a mapping from names of options of the network to their values")
         n_classes = check_count("n_classes", self.n_classes, least=2)
         known = _options(_NETWORKS[self.name])
         for option in self.options:
             if option not in known:
-                raise ValueError(f"expected options of {self.name} among {', '.join(known)}; got {option!r}")
+                raise ValueError(f"options of {self.name} must be among {', '.join(known)}; got {option!r}")
         try:
             options = json.loads(json.dumps(dict(self.options)))
         except TypeError as error:
-            raise ValueError(f"network options must be JSON values (numbers, text, lists): {error}") from None
+            raise ValueError(f"options of a network must be JSON values (numbers, text, lists): {error}") from None
         options = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
-        object.__setattr__(self, "input_shape", tuple(int(side) for side in self.input_shape))
+        object.__setattr__(self, "input_shape", input_shape)
         object.__setattr__(self, "n_classes", n_classes)
         object.__setattr__(self, "options", options)
 
     def build(self, seed: int | Array = 0) -> nnx.Module:
         """Build the network with fresh parameters drawn from an integer seed or a `jax.random.key`."""
         constructor = _NETWORKS[self.name]
+        if isinstance(seed, jax.Array) and jnp.issubdtype(seed.dtype, jax.dtypes.prng_key):
+            check_key(seed)
+        else:
+            seed = check_count("seed", seed, least=-(2**31), most=2**32 - 1, about="or a jax.random.key")
         return constructor(self.input_shape, self.n_classes, rngs=nnx.Rngs(seed), **self.options)
 
     def to_json(self) -> dict[str, Any]:
@@ -104,9 +111,10 @@ class NetworkSpec:
     def from_json(cls, fields: Mapping[str, Any]) -> "NetworkSpec":
         """The spec that `to_json` wrote; raises ValueError on missing or unknown fields."""
         expected = [field.name for field in dataclasses.fields(cls)]
+        check_is("fields", fields, Mapping, f"a network spec, a mapping with {', '.join(expected)}")
         if sorted(fields) != sorted(expected):
-            raise ValueError(f"expected a network spec with the fields {expected}, got {sorted(fields)}")
-        return cls(fields["name"], tuple(fields["input_shape"]), fields["n_classes"], fields["options"])
+            raise ValueError(f"fields must be those of a network spec, {expected}; got {sorted(fields)}")
+        return cls(fields["name"], fields["input_shape"], fields["n_classes"], fields["options"])
 
 
 def _build_mlp(

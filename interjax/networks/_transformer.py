@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from flax import nnx
 from jaxtyping import Array
 
-from interjax.networks._layers import check_batch, conv, image_shape, linear, scaled_normal
+from interjax._core._checks import check_count
+from interjax.networks._layers import check_batch, check_dropout, check_rngs, conv, image_shape, linear, scaled_normal
 
 
 class VisionTransformer(nnx.Module):
@@ -44,6 +45,10 @@ class VisionTransformer(nnx.Module):
         dropout: float = 0.0,
         rngs: nnx.Rngs,
     ):
+        patch, width, heads = check_count("patch", patch), check_count("width", width), check_count("heads", heads)
+        depth, n_classes = check_count("depth", depth), check_count("n_classes", n_classes)
+        dropout = check_dropout(dropout)
+        check_rngs(rngs)
         self.input_shape = image_shape(input_shape, "vit", smallest=patch)
         rows, columns, channels = self.input_shape
         if rows % patch or columns % patch:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from interjax._core._checks import as_array, check_count, check_known
 from interjax.games._coalitions import all_of_size
 
 OFFICIAL_RATIOS = (0.0, 0.05, *(tenth / 10 for tenth in range(1, 10)), 0.95, 1.0)
@@ -16,11 +17,11 @@ def as_orders(orders: Any, n_players: int, size: int) -> np.ndarray:
         raise ValueError(f"expected a game of at least {size} players for coalitions of {size}, got {n_players}")
     if orders is None:
         orders = np.arange(largest + 1) if n_players <= 16 else np.array(OFFICIAL_RATIOS)
-    orders = np.asarray(orders)
+    check_known("orders", orders)
+    wanted = f"a non-empty list of integers 0..{largest} or ratios in [0, 1]"
+    orders = np.asarray(as_array("orders", orders, wanted))
     if orders.ndim != 1 or orders.size == 0 or orders.dtype.kind not in "iuf":
-        raise ValueError(
-            f"orders must be a non-empty list of integers 0..{largest} or ratios in [0, 1], got {orders!r}"
-        )
+        raise ValueError(f"orders must be {wanted}, got {orders!r}")
     if orders.dtype.kind == "f":
         if not np.all((orders >= 0) & (orders <= 1)):
             raise ValueError(
@@ -42,10 +43,11 @@ def as_coalitions(pairs: Any, n_players: int, size: int = 2) -> np.ndarray:
     if isinstance(pairs, str):
         if pairs != "all":
             raise ValueError(f'pairs must be "all" or integers of shape (coalitions, 1, 2 or 3), got {pairs!r}')
-        if size not in (1, 2, 3) or size > n_players:
+        if check_count("size", size, most=3, about="players of a coalition") > n_players:
             raise ValueError(f"size must be 1, 2 or 3 and at most the {n_players} players, got {size!r}")
-        return all_of_size(n_players, size)
-    coalitions = np.asarray(pairs)
+        return all_of_size(n_players, int(size))
+    check_known("pairs", pairs)
+    coalitions = np.asarray(as_array("pairs", pairs, "integers of shape (coalitions, k), k = 1, 2 or 3"))
     if (
         coalitions.ndim != 2
         or not 1 <= coalitions.shape[1] <= 3

@@ -8,11 +8,11 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from interjax._core._checks import check_count
+from interjax._core._checks import check_count, check_known
 from interjax._core._keys import check_key
 from interjax._core._results import Saved, result, static_field
 from interjax._engine._rows import Resources
-from interjax.games._game import Game, warn_if_nonfinite
+from interjax.games._game import Game, check_game, warn_if_nonfinite
 from interjax.orders._arguments import as_coalitions, as_orders
 from interjax.orders._estimators import estimator_of
 
@@ -129,6 +129,8 @@ def order_interactions(
         Deng et al., ICLR 2022 (arXiv:2111.06236), equation 2; arXiv:2512.18607.
     """
     check_key(key)
+    check_game(game)
+    check_known("game", game.params)
     coalitions = as_coalitions(pairs, game.n_players, size)
     numbers = as_orders(orders, game.n_players, coalitions.shape[1])
     estimator = estimator_of(method, coalitions.shape[1])

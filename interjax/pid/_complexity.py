@@ -9,12 +9,13 @@ from jaxtyping import Array
 
 from interjax._core._results import Saved, result, static_field
 from interjax._core._statistics import normal_quantile
+from interjax._engine._devices import as_mesh
 from interjax.pid._agreement import joint_agreement, source_agreement
 from interjax.pid._families import alternating_logs
 from interjax.pid._information import NO_INFORMATION, information_of
 from interjax.pid._realisations import Realisations, realisations_of
 from interjax.pid._redundancy import is_exact_in_float32
-from interjax.pid._trust import Trust, error_of, extrapolated, halves_of, orders, pairs_of, trust_in
+from interjax.pid._trust import Trust, error_of, extrapolated, halves_of, optional_key, orders, pairs_of, trust_in
 
 MOST_SOURCES = 6
 _RESAMPLES = 8
@@ -116,6 +117,7 @@ def representational_complexity(
         Partial Information Decomposition", TMLR 2023, arXiv:2209.10438; Makkeh, Gutknecht, Wibral, "Introducing a
         differentiable measure of pointwise shared information", 2021, for I_cap. The sum over k is interjax's own form.
     """
+    key, mesh = optional_key(key), as_mesh(mesh)
     found = realisations_of(sources, target, weights)
     if found.n_sources > MOST_SOURCES:
         raise ValueError(

@@ -8,14 +8,16 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array
 
+from interjax._core._checks import check_flag
 from interjax._core._results import Saved, result, static_field
+from interjax._engine._devices import as_mesh
 from interjax.pid._agreement import joint_agreement, source_agreement
 from interjax.pid._complexity import complexity_of
 from interjax.pid._information import information_of
 from interjax.pid._lattice import MOST_SOURCES, Antichain, Lattice, lattice_of
 from interjax.pid._realisations import Realisations, realisations_of
 from interjax.pid._redundancy import is_exact_in_float32, log_weights, mean_log_weights
-from interjax.pid._trust import Trust, extrapolated, halves_of, orders, pairs_of, trust_in
+from interjax.pid._trust import Trust, extrapolated, halves_of, optional_key, orders, pairs_of, trust_in
 
 _MOST_POINTWISE = 2**28  # values
 
@@ -149,6 +151,8 @@ def decompose(
         Gutknecht, Wibral, Makkeh, "Bits and pieces: understanding information decomposition from part-whole
         relationships and formal logic", 2021, for the lattice. Evaluation and inversion are interjax's own form.
     """
+    check_flag("pointwise", pointwise)
+    key, mesh = optional_key(key), as_mesh(mesh)
     found = realisations_of(sources, target, weights)
     if found.n_sources > MOST_SOURCES:
         raise ValueError(

@@ -10,12 +10,14 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array
 
+from interjax._core._checks import check_flag
 from interjax._core._results import Saved, result, static_field
+from interjax._engine._devices import as_mesh
 from interjax.pid._complexity import MOST_SOURCES, interval_of, representational_complexity
 from interjax.pid._decomposition import decompose
 from interjax.pid._lattice import MOST_SOURCES as MOST_OF_LATTICE
 from interjax.pid._realisations import Realisations, realisations_of
-from interjax.pid._trust import Trust
+from interjax.pid._trust import Trust, optional_key
 
 _ROUNDING = 1e-9
 
@@ -132,6 +134,9 @@ def grouped_complexity(
     References:
         Ehrlich et al., TMLR 2023, arXiv:2209.10438 (coarse-graining, and its bounds).
     """
+    if compare is not None:
+        check_flag("compare", compare)
+    key, mesh = optional_key(key), as_mesh(mesh)
     found = realisations_of(sources, target, weights)
     members = _checked(groups, found.n_sources)
     if compare and found.n_sources > MOST_SOURCES:
@@ -157,23 +162,29 @@ def grouped_complexity(
 def _checked(groups: Sequence[Sequence[int]], n_sources: int) -> tuple[tuple[int, ...], ...]:
     """The groups as tuples; ValueError unless they part the sources."""
     try:
-        members = tuple(tuple(operator.index(source) for source in group) for group in groups)
+        members = tuple(tuple(_index(source) for source in group) for group in groups)
     except TypeError as error:
         raise ValueError(f"groups must be sequences of source indices, got {groups!r} ({error})") from None
     if not 2 <= len(members) <= MOST_SOURCES:
-        raise ValueError(f"expected 2 to {MOST_SOURCES} groups, got {len(members)}")
+        raise ValueError(f"groups must be 2 to {MOST_SOURCES}, got {len(members)}")
     if not all(members):
-        raise ValueError("expected groups of at least one source, got an empty one")
+        raise ValueError("groups must hold at least one source each, got an empty one")
     named = sorted(source for group in members for source in group)
     if named != list(range(n_sources)):
         twice = sorted({source for source in named if named.count(source) > 1})
         missing = sorted(set(range(n_sources)) - set(named))
         unknown = sorted(set(named) - set(range(n_sources)))
         raise ValueError(
-            f"each of the sources 0 to {n_sources - 1} must belong to exactly one group; in several groups: "
+            f"groups must hold each of the sources 0 to {n_sources - 1} exactly once; in several groups: "
             f"{twice or 'none'}, in no group: {missing or 'none'}, unknown: {unknown or 'none'}"
         )
     return members
+
+
+def _index(source: Any) -> int:
+    if isinstance(source, bool | np.bool_):
+        raise TypeError(f"{source} is no source")
+    return operator.index(source)
 
 
 def _joint_codes(found: Realisations, group: tuple[int, ...]) -> np.ndarray:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from interjax._core._checks import as_array, check_known
 from interjax.pid._realisations import Realisations, realisations_of
 
 NO_INFORMATION = 1e-12  # bits: rounding
@@ -31,7 +32,10 @@ def entropy(symbols: Any, weights: Any = None) -> float:
         Miller, "Note on the bias of information estimates", 1955, for the bias.
     """
     rows = _as_rows(symbols, "symbols")
-    found = realisations_of(rows, np.zeros(len(rows), np.int64), weights, fewest=1)
+    try:
+        found = realisations_of(rows, np.zeros(len(rows), np.int64), weights, fewest=1)
+    except ValueError as error:
+        raise ValueError(str(error).replace("sources", "symbols")) from error
     return entropy_of(found.source_weights / found.total)
 
 
@@ -62,7 +66,8 @@ def _as_rows(symbols: Any, name: str) -> Any:
     """Rows of symbols from (samples,) or (samples, variables); ValueError unless it is one of them and not empty."""
     if isinstance(symbols, list | tuple) and symbols:
         return symbols if isinstance(symbols[0], list | tuple | np.ndarray) else [(symbol,) for symbol in symbols]
-    array = np.asarray(symbols)
+    check_known(name, symbols)
+    array = np.asarray(as_array(name, symbols, "symbols of shape (samples,) or (samples, variables)"))
     if array.ndim not in (1, 2) or not array.size:
         raise ValueError(
             f"{name} must be symbols of shape (samples,) or (samples, variables), at least one; got shape {array.shape}"

@@ -8,7 +8,7 @@ from jaxtyping import Array
 from interjax._core._results import Saved, result, static_field
 from interjax.pid._information import NO_INFORMATION, entropy_of, information_of
 from interjax.pid._realisations import Realisations, realisations_of
-from interjax.pid._trust import Trust, extrapolated, halves_of, orders, pairs_of, trust_in
+from interjax.pid._trust import Trust, extrapolated, halves_of, optional_key, orders, pairs_of, trust_in
 
 _HASH_SEED = 20_150_477  # of the tables of random 64-bit numbers; any will do
 
@@ -72,6 +72,7 @@ def shannon_invariants(
     References:
         Gutknecht et al., "Shannon invariants: a scalable approach to information decomposition", arXiv:2504.15779.
     """
+    key = optional_key(key)
     found = realisations_of(sources, target, weights)
     pairs = pairs_of(resamples, found)
     information, single, unique = _informations(found)

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
-from interjax._core._checks import check_count
+from interjax._core._checks import as_array, check_array, check_count, check_known
 
 _TOLERANCE = 1e-6  # of the width between the limits, for rounding errors of the activations
 
@@ -44,9 +43,8 @@ def quantise(activations: Any, levels: int = 8, limits: Sequence[float] | str = 
     if levels >= 2**31:
         raise ValueError(f"levels must be less than 2**31, since their numbers are int32; got {levels}")
     values = _finite_values(activations)
+    check_limits(limits)
     if isinstance(limits, str):
-        if limits != "data":
-            raise ValueError(f'limits must be two numbers (low, high) or "data", got {limits!r}')
         low, high = values.min(axis=0, keepdims=True), values.max(axis=0, keepdims=True)
     else:
         low, high = _given_limits(limits)
@@ -56,13 +54,20 @@ def quantise(activations: Any, levels: int = 8, limits: Sequence[float] | str = 
     return np.rint(share * (levels - 1)).astype(np.int32)
 
 
+def check_limits(limits: Any) -> None:
+    """Raise ValueError unless they are two increasing numbers, or "data"."""
+    if not isinstance(limits, str):
+        _given_limits(limits)
+    elif limits != "data":
+        raise ValueError(f'limits must be two numbers (low, high) or "data", got {limits!r}')
+
+
 def _finite_values(activations: Any) -> np.ndarray:
     """The activations as float64; ValueError if they are none, not real or not finite."""
-    array = np.asarray(activations)
-    if not (array.dtype.kind in "biuf" or jnp.issubdtype(array.dtype, np.floating)):
-        raise ValueError(f"expected activations as an array of real numbers, got dtype {array.dtype}")
+    check_known("activations", activations)
+    array = np.asarray(check_array("activations", activations))
     if array.ndim == 0 or array.size == 0:
-        raise ValueError(f"expected activations of shape (samples, ...), got shape {array.shape}")
+        raise ValueError(f"activations must have the shape (samples, ...), got shape {array.shape}")
     values = array.astype(np.float64)
     wrong = ~np.isfinite(values)
     if wrong.any():
@@ -74,7 +79,8 @@ def _finite_values(activations: Any) -> np.ndarray:
 
 
 def _given_limits(limits: Sequence[float]) -> tuple[float, float]:
-    pair = np.asarray(limits)
+    check_known("limits", limits)
+    pair = np.asarray(as_array("limits", limits, 'two numbers (low, high) or "data"'))
     if pair.shape != (2,) or pair.dtype.kind not in "iuf" or not np.isfinite(pair).all() or pair[0] >= pair[1]:
         raise ValueError(f'limits must be two finite numbers (low, high), low < high, or "data"; got {limits!r}')
     return float(pair[0]), float(pair[1])

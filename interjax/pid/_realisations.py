@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from interjax._core._checks import as_array, check_known
+
 _MOST_CELLS = 2**22  # codes counted in a table; more of them are sorted
 _SUM_TOLERANCE = 1e-6
 
@@ -76,7 +78,7 @@ def realisations_of(sources: Any, target: Any, weights: Any = None, *, fewest: i
     columns = source_columns(sources)
     if len(columns) < fewest:
         raise ValueError(
-            f"expected at least {fewest} sources, the columns of an array (samples, sources), got {len(columns)}: "
+            f"sources must be at least {fewest}, the columns of an array (samples, sources), got {len(columns)}: "
             "use ij.pid.mutual_information for one"
         )
     (labels,) = _encoded([target_column(target)], "target")
@@ -124,13 +126,23 @@ def source_columns(sources: Any) -> list[np.ndarray]:
         if len(lengths) > 1 or lengths == {-1}:
             raise ValueError("sources must be an array (samples, sources) or rows of one length; got rows that differ")
         return [target_column([row[i] for row in sources]) for i in range(max(lengths, default=0))]
-    array = np.asarray(sources)
+    check_known("sources", sources)
+    array = np.asarray(as_array("sources", sources, "an array (samples, sources)"))
     if array.ndim != 2 or not array.size:
         raise ValueError(f"sources must be an array (samples, sources) that is not empty, got shape {array.shape}")
     return list(array.T)
 
 
-def target_column(target: Any) -> np.ndarray:
+def check_symbols(name: str, symbols: Any, count: int) -> np.ndarray:
+    """Symbols (count,), one for each sample, as an array; ValueError that names them."""
+    column = target_column(symbols, name)
+    if len(column) != count:
+        raise ValueError(f"{name} must hold one symbol for each of {count} samples, got {len(column)}")
+    _codes(column, name)
+    return column
+
+
+def target_column(target: Any, name: str = "target") -> np.ndarray:
     """One symbol for each sample, (samples,), an object array unless all are numbers or text of one kind."""
     if isinstance(target, list | tuple):
         kinds = {type(symbol) for symbol in target}
@@ -138,15 +150,17 @@ def target_column(target: Any) -> np.ndarray:
             column = np.empty(len(target), object)
             column[:] = list(target)
             target = column
-    array = np.asarray(target)
+    check_known(name, target)
+    array = np.asarray(as_array(name, target, "one symbol for each sample, (samples,)"))
     if array.ndim != 1 or not array.size:
-        raise ValueError(f"target must hold one symbol for each sample, (samples,), got shape {array.shape}")
+        raise ValueError(f"{name} must hold one symbol for each sample, (samples,), got shape {array.shape}")
     return array
 
 
 def check_probabilities(weights: Any, n_rows: int) -> np.ndarray:
     """Weights as float64 that sum to one; ValueError unless they are probabilities, one for each row."""
-    array = np.asarray(weights)
+    check_known("weights", weights)
+    array = np.asarray(as_array("weights", weights, f"one probability for each of the {n_rows} rows"))
     if array.shape != (n_rows,) or array.dtype.kind not in "iuf":
         raise ValueError(f"weights must be one probability for each of the {n_rows} rows, got shape {array.shape}")
     array = array.astype(np.float64)
@@ -187,7 +201,7 @@ def _object_codes(column: np.ndarray, name: str) -> tuple[np.ndarray, int]:
     try:
         codes = np.array([known.setdefault(symbol, len(known)) for symbol in column], np.int64)
     except TypeError as error:
-        raise ValueError(f"symbols of the {name} must be hashable: {error}; give tuples instead of lists") from None
+        raise ValueError(f"{name}: symbols must be hashable: {error}; give tuples instead of lists") from None
     if any(isinstance(symbol, float | np.floating) and not math.isfinite(symbol) for symbol in known):
         raise ValueError(f"{name} must be finite, got a NaN or infinite symbol")
     return codes, len(known)

@@ -15,8 +15,10 @@ from interjax._core._checks import check_count
 from interjax._core._keys import check_key, host_generator
 from interjax._core._results import Saved, result, static_field
 from interjax._core._statistics import student_interval
+from interjax._engine._devices import as_mesh
 from interjax.pid._complexity import MOST_SOURCES, Complexity, representational_complexity
 from interjax.pid._realisations import realisations_of
+from interjax.pid._trust import check_resamples
 
 _MOST_LISTED = 100_000  # subsets drawn from a list of all; of more, subsets are drawn until enough differ
 
@@ -132,6 +134,7 @@ def subset_complexity(
         Ehrlich et al., TMLR 2023, arXiv:2209.10438 (26 random 5-subsets of a layer of 10 neurons).
     """
     check_key(key)
+    mesh, resamples = as_mesh(mesh), check_resamples(resamples)
     found = realisations_of(sources, target, weights)
     size, count = _checked(found.n_sources, size, count)
     codes = found.sources[found.rows]

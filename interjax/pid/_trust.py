@@ -14,6 +14,7 @@ import jax
 import numpy as np
 from scipy.special import digamma
 
+from interjax._core._checks import check_count
 from interjax._core._keys import check_key, host_generator
 from interjax._core._results import static_field
 from interjax.pid._information import NO_INFORMATION, information_of
@@ -60,10 +61,24 @@ class Trust:
     reason: str = static_field()
 
 
+def optional_key(key: Any) -> jax.Array:
+    """The key, key(0) for None; ValueError if it is none."""
+    if key is None:
+        with jax.ensure_compile_time_eval():
+            return jax.random.key(0)
+    check_key(key)
+    return key
+
+
+def check_resamples(resamples: Any) -> int:
+    """The number of halves; ValueError unless it is even and not negative."""
+    if check_count("resamples", resamples, least=0, about="an even number") % 2:
+        raise ValueError(f"resamples must be an even number of at least 0, got {resamples}")
+    return int(resamples)
+
+
 def orders(found: Realisations, key: Any, count: int) -> Iterator[np.ndarray]:
     """Random orders of the samples, the same for a key: they shuffle the target, and cut the samples in halves."""
-    key = jax.random.key(0) if key is None else key
-    check_key(key)
     random = host_generator(key)
     for _ in range(count):
         yield random.permutation(len(found.labels))
@@ -77,9 +92,7 @@ def halves_of(found: Realisations, order: np.ndarray) -> list[Realisations]:
 
 def pairs_of(resamples: int, found: Realisations) -> int:
     """Pairs of halves; none for a known distribution. ValueError unless resamples is even and not negative."""
-    if int(resamples) != resamples or resamples < 0 or resamples % 2:
-        raise ValueError(f"resamples must be an even number of at least 0, got {resamples}")
-    return int(resamples) // 2 if (found.n_samples or 0) >= _FEWEST else 0
+    return check_resamples(resamples) // 2 if (found.n_samples or 0) >= _FEWEST else 0
 
 
 def extrapolated(value: Any, halves: np.ndarray) -> tuple[Any, Any]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from interjax._core._checks import check_number
 from interjax.pid._complexity import Complexity
 from interjax.pid._groups import GroupedComplexity
 from interjax.pid._invariants import ShannonInvariants
@@ -17,7 +18,7 @@ from interjax.plots._complexity_dynamics import (
     runs_of,
     total_style,
 )
-from interjax.plots._style import BAND, COLOURS, LINES, MARKERS
+from interjax.plots._style import BAND, COLOURS, LINES, MARKERS, check_axes, named_results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 
 AnyComplexity = Complexity | SubsetComplexity | GroupedComplexity
+_COMPLEXITIES = (Complexity, SubsetComplexity, GroupedComplexity)
 
 _KINDS = {
     Complexity: "all sources",
@@ -64,8 +66,8 @@ def complexity(axes: "Axes", found: Mapping[str, AnyComplexity]) -> "Axes":
         >>> [label.get_text() for label in axes.get_xticklabels()]
         ['xor', 'first bit']
     """
-    if not found:
-        raise ValueError("expected at least one layer with its complexity, got none")
+    check_axes(axes)
+    named_results("found", found, _COMPLEXITIES, alone=None, most=None)
     handles = []
     for (kind, label), colour, marker in zip(_KINDS.items(), COLOURS, MARKERS, strict=False):
         style = {"color": colour, "marker": marker, "markersize": 7, "linestyle": "none", "capsize": 3}
@@ -141,16 +143,19 @@ def information_by_degree(
         >>> ij.plots.information_by_degree(plt.figure().subplots(), layers).get_ylabel()
         'information by degree of synergy (bits)'
     """
+    check_axes(axes)
     if isinstance(found, Mapping):
-        return _information_of_layers(axes, found)
+        if layer is not None:
+            raise ValueError(f"layer must be left out for a mapping of layers, all of which are drawn; got {layer!r}")
+        if steps_per_epoch is not None:
+            check_number("steps_per_epoch", steps_per_epoch, "(0, inf)")
+        return _information_of_layers(axes, named_results("found", found, _COMPLEXITIES, alone=None, most=None))
     if layer is None:
-        raise ValueError(f"expected a layer of {', '.join(runs_of(found)[0].layers)}; got none: name one with layer=")
+        raise ValueError(f"layer must be one of {', '.join(runs_of(found, 'found')[0].layers)}; got none")
     return information_over_training(axes, found, layer, steps_per_epoch=steps_per_epoch)
 
 
 def _information_of_layers(axes: "Axes", found: Mapping[str, AnyComplexity]) -> "Axes":
-    if not found:
-        raise ValueError("expected at least one layer with its complexity, got none")
     degrees = max(one.by_degree.shape[-1] for one in found.values())
     bars = np.zeros((len(found), degrees))
     for row, one in zip(bars, found.values(), strict=True):
@@ -204,14 +209,19 @@ def redundancy_vulnerability(
         >>> axes.get_xlabel()
         'mean degree of redundancy $r$ (sources)'
     """
-    names = list(found) if isinstance(found, Mapping) else list(runs_of(found)[0].layers)
+    check_axes(axes)
+    if isinstance(found, Mapping):
+        named_results("found", found, ShannonInvariants, alone=None)
+    names = list(found) if isinstance(found, Mapping) else list(runs_of(found, "found")[0].layers)
     if not 1 <= len(names) <= len(COLOURS):
-        raise ValueError(f"expected one to {len(COLOURS)} layers, as many as fit into one plot; got {len(names)}")
+        raise ValueError(
+            f"found must hold one to {len(COLOURS)} layers, as many as fit into one plot; got {len(names)}"
+        )
     if isinstance(found, Mapping):
         is_reliable, title = all(one.reliable for one in found.values()), None
         handles = [_draw_point(axes, one, number, name) for number, (name, one) in enumerate(found.items())]
     else:
-        runs = runs_of(found)
+        runs = runs_of(found, "found")
         is_reliable, title = all(np.all(run.reliable) for run in runs), "small to large:\nfirst to last checkpoint"
         handles = [_draw_path(axes, runs, number, name) for number, name in enumerate(names)]
     if not is_reliable:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interjax._core._checks import check_number
+from interjax._core._checks import check_number, check_several, shown
 from interjax._core._statistics import mean_and_stderr, student_quantile
-from interjax.plots._style import BAND, COLOURS, LINES, MARKERS
+from interjax.plots._style import BAND, COLOURS, LINES, MARKERS, check_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,14 +56,14 @@ def complexity_over_training(
         >>> ij.plots.complexity_over_training(plt.figure().subplots(), runs).get_xlabel()
         'optimizer step'
     """
-    found = runs_of(runs)
-    names = list(found[0].layers if layers is None else layers)
+    check_axes(axes)
+    found = runs_of(runs, "runs")
+    names = list(found[0].layers) if layers is None else check_several("layers", layers)
     if not 1 <= len(names) <= len(COLOURS):
         raise ValueError(
-            f"expected one to {len(COLOURS)} layers, as many as fit into one plot; got {len(names)}: choose with "
-            "layers="
+            f"layers must be one to {len(COLOURS)}, as many as fit into one plot; got {len(names)}: choose with layers="
         )
-    columns = [_column(found[0], name) for name in names]
+    columns = [_column(found[0], name, "layers") for name in names]
     place = _training_axis(axes, np.asarray(found[0].steps), steps_per_epoch)
     for column, name, colour, marker, line in zip(columns, names, COLOURS, MARKERS, LINES, strict=False):
         mean, margin = _mean_with_margin(found, column)
@@ -84,10 +84,10 @@ def complexity_over_training(
 
 def information_over_training(axes: "Axes", runs: Any, layer: str, *, steps_per_epoch: float | None = None) -> "Axes":
     """Stacked areas of the information of a layer by degree of synergy, means over runs."""
-    found = runs_of(runs)
-    column = _column(found[0], layer)
+    found = runs_of(runs, "found")
+    column = _column(found[0], layer, "layer")
     if len(found[0].steps) < 2:
-        raise ValueError("expected at least two checkpoints for areas, got one: give a mapping of layers for bars")
+        raise ValueError("found must have at least two checkpoints for areas, got one: give a mapping for bars")
     by_degree = np.mean([run.by_degree[:, column] for run in found], axis=0)
     by_degree = by_degree[:, ~np.all(np.isnan(by_degree), axis=0)]
     place = _training_axis(axes, np.asarray(found[0].steps), steps_per_epoch)
@@ -105,13 +105,16 @@ def information_over_training(axes: "Axes", runs: Any, layer: str, *, steps_per_
     return axes
 
 
-def runs_of(runs: Any) -> "list[ComplexityDynamics]":
+def runs_of(runs: Any, name: str) -> "list[ComplexityDynamics]":
     """One run or several as a list; ValueError unless all have the same steps and layers."""
     found = list(runs) if isinstance(runs, list | tuple) else [runs]
-    if not found:
-        raise ValueError("expected at least one run, got none")
+    if not found or not all(hasattr(run, field) for run in found for field in ("layers", "steps", "complexity")):
+        raise ValueError(
+            f"{name} must be what ij.representations.checkpoint_complexity returned, one run or a list of runs; got "
+            f"{shown(runs)}"
+        )
     if len({(tuple(run.layers), *np.asarray(run.steps).tolist()) for run in found}) > 1:
-        raise ValueError("expected runs of the same layers, measured at the same steps; got runs that differ")
+        raise ValueError(f"{name} must be runs of the same layers, measured at the same steps; got runs that differ")
     return found
 
 
@@ -156,9 +159,9 @@ def label_degrees(axes: "Axes", count: int) -> None:
     axes.legend(handles=[handles[i] for i in order], loc="upper left", bbox_to_anchor=(1.02, 1.0), **style)
 
 
-def _column(run: "ComplexityDynamics", layer: str) -> int:
-    if layer not in run.layers:
-        raise ValueError(f"expected a layer of {', '.join(run.layers)}; got {layer!r}")
+def _column(run: "ComplexityDynamics", layer: Any, name: str) -> int:
+    if not isinstance(layer, str) or layer not in run.layers:
+        raise ValueError(f"{name} must be among {', '.join(run.layers)}; got {shown(layer)}")
     return list(run.layers).index(layer)
 
 
@@ -174,7 +177,7 @@ def _mean_with_margin(runs: "list[ComplexityDynamics]", column: int) -> tuple[np
 def _training_axis(axes: "Axes", steps: np.ndarray, steps_per_epoch: float | None) -> np.ndarray:
     """Make the horizontal axis one of steps or epochs, logarithmic; where each checkpoint stands on it."""
     if steps_per_epoch is not None:
-        check_number("steps_per_epoch", steps_per_epoch, "(0, inf]")
+        check_number("steps_per_epoch", steps_per_epoch, "(0, inf)")
     times = steps / (steps_per_epoch or 1)
     axes.set_xlabel("optimizer step" if steps_per_epoch is None else "epoch")
     later = times[times > 0]

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from interjax._core._checks import check_choice
+from interjax._core._checks import check_choice, check_is
 from interjax.concepts._learning._learning import ConceptDynamics
 from interjax.concepts._learning._paths import ConceptPaths
 from interjax.concepts._learning._phases import Phases
 from interjax.plots._concepts import check_names, concept_name
-from interjax.plots._style import COLOURS, MARKERS
+from interjax.plots._style import COLOURS, MARKERS, check_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,6 +51,9 @@ def concept_dynamics(
         >>> ij.plots.concept_dynamics(plt.figure().subplots(), found).get_ylabel()
         'size: number of players'
     """
+    check_axes(axes)
+    check_is("dynamics", dynamics, ConceptDynamics, "what ij.concepts.checkpoint_concepts returned")
+    check_is("phases", phases, Phases, "what ij.concepts.phases returned", optional=True)
     steps, sizes = np.asarray(dynamics.steps), np.asarray(dynamics.sizes)
     place, is_log = _places(steps)
     shown, label = _shown(dynamics, scale)
@@ -133,16 +136,16 @@ def concept_paths(axes: "Axes", paths: ConceptPaths, *, names: Sequence[str] | N
         >>> [text.get_text() for text in axes.get_legend().get_texts()]
         ['age & sex']
     """
+    check_axes(axes)
+    check_is("paths", paths, ConceptPaths, "what ij.concepts.concept_paths returned")
     concepts, is_final = np.asarray(paths.concepts), np.asarray(paths.is_final)
     if max(np.sum(is_final), np.sum(~is_final)) > len(COLOURS):
         raise ValueError(
-            f"expected at most {len(COLOURS)} final and {len(COLOURS)} vanished paths, as many as can be told apart; "
-            f"got {np.sum(is_final)} and {np.sum(~is_final)}: give a smaller count to concept_paths"
+            f"paths must be at most {len(COLOURS)} final and {len(COLOURS)} vanished ones, as many as can be told "
+            f"apart; got {np.sum(is_final)} and {np.sum(~is_final)}: give a smaller count to concept_paths"
         )
     n_named = int(concepts[:, 1].max(initial=1)).bit_length()
-    if names is not None and len(names) < n_named:
-        raise ValueError(f"expected a name for each player, at least {n_named}, got {len(names)}")
-    named = check_names(names, n_named if names is None else len(names))
+    named = check_names(names, n_named if not isinstance(names, Sequence) else max(len(names), n_named))
     place, is_log = _places(np.asarray(paths.steps))
     for part, line, face in ((is_final, "-", None), (~is_final, "--", "white")):
         for row, colour, marker in zip(np.flatnonzero(part), COLOURS, MARKERS, strict=False):

@@ -1,15 +1,16 @@
 """Plots of many inputs' concepts: distributions over sizes, generalisation, faithfulness, inconsistency."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from interjax._core._checks import check_is, check_number
 from interjax.concepts._statistics._faithfulness import Faithfulness
 from interjax.concepts._statistics._generalization import Generalization
 from interjax.concepts._statistics._inconsistency import Inconsistency, theoretical_inconsistency
 from interjax.concepts._statistics._sizes import SizeDistribution
-from interjax.plots._style import BAND, COLOURS, LINES, MARKERS
+from interjax.plots._style import BAND, COLOURS, LINES, MARKERS, check_axes, named_results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,12 +46,13 @@ def concept_sizes(
         >>> ij.plots.concept_sizes(plt.figure().subplots(), found).get_xlabel()
         'size: number of players'
     """
-    named = {"": found} if isinstance(found, SizeDistribution) else dict(found)
-    _check_named(named, "distributions")
+    check_axes(axes)
+    named = named_results("found", found, SizeDistribution)
+    check_is("null", null, SizeDistribution, "a SizeDistribution", optional=True)
     every = [*named.values(), *([] if null is None else [null])]
     if any(np.ndim(one.positive) != 1 for one in every) or len({len(one.sizes) for one in every}) != 1:
         raise ValueError(
-            "expected distributions of one batch of inputs each, all of the same number of players; got "
+            "found and null must be distributions of one batch of inputs each, all of the same number of players; got "
             f"{', '.join(f'{np.shape(one.positive)[:-1]} of {len(one.sizes)} players' for one in every)}"
         )
     width = 0.8 / len(named)
@@ -98,8 +100,8 @@ def generalization(axes: "Axes", found: Generalization | Mapping[str, Generaliza
         >>> [text.get_text() for text in axes.get_legend().get_texts()]
         ['mlp', 'split-half null: open markers, band']
     """
-    named = {"train and test": found} if isinstance(found, Generalization) else dict(found)
-    _check_named(named, "results")
+    check_axes(axes)
+    named = named_results("found", found, Generalization, alone="train and test")
     shift = 0.24 / len(named)
     styles = zip(COLOURS, MARKERS, LINES, strict=True)
     for row, ((name, one), (colour, marker, line)) in enumerate(zip(named.items(), styles, strict=False)):
@@ -141,8 +143,8 @@ def faithfulness(axes: "Axes", found: Faithfulness | Mapping[str, Faithfulness])
         >>> ij.plots.faithfulness(plt.figure().subplots(), found).get_xscale()
         'log'
     """
-    named = {"": found} if isinstance(found, Faithfulness) else dict(found)
-    _check_named(named, "results")
+    check_axes(axes)
+    named = named_results("found", found, Faithfulness)
     styles = zip(COLOURS, MARKERS, LINES, strict=True)
     lowest = 1.0
     for (name, one), (colour, marker, line) in zip(named.items(), styles, strict=False):
@@ -191,8 +193,10 @@ def inconsistency(
         >>> axes.get_yscale()
         'log'
     """
-    named = {"measured, 95% interval": found} if isinstance(found, Inconsistency) else dict(found)
-    _check_named(named, "results")
+    check_axes(axes)
+    named = named_results("found", found, Inconsistency, alone="measured, 95% interval")
+    if theory is not None:
+        check_number("theory", theory, "[0, inf)", about="a relative noise")
     sizes = np.asarray(next(iter(named.values())).sizes)
     if theory is not None:
         curve = theoretical_inconsistency(sizes, theory)
@@ -210,11 +214,6 @@ def inconsistency(
     _label_sizes(axes, sizes)
     axes.legend(frameon=False)
     return axes
-
-
-def _check_named(named: Mapping[str, Any], what: str) -> None:
-    if not 1 <= len(named) <= len(COLOURS):
-        raise ValueError(f"expected one to {len(COLOURS)} {what}, as many as fit into one plot; got {len(named)}")
 
 
 def _label_sizes(axes: "Axes", sizes: np.ndarray) -> None:

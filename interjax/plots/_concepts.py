@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interjax._core._checks import check_count
+from interjax._core._checks import check_array, check_count, check_is, check_known, shown
 from interjax.concepts._explanations._effects import effects_of
 from interjax.concepts._explanations._salient import salient_effects
 from interjax.games._coalitions import players_in
-from interjax.games._players import Players
-from interjax.plots._style import COLOURS
+from interjax.games._players import Players, check_players
+from interjax.plots._style import COLOURS, check_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,6 +51,7 @@ def concepts(
         >>> [label.get_text() for label in axes.get_yticklabels()]
         ['sex', 'age & sex', 'age']
     """
+    check_axes(axes)
     found = _strongest(explanation, count, tau)
     named = check_names(names, found.n_players)
     _draw_bars(axes, found)
@@ -97,6 +98,9 @@ def concepts_on_image(
         >>> len(figure.axes)  # the bars and three images
         4
     """
+    from matplotlib.figure import FigureBase
+
+    check_is("figure", figure, FigureBase, "a Figure of matplotlib")
     found = _strongest(explanation, count, tau)
     pixels, owners = _check_image(image, players, found.n_players)
     rows = len(found.concepts)
@@ -130,12 +134,12 @@ def _strongest(explanation: Any, count: int, tau: float) -> _Strongest:
     effects = effects_of(explanation)
     if effects.ndim != 2:
         raise ValueError(
-            f"expected the effects of one input, (2**n,), got shape {(*effects.shape[:-2], effects.shape[-1])}; take "
-            "one of the batch, explanation[0]"
+            f"explanation must hold the effects of one input, (2**n,), got shape "
+            f"{(*effects.shape[:-2], effects.shape[-1])}; take one of the batch, explanation[0]"
         )
     is_salient = salient_effects(effects, tau)
     if not is_salient.any():
-        raise ValueError("expected an explanation with a salient concept, got one whose effects are all 0")
+        raise ValueError("explanation must have a salient concept, got one whose effects are all 0")
     strength = np.where(is_salient, np.abs(effects), 0.0)
     order = np.argsort(-strength, axis=None, kind="stable")[: min(check_count("count", count), is_salient.sum())]
     return _Strongest(effects, np.stack(np.unravel_index(order, effects.shape), axis=1), int(is_salient.sum()))
@@ -150,17 +154,20 @@ def check_names(names: Sequence[str] | None, n_players: int) -> Sequence[str]:
     """The players' names, numbers by default; ValueError unless there is one for each."""
     if names is None:
         return [str(player) for player in range(n_players)]
+    is_text = isinstance(names, str) or not isinstance(names, Sequence)
+    if is_text or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"names must be texts, one for each of {n_players} players; got {shown(names)}")
     if len(names) != n_players:
-        raise ValueError(f"expected a name for each of {n_players} players, got {len(names)}")
+        raise ValueError(f"names must be one for each of {n_players} players, got {len(names)}")
     return names
 
 
 def concept_name(kind: int, index: int, names: Sequence[str]) -> str:
     """Players joined by the sign of their kind; where that gets long, the first ones and how many more."""
     members = [names[player] for player in players_in(index)]
-    for shown in range(len(members), 0, -1):
-        rest = [] if shown == len(members) else [f"{len(members) - shown} more"]
-        name = _JOINED[kind].join([*members[:shown], *rest])
+    for count in range(len(members), 0, -1):
+        rest = [] if count == len(members) else [f"{len(members) - count} more"]
+        name = _JOINED[kind].join([*members[:count], *rest])
         if len(name) <= _LONGEST_NAME:
             break
     return name
@@ -183,16 +190,20 @@ def _draw_bars(axes: "Axes", found: _Strongest) -> None:
 
 def _check_image(image: Any, players: Players, n_players: int) -> tuple[np.ndarray, np.ndarray]:
     """Pixels in [0, 1], (height, width) or (height, width, 3), and the player of each pixel (height, width)."""
-    image = np.asarray(image, np.float64)
+    check_players(players)
+    check_known("image", image)
+    image = np.asarray(
+        check_array("image", image, "one input, (height, width) or (height, width, channels)"), np.float64
+    )
     if players.n != n_players or image.shape != players.shape or image.ndim not in (2, 3):
         raise ValueError(
-            f"expected an image and {n_players} players of its shape, (height, width) or (height, width, channels): "
+            f"image must be (height, width) or (height, width, channels), cut into {n_players} players of its shape; "
             f"got shape {image.shape} and {players.n} players of shape {players.shape}"
         )
     owners = players.labels if image.ndim == 2 else players.labels[..., 0]
     if image.ndim == 3 and (image.shape[2] not in (1, 3) or np.any(players.labels != owners[..., None])):
         raise ValueError(
-            "expected an image of 1 or 3 channels, which belong to the player of their pixel together; got "
+            "image must have 1 or 3 channels, which belong to the player of their pixel together; got "
             f"{image.shape[2]} channels{', some of other players' if image.shape[2] in (1, 3) else ''}"
         )
     pixels = image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from interjax._core._checks import check_is, check_several
 from interjax.evaluation._evaluate import Evaluation
-from interjax.plots._style import COLOURS, MARKERS
+from interjax.plots._style import COLOURS, MARKERS, check_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,20 +41,20 @@ def evaluation(axes: "Axes", found: Evaluation, *, measures: Sequence[str] | Non
         >>> [label.get_text() for label in axes.get_yticklabels()]
         ['test', 'training', 'FGSM 0.1', 'FGSM 0.5', 'PGD 0.1', 'PGD 0.5', '50% occluded']
     """
+    check_axes(axes)
+    check_is("found", found, Evaluation, "what ij.evaluation.evaluate returned")
     if len(found.networks) > len(COLOURS):
         raise ValueError(
-            f"expected at most {len(COLOURS)} networks, as many as fit into one plot; got {len(found.networks)}"
+            f"found must hold at most {len(COLOURS)} networks, as many as fit into one plot; got {len(found.networks)}"
         )
     if measures is None:
         measures = [name for name in found.measures if "accuracy" in name]
-    unknown = [name for name in measures if name not in found.measures]
+    unknown = [str(name) for name in check_several("measures", measures) if name not in found.measures]
     if unknown or not measures:
-        raise ValueError(f"expected measures among {', '.join(found.measures)}; got {', '.join(unknown) or 'none'}")
+        raise ValueError(f"measures must be among {', '.join(found.measures)}; got {', '.join(unknown) or 'none'}")
     accuracies = ["accuracy" in name for name in measures]
     if any(accuracies) and not all(accuracies):
-        raise ValueError(
-            "expected accuracies or losses, which share no axis; got both: draw them on two, with measures="
-        )
+        raise ValueError("measures must be accuracies or losses, which share no axis; got both: draw them on two")
     _draw_networks(axes, found, [found.measures.index(name) for name in measures])
     _label(axes, [_short(name) for name in measures] if all(accuracies) else list(measures))
     axes.set_xlabel(f"{'accuracy' if all(accuracies) else 'cross entropy in nats'}, {found.level:.0%} interval")

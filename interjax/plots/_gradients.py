@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from interjax._core._checks import check_is, shown
 from interjax._core._statistics import mean_and_stderr
 from interjax.dynamics._gradients import GradientStatistics
 from interjax.orders._theory import context_variance, learning_strength
-from interjax.plots._style import BAND, COLOURS, LINES, MARKERS, order_label, ratios
+from interjax.plots._style import BAND, COLOURS, LINES, MARKERS, check_axes, order_label, ratios
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,9 +42,12 @@ def gradient_statistics(axes: "Sequence[Axes]", found: GradientStatistics) -> "S
         >>> right.get_yscale()
         'log'
     """
+    if not isinstance(axes, list | tuple | np.ndarray) or np.shape(axes) != (2,):
+        raise ValueError(f"axes must be two, for the variance and for the learning strength; got {shown(axes)}")
+    for one in axes:
+        check_axes(one)
+    check_is("found", found, GradientStatistics, "what ij.dynamics.gradient_statistics returned")
     axes = list(axes) if not isinstance(axes, np.ndarray) else axes
-    if len(axes) != 2:
-        raise ValueError(f"expected two Axes, for the variance and for the learning strength, got {len(axes)}")
     _draw_variance(axes[0], found)
     _draw_learning_strength(axes[1], found)
     for one in axes:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from interjax._core._checks import check_count, check_flag, check_level
 from interjax.orders._theory import learning_strength
-from interjax.plots._style import COLOURS, LINES, MARKERS, edges, order_label, ratios
+from interjax.plots._style import COLOURS, LINES, MARKERS, check_axes, edges, named_results, order_label, ratios
 from interjax.profiles._profile import OrderProfile
 
 if TYPE_CHECKING:
@@ -46,10 +47,14 @@ def profiles_over_training(axes: "Axes", profiles: Mapping[int, OrderProfile]) -
     from matplotlib.colors import LogNorm
     from matplotlib.ticker import LogLocator, NullLocator
 
+    check_axes(axes)
+    named_results("profiles", profiles, OrderProfile, alone=None, most=None)
+    for step in profiles:
+        check_count("each step of profiles", step, least=0)
     steps = sorted(profiles)
     if len({(found.n_players, *np.asarray(found.orders).tolist()) for found in profiles.values()}) != 1:
         raise ValueError(
-            "expected at least one profile, and all of the same orders and number of players; got "
+            "profiles must be at least one, and all of the same orders and number of players; got "
             + (", ".join(f"{len(one.orders)} orders of {one.n_players} players" for one in profiles.values()) or "none")
         )
     place, rows = ratios(profiles[steps[0]]), np.arange(len(steps))
@@ -112,9 +117,12 @@ def profile(
         >>> axes.get_ylabel()
         'strength $J^{(m)}$ (mean over orders = 1)'
     """
-    named = {"": profiles} if isinstance(profiles, OrderProfile) else dict(profiles)
-    if not 1 <= len(named) <= len(COLOURS):
-        raise ValueError(f"expected one to {len(COLOURS)} profiles, as many as fit into one plot; got {len(named)}")
+    check_axes(axes)
+    named = named_results("profiles", profiles, OrderProfile)
+    check_flag("uncorrected", uncorrected)
+    check_level(level)
+    if theory is not None:
+        check_count("theory", theory, least=3, about="the players of the theory")
     styles = zip(COLOURS, MARKERS, LINES, strict=True)
     for (name, found), (colour, marker, line) in zip(named.items(), itertools.islice(styles, len(named)), strict=True):
         place = ratios(found)
@@ -141,8 +149,6 @@ def profile(
 
 def _draw_theory(axes: "Axes", n_players: int, shown: OrderProfile) -> None:
     """F^(m) of n_players at the drawn ratios, interpolated in its logarithm, with the same normalisation."""
-    if n_players < 3:
-        raise ValueError(f"expected at least 3 players for the theory, got {n_players}")
     values = np.log(learning_strength(n_players))
     at = np.exp(np.interp(ratios(shown), np.linspace(0, 1, n_players - 1), values))
     fine = np.linspace(0, 1, 201)

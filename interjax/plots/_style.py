@@ -1,10 +1,11 @@
 """What the plots share: colours, markers and dashes that tell up to six things apart in grey too, axes of orders."""
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from interjax._core._checks import check_is, shown
 from interjax.dynamics._gradients import GradientStatistics
 from interjax.profiles._profile import OrderProfile
 
@@ -17,6 +18,35 @@ COLOURS = ("#0072B2", "#E69F00", "#000000", "#CC79A7", "#009E73", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 BAND = 1.96  # standard errors on each side: 95 %
 LINES = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1)), "-")
+
+
+def check_axes(axes: Any) -> None:
+    """Raise ValueError unless they are one Axes of matplotlib."""
+    from matplotlib.axes import Axes
+
+    check_is("axes", axes, Axes, "Axes of matplotlib, such as figure.subplots() gives")
+
+
+def named_results(name: str, found: Any, kind: Any, *, alone: str | None = "", most: int | None = 6) -> dict[Any, Any]:
+    """Results by name, from one or a mapping; ValueError unless they are some, and no more than a plot tells apart.
+
+    Args:
+        name: of the argument.
+        found: what came.
+        kind: the class of a result, or several.
+        alone: the name of a result that comes by itself; None where it must come in a mapping.
+        most: how many at most, those that colours tell apart; None for any number.
+    """
+    if alone is not None and isinstance(found, kind):
+        return {alone: found}
+    kinds = " or ".join(each.__name__ for each in (kind if isinstance(kind, tuple) else (kind,)))
+    if isinstance(found, Mapping) and (not found or (most is not None and len(found) > most)):
+        upto = "at least one" if most is None else f"one to {most} results, as many as fit into one plot"
+        raise ValueError(f"{name} must hold {upto}; got {len(found)}")
+    if not isinstance(found, Mapping) or not all(isinstance(each, kind) for each in found.values()):
+        itself = "" if alone is None else f"{kinds}, or "
+        raise ValueError(f"{name} must be {itself}a mapping from names to {kinds}; got {shown(found)}")
+    return dict(found)
 
 
 def new_figure(width: float, height: float, *, layout: str | None = "constrained") -> "Figure":

@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from interjax.plots._style import COLOURS, LINES, MARKERS
+from interjax._core._checks import check_is
+from interjax.plots._style import COLOURS, LINES, MARKERS, check_axes
 from interjax.training._run import TrainingLog
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ def training(axes: "Axes", log: TrainingLog) -> "Axes":
         >>> ij.plots.training(plt.figure().subplots(), log).get_xlabel()
         'optimizer step'
     """
+    check_axes(axes)
+    check_is("log", log, TrainingLog, "what ij.training.train returned")
     lines = axes.plot(log.step, log.loss, color=COLOURS[0], marker=MARKERS[0], markersize=4, label="training loss")
     axes.set_xlabel("optimizer step")
     axes.set_ylabel("training loss (nats)")

@@ -1,14 +1,14 @@
 """The strength profile J^(m): its estimate over inputs, pairs and contexts, with its standard error."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from interjax._core._checks import check_choice, check_count, check_number
+from interjax._core._checks import check_choice, check_count, check_folder, check_known, check_number, check_progress
 from interjax._core._keys import check_key
 from interjax._core._progress import Progress
 from interjax._core._results import Saved, result, static_field
@@ -169,8 +169,11 @@ def order_profile(
     """
     check_key(key)
     resources = Resources.of(batch_size=batch_size, memory=memory, mesh=mesh)
-    games = [games] if isinstance(games, Game) else list(games)
+    games = list(games) if isinstance(games, Iterable) else [games]
     _check_choices(games, correction, kind, target_stderr, n_pairs, method)
+    check_known("games", *(game.params for game in games))
+    check_progress(progress)
+    folder = None if folder is None else check_folder("folder", folder)
     target_stderr = None if target_stderr is None else float(target_stderr)
     max_forwards = check_number("max_forwards", max_forwards, "(0, inf]")
     design = _design(games, orders, contexts, pairs, n_pairs, method)

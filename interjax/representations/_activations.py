@@ -14,7 +14,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array
 
-from interjax._core._checks import check_count
+from interjax._core._checks import check_array, check_count, check_known, check_several, shown
 from interjax.games._inputs import inputs_program
 from interjax.games._models import as_apply
 from interjax.representations._listening import listen
@@ -232,14 +232,15 @@ def _known_layers(model: Any, functions: Functions, x: Any) -> tuple[_Network, A
         found = _probe(network, tree, tuple(shapes), row)
     except Exception as error:
         raise ValueError(
-            f"the network or a layer's function fails on inputs of shape {('batch', *x.shape[1:])}, {x.dtype}: {error}"
+            f"model, or a function of layers, fails on inputs x of shape {('batch', *x.shape[1:])}, {x.dtype}: {error}"
         ) from error
     known = {name: shape for name, shape in found.items() if shape.shape[:1] == (_PROBE,)}
     for name, _ in functions:
         if name not in known:
+            given = ", ".join(f"{each} {shape.shape}" for each, shape in found.items()) or "none"
             raise ValueError(
-                f"the function of the layer {name!r} must return one array with a row for each input; its arrays for a "
-                f"batch of {_PROBE} are {', '.join(f'{each} {shape.shape}' for each, shape in found.items()) or 'none'}"
+                f"layers: the function of the layer {name!r} must return one array with a row for each input; its "
+                f"arrays for a batch of {_PROBE} are {given}"
             )
     return network, params, known
 
@@ -259,7 +260,7 @@ def _probe(network: _Network, tree: Any, shapes: tuple, row: jax.ShapeDtypeStruc
 def _chosen(layers: Any, known: Mapping[str, Any]) -> tuple[str, ...]:
     if layers is None:
         return tuple(known)
-    names = (layers,) if isinstance(layers, str) else tuple(dict.fromkeys(layers))
+    names = tuple(dict.fromkeys(layers if isinstance(layers, Mapping) else names_of(layers)))
     unknown = [name for name in names if name not in known]
     if unknown or not names:
         raise ValueError(
@@ -269,12 +270,19 @@ def _chosen(layers: Any, known: Mapping[str, Any]) -> tuple[str, ...]:
     return names
 
 
+def names_of(layers: Any) -> list[str]:
+    """The names of layers, one or several, as a list; ValueError if they are none."""
+    names = [layers] if isinstance(layers, str) else check_several("layers", layers)
+    if not all(isinstance(name, str) and name for name in names):
+        raise ValueError(f"layers must be the name of a layer or a list of names; got {shown(layers)}")
+    return names
+
+
 def _check_inputs(x: Any) -> Any:
-    x = x if isinstance(x, jax.Array) else np.asarray(x)
-    if not (x.dtype.kind in "biuf" or jnp.issubdtype(x.dtype, np.floating)):
-        raise ValueError(f"expected inputs as an array of numbers (N, ...), got dtype {x.dtype}")
+    check_known("x", x)
+    x = check_array("x", x, "inputs (N, ...), an array of real numbers")
     if x.ndim == 0 or len(x) == 0:
-        raise ValueError(f"expected inputs of shape (N, ...), at least one; got shape {x.shape}")
+        raise ValueError(f"x must be inputs (N, ...), at least one; got shape {x.shape}")
     return x
 
 

@@ -8,14 +8,18 @@ from typing import Any
 import numpy as np
 from jaxtyping import Array
 
+from interjax._core._checks import check_array, check_known, check_progress
 from interjax._core._keys import check_key
 from interjax._core._progress import Progress
 from interjax._core._results import Saved, result, static_field
 from interjax._engine._folders import fingerprint
 from interjax.pid._complexity import Complexity, representational_complexity
 from interjax.pid._invariants import shannon_invariants
+from interjax.pid._quantise import check_limits
+from interjax.pid._realisations import check_symbols
 from interjax.pid._subsets import SubsetComplexity, subset_complexity
-from interjax.representations._layers import EXACT_NEURONS, Limits, layer_symbols
+from interjax.representations._activations import names_of
+from interjax.representations._layers import EXACT_NEURONS, Limits, check_measures, layer_symbols
 from interjax.training._over_checkpoints import over_checkpoints
 
 
@@ -100,8 +104,15 @@ def checkpoint_complexity(
         Ehrlich et al., TMLR 2023, arXiv:2209.10438, section 4.
     """
     check_key(key)
+    check_measures(size, count, resamples)
+    check_limits(limits)
+    check_progress(progress)
     how: dict[str, Any] = {"levels": levels, "limits": limits, "size": size, "count": count, "resamples": resamples}
-    chosen = layers if layers is None or isinstance(layers, str) else tuple(layers)
+    chosen = layers if layers is None or isinstance(layers, str) else tuple(names_of(layers))
+    check_known("x", x)
+    check_known("labels", labels)
+    x = check_array("x", x, "inputs (N, ...), an array of real numbers")
+    labels = check_symbols("labels", labels, len(x) if x.ndim else 0)
     settings = how | {"layers": chosen, "data": fingerprint((x, np.asarray(labels))), "key": fingerprint(key)}
     pieces = over_checkpoints(
         checkpoints,

@@ -6,14 +6,19 @@ from typing import Any
 
 import numpy as np
 from flax import nnx
+from jax.core import Tracer
 from jaxtyping import Array
 
+from interjax._core._checks import check_array, check_count
 from interjax._core._keys import check_key
+from interjax.games._models import params_of
 from interjax.networks._quantised import Quantiser
-from interjax.pid._complexity import Complexity, representational_complexity
-from interjax.pid._quantise import quantise
+from interjax.pid._complexity import MOST_SOURCES, Complexity, representational_complexity
+from interjax.pid._quantise import check_limits, quantise
+from interjax.pid._realisations import check_symbols
 from interjax.pid._subsets import SubsetComplexity, subset_complexity
-from interjax.representations._activations import activations
+from interjax.pid._trust import check_resamples
+from interjax.representations._activations import activations, names_of
 
 _MOST_SYMBOLS = 256  # distinct values of a neuron that is taken for quantised
 EXACT_NEURONS = 5  # neurons of which C is computed at once
@@ -36,6 +41,7 @@ def quantised_layers(model: Any) -> list[str]:
         ['quantisers.0', 'quantisers.1']
     """
     if not isinstance(model, nnx.Module):
+        params_of(model)  # a network of another form has none; what is no network is refused
         return []
     found = [path for path, module in nnx.iter_modules(model) if isinstance(module, Quantiser)]
     return [".".join(map(str, path)) for path in sorted(found, key=lambda path: [str(part).zfill(6) for part in path])]
@@ -75,29 +81,43 @@ def layer_symbols(
         >>> {name: symbols.shape for name, symbols in found.items()}
         {'quantisers.0': (5, 6), 'quantisers.1': (5, 3)}
     """
-    names = quantised_layers(model) if layers is None else [layers] if isinstance(layers, str) else list(layers)
+    check_limits(limits)
+    levels = None if levels is None else check_count("levels", levels, least=2)
+    names = quantised_layers(model) if layers is None else names_of(layers)
     if not names:
         raise ValueError(
-            "this network has no quantisers: name the layers and give levels= to quantise them after training, or "
+            "layers must be named, as this network has no quantisers: name the layers and give levels= to "
+            "quantise them after training, or "
             'train a quantised one such as ij.networks.build("quantised_mlp", ...)'
         )
+    x = check_array("x", x, "inputs (N, ...), an array of real numbers")
+    bad = 0 if isinstance(x, Tracer) else np.count_nonzero(~np.isfinite(np.asarray(x, np.float64)))
+    if bad:
+        raise ValueError(f"x must be finite, got {bad:,} of {x.size:,} entries that are NaN or infinite")
     found = activations(model, x, layers=names, batch_size=batch_size)
     return {name: _symbols(name, values.reshape(len(values), -1), levels, limits) for name, values in found.items()}
+
+
+def check_measures(size: Any, count: Any, resamples: Any) -> None:
+    """Raise ValueError unless these are options of complexities, whichever of them the layers will need."""
+    check_count("size", size, least=2, most=MOST_SOURCES)
+    check_count("count", count, least=2, about="the number of subsets")
+    check_resamples(resamples)
 
 
 def _symbols(name: str, values: np.ndarray, levels: int | None, limits: Limits) -> np.ndarray:
     is_finite = np.isfinite(values)
     if not is_finite.all():
         raise ValueError(
-            f"layer {name} has {np.sum(~is_finite):,} of {values.size:,} activations that are not finite: no "
-            "complexity is defined for them; check the network"
+            f"x or model: layer {name} has {np.sum(~is_finite):,} of {values.size:,} activations that are not finite: "
+            "no complexity is defined for them; check the network"
         )
     if levels is None:
         columns = [np.unique(column, return_inverse=True) for column in values.T]
         if max(len(distinct) for distinct, _ in columns) > _MOST_SYMBOLS:
             raise ValueError(
-                f"layer {name} is not quantised: a neuron has more than {_MOST_SYMBOLS} distinct values; give levels= "
-                "(and limits=) to quantise it after training"
+                f"levels must be given, as layer {name} is not quantised: a neuron has more than {_MOST_SYMBOLS} "
+                "distinct values; give levels= (and limits=) to quantise it after training"
             )
         return np.stack([codes for _, codes in columns], axis=1).astype(np.int32)
     codes = quantise(values, levels, limits)
@@ -151,6 +171,9 @@ def layer_complexity(
         Ehrlich et al., TMLR 2023, arXiv:2209.10438.
     """
     check_key(key)
+    check_measures(size, count, resamples)
+    x = check_array("x", x, "inputs (N, ...), an array of real numbers")
+    labels = check_symbols("labels", labels, len(x) if x.ndim else 0)
     symbols = layer_symbols(model, x, layers=layers, levels=levels, limits=limits, batch_size=batch_size)
     found = {}
     for name, each in symbols.items():

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from interjax._core._checks import check_count
 from interjax.tables._context_sums import check_size, coalitions_of_size, context_sums
 from interjax.tables._indices import as_table
 from interjax.tables._transforms import n_players_of
@@ -49,11 +50,7 @@ def exact_order_interactions(game_or_table: Any, size: int = 2) -> Any:
     References:
         Zhang et al. 2020; Deng et al., ICLR 2022, arXiv:2111.06236 (multi-order interaction of a pair).
     """
-    if size not in (1, 2, 3):
-        raise ValueError(
-            f"size must be 1, 2 or 3 (players, pairs, triples), got {size!r}: larger coalitions have "
-            "ij.interaction_index"
-        )
+    size = check_count("size", size, most=3, about="players, pairs or triples (larger ones have ij.interaction_index)")
     table = as_table(game_or_table)
     check_size(n_players_of(table), size)
     return _interactions(table, size) if isinstance(table, np.ndarray) else _interactions_jax(table, size)

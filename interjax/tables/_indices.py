@@ -156,13 +156,13 @@ def as_table(game_or_table: Any) -> Any:
     if isinstance(game_or_table, Game):
         check_size(game_or_table.n_players, 1)
         return real_table(tabulate(game_or_table))
-    table = real_table(game_or_table)
+    table = real_table(game_or_table, "game_or_table")
     if np.ndim(table) != 1 or np.size(table) < 2:
         raise ValueError(
-            f"expected the table of one game with at least one player, shape (2**n,), got shape {np.shape(table)}: "
-            "for several games use jax.vmap on a jax.Array, or a loop"
+            f"game_or_table must be a game, or the table of one game of at least one player, shape (2**n,); got shape "
+            f"{np.shape(table)}: for several games use jax.vmap on a jax.Array, or a loop"
         )
-    check_size(n_players_of(table), 1)
+    check_size(n_players_of(table, "game_or_table"), 1)
     return table
 
 

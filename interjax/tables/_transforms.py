@@ -18,31 +18,21 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from interjax._core._checks import check_array
 from interjax.tables._sweeps import sweep
 
 _LEAST_BYTES_FOR_NUMPY = 1 << 23  # of a `jax.Array` in the memory of the CPU
 
 
-def real_table(table: Any) -> Any:
+def real_table(table: Any, name: str = "table") -> Any:
     """A table as a floating array: float64 NumPy, or for a `jax.Array` a `jax.Array`; ValueError if it is not real."""
-    if isinstance(table, jax.Array):
-        array = table
-    else:
-        try:
-            array = np.asarray(table)
-        except ValueError as error:
-            raise ValueError(f"expected a table of 2**n real numbers, got what is no array: {error}") from None
-    if not (array.dtype.kind in "biuf" or jnp.issubdtype(array.dtype, np.floating)):
-        raise ValueError(
-            f"expected a table of real numbers, got dtype {array.dtype}: pass one real number for each coalition "
-            "(for a complex or vector-valued output, choose a component first)"
-        )
+    array = check_array(name, table, "2**n real numbers, one for each coalition")
     if isinstance(array, np.ndarray):
         return array.astype(np.float64, copy=False)
     return array if jnp.issubdtype(array.dtype, np.floating) else array.astype(jnp.result_type(float))
 
 
-def n_players_of(table: Any) -> int:
+def n_players_of(table: Any, name: str = "table") -> int:
     """The number n of players of a table whose last axis has 2**n values; ValueError if that is no power of two."""
     shape = np.shape(table)
     length = shape[-1] if shape else 0
@@ -50,8 +40,8 @@ def n_players_of(table: Any) -> int:
         below = 1 << max(length.bit_length() - 1, 0)
         got = f"{length} along the last axis of shape {shape}" if shape else "a scalar"
         raise ValueError(
-            f"expected a table of 2**n values on its last axis ({below} or {2 * below}, say), got {got}: give one "
-            "value for every coalition, the empty one first, bit i of the index being player i"
+            f"{name} must have 2**n values on its last axis ({below} or {2 * below}, say), got {got}: give one value "
+            "for every coalition, the empty one first, bit i of the index being player i"
         )
     return length.bit_length() - 1
 
@@ -207,20 +197,25 @@ def inverse_walsh_hadamard(coefficients: Any) -> Any:
     return _inverse_walsh_hadamard(coefficients)
 
 
-def _of_any_array(transform: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The transform of a table after checks: NumPy as it is, a `jax.Array` compiled or by NumPy."""
-    compiled = jax.jit(transform)
+def _of_any_array(name: str) -> Callable[[Callable[[Any], Any]], Callable[[Any], Any]]:
+    """The transform of a table, the argument of this name, after checks: NumPy as it is, a `jax.Array` compiled or by
+    NumPy."""
 
-    def transformed(table: Any) -> Any:
-        values = real_table(table)
-        n_players_of(values)
-        if isinstance(values, np.ndarray):
-            return transform(values)
-        if _numpy_is_faster(values):
-            return jax.device_put(transform(np.asarray(values)), values.sharding)
-        return compiled(values)
+    def made(transform: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        compiled = jax.jit(transform)
 
-    return transformed
+        def transformed(table: Any) -> Any:
+            values = real_table(table, name)
+            n_players_of(values, name)
+            if isinstance(values, np.ndarray):
+                return transform(values)
+            if _numpy_is_faster(values):
+                return jax.device_put(transform(np.asarray(values)), values.sharding)
+            return compiled(values)
+
+        return transformed
+
+    return made
 
 
 def _numpy_is_faster(values: jax.Array) -> bool:
@@ -234,17 +229,17 @@ def _numpy_is_faster(values: jax.Array) -> bool:
     return precise and next(iter(values.devices())).platform == "cpu"
 
 
-@_of_any_array
+@_of_any_array("table")
 def _moebius(values: Any) -> Any:
     return sweep(values, "subtract")
 
 
-@_of_any_array
+@_of_any_array("dividends")
 def _inverse_moebius(dividends: Any) -> Any:
     return sweep(dividends, "add")
 
 
-@_of_any_array
+@_of_any_array("table")
 def _or_interactions(values: Any) -> Any:
     effects = sweep(values, "subtract", complement=True, negative=True)
     if isinstance(effects, np.ndarray):
@@ -253,7 +248,7 @@ def _or_interactions(values: Any) -> Any:
     return jnp.concatenate([values[..., :1], effects[..., 1:]], axis=-1)
 
 
-@_of_any_array
+@_of_any_array("effects")
 def _inverse_or_interactions(effects: Any) -> Any:
     inside = sweep(effects, "add")  # sum over the L inside S
     # The L that meet S are all L except those inside the complement of S, the last coalition less S.
@@ -262,13 +257,13 @@ def _inverse_or_interactions(effects: Any) -> Any:
     return values
 
 
-@_of_any_array
+@_of_any_array("table")
 def _walsh_hadamard(values: Any) -> Any:
     coefficients = sweep(values, "butterfly")
     coefficients *= 0.5 ** n_players_of(values)
     return coefficients
 
 
-@_of_any_array
+@_of_any_array("coefficients")
 def _inverse_walsh_hadamard(coefficients: Any) -> Any:
     return sweep(coefficients, "butterfly")

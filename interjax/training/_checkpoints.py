@@ -6,6 +6,7 @@ array, so that a checkpoint of another network is told from a damaged one.
 """
 
 import contextlib
+import json
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 from flax import nnx
 
+from interjax._core._checks import check_count, check_folder, check_is, check_path
 from interjax.networks._spec import NetworkSpec
 
 Model = Any
@@ -51,12 +53,14 @@ def save_network(folder: PathLike, spec: NetworkSpec, model: Model, *, extra: Ma
         >>> load_network(folder)[2]
         {'accuracy': 0.9}
     """
-    folder = Path(folder).absolute()
+    folder = check_folder("folder", folder).absolute()
+    check_is("spec", spec, NetworkSpec, "an ij.networks.NetworkSpec")
+    check_extra(extra)
     if not isinstance(model, nnx.Module):
         raise ValueError(f"model must be an nnx.Module such as {spec} builds, got {type(model).__name__}")
     difference = _difference(_describe(spec.build(0)), _describe(model))
     if difference:
-        raise ValueError(f"this network is not what its spec {spec} builds: {difference}")
+        raise ValueError(f"model is not what its spec {spec} builds: {difference}")
     with opened(folder, keep=1) as manager:
         latest = manager.latest_step()
         if latest is not None and read_about(folder, manager, latest)["kind"] != "network":
@@ -90,9 +94,10 @@ def load_network(
         >>> load_network(folder)[0] == spec
         True
     """
-    folder = Path(folder).absolute()
+    folder = check_folder("folder", folder).absolute()
+    check_is("expect", expect, NetworkSpec, "an ij.networks.NetworkSpec", optional=True)
     steps = saved_steps(folder)
-    step = steps[-1] if step is None else step
+    step = steps[-1] if step is None else check_count("step", step, least=0, about="of a checkpoint")
     if step not in steps:
         raise ValueError(f"{folder} holds no checkpoint of step {step}: it has {', '.join(map(str, steps))}")
     with opened(folder) as manager:
@@ -129,13 +134,22 @@ def saved_steps(folder: PathLike) -> list[int]:
         >>> saved_steps(save_network(tempfile.mkdtemp(), spec, spec.build(0)))
         [0]
     """
-    folder = Path(folder).absolute()
+    folder = check_path("folder", folder).absolute()
     steps = ocp.utils.checkpoint_steps(folder) if folder.is_dir() else []
     if not steps:
         raise ValueError(
-            f"{folder} holds no checkpoint: expected a folder that `save_network` or `train` wrote; check the path"
+            f"{folder} holds no checkpoint: folder must be one that `save_network` or `train` wrote; check the path"
         )
     return sorted(steps)
+
+
+def check_extra(extra: Any) -> None:
+    """Raise ValueError unless it is a mapping that JSON holds, or None."""
+    check_is("extra", extra, Mapping, "a mapping from names to JSON values", optional=True)
+    try:
+        json.dumps(dict(extra or {}))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"extra must hold JSON values (numbers, text, lists) by name: {error}") from None
 
 
 def some_saved_steps(folder: PathLike, count: int | None) -> list[int]:

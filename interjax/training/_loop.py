@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import inspect
 import math
 import warnings
 from collections.abc import Callable, Iterable
@@ -15,13 +16,22 @@ import optax
 from flax import nnx
 from jaxtyping import Array
 
-from interjax._core._checks import check_count, check_examples
+from interjax._core._checks import (
+    check_callable,
+    check_count,
+    check_examples,
+    check_folder,
+    check_is,
+    check_path,
+    check_progress,
+    shown,
+)
 from interjax._core._keys import check_key
 from interjax._core._progress import Progress
 from interjax.datasets._dataset import Dataset
-from interjax.games._models import off_by_default
+from interjax.games._models import as_apply, off_by_default
 from interjax.networks._spec import NetworkSpec
-from interjax.training._checkpoints import Model, PathLike
+from interjax.training._checkpoints import Model, PathLike, check_extra
 from interjax.training._losses import SteeredCrossEntropy, cross_entropy
 from interjax.training._plans import Augment
 from interjax.training._run import Loss, TrainingLog, TrainingRun, about_run, open_checkpoints, write_lines
@@ -105,10 +115,15 @@ def train(
             "other networks in a loop of your own, with any loss of ij.losses"
         )
     check_key(key)
-    if isinstance(data, Dataset):
-        (x, y), test = (data.train_x, data.train_y), (data.test_x, data.test_y)
-    else:
-        (x, y), test = check_examples(*data), None
+    (x, y), test = _examples(data)
+    _check_options(optimizer, loss, augment, keep, spec, extra, (on_epoch, on_checkpoint))
+    check_progress(progress)
+    if checkpoint_folder is not None:
+        checkpoint_folder = check_folder("checkpoint_folder", checkpoint_folder)
+    if metrics is not None and check_path("metrics", metrics).is_dir():
+        raise ValueError(f"metrics must be the path of a file for the log; {metrics} is a folder")
+    if loss is None or isinstance(loss, SteeredCrossEntropy):
+        _check_fits(model, x, y)
     batch_size = min(check_count("batch_size", batch_size), len(x))
     per_epoch = len(x) // batch_size
     if (epochs is None) == (steps is None):
@@ -159,6 +174,47 @@ def train(
     return log
 
 
+def _examples(data: Any) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray] | None]:
+    """Training examples and, of a data set, test examples."""
+    if isinstance(data, Dataset):
+        return (data.train_x, data.train_y), (data.test_x, data.test_y)
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        raise ValueError(
+            f"data must be an ij.datasets.Dataset, or inputs (N, ...) and class indices (N,); got {shown(data)}"
+        )
+    try:
+        return check_examples(*data), None
+    except ValueError as error:
+        raise ValueError(f"data: {error}") from error
+
+
+def _check_options(
+    optimizer: Any, loss: Any, augment: Any, keep: Any, spec: Any, extra: Any, told: tuple[Any, Any]
+) -> None:
+    wanted = "an optax transformation, such as optax.adam(1e-3)"
+    check_is("optimizer", optimizer, optax.GradientTransformation, wanted)
+    check_callable("loss", loss, "a function (model, x, y, key) -> (batch,)", optional=True)
+    check_callable("augment", augment, "a function (key, x) -> x", optional=True)
+    if keep is not None:
+        check_count("keep", keep, about="the number of checkpoints to keep")
+    check_is("spec", spec, NetworkSpec, "an ij.networks.NetworkSpec", optional=True)
+    check_extra(extra)
+    for name, function in zip(("on_epoch", "on_checkpoint"), told, strict=True):
+        check_callable(name, function, "a function that is told how far the training is", optional=True)
+
+
+def _check_fits(model: Model, x: np.ndarray, y: np.ndarray) -> None:
+    """Raise ValueError that names the argument unless the network gives logits of these classes for these inputs."""
+    apply, params = as_apply(model, x)
+    batch = jax.ShapeDtypeStruct((2, *x.shape[1:]), jax.dtypes.canonicalize_dtype(x.dtype))
+    try:
+        shape = getattr(jax.eval_shape(apply, params, batch), "shape", None)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"model does not take the inputs of data, of shape {x.shape[1:]}: {error}") from error
+    if shape is not None and len(shape) == 2 and y.max() >= shape[1]:
+        raise ValueError(f"data must hold class indices from 0 to {shape[1] - 1}, as the model gives; got {y.max()}")
+
+
 def _train_epochs(
     run: TrainingRun,
     schedule: Schedule,
@@ -200,12 +256,17 @@ def _make_update(loss: Loss, augment: Augment | None) -> Callable[..., Array]:
         augment_key, loss_key = jax.random.split(jax.random.fold_in(key, optimizer.step[...]))
         batch_x, batch_y = x[rows], y[rows]
         if augment is not None:
-            batch_x = augment(augment_key, batch_x)
+            augmented = _called("augment", augment, augment_key, batch_x)
+            if getattr(augmented, "shape", None) != batch_x.shape:
+                got = getattr(augmented, "shape", type(augmented).__name__)
+                raise ValueError(f"augment must return inputs of the same shape, {batch_x.shape}; got {got}")
+            batch_x = augmented
 
         def mean_loss(model):
-            losses = loss(model, batch_x, batch_y, loss_key)
-            if losses.shape != batch_y.shape:
-                raise ValueError(f"loss must return one value an example, {batch_y.shape}, got {losses.shape}")
+            losses = _called("loss", loss, model, batch_x, batch_y, loss_key)
+            if getattr(losses, "shape", None) != batch_y.shape:
+                got = getattr(losses, "shape", type(losses).__name__)
+                raise ValueError(f"loss must return one value an example, {batch_y.shape}, got {got}")
             return losses.mean()
 
         value, gradient = nnx.value_and_grad(mean_loss)(model)
@@ -213,6 +274,17 @@ def _make_update(loss: Loss, augment: Augment | None) -> Callable[..., Array]:
         return value
 
     return update
+
+
+def _called(name: str, function: Callable, *arguments: Any) -> Any:
+    """What the user's function returns; ValueError that names it where it does not take so many arguments."""
+    try:
+        inspect.signature(function).bind(*arguments)
+    except TypeError as error:
+        raise ValueError(f"{name} must take {len(arguments)} arguments: {error}") from error
+    except ValueError:  # it does not say what it takes
+        pass
+    return function(*arguments)
 
 
 def _do_nothing() -> None:

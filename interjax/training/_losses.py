@@ -7,17 +7,19 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
 from jaxtyping import Array
 
-from interjax._core._checks import check_number
+from interjax._core._checks import check_choice, check_count, check_flag, check_number
 from interjax._engine._folders import fingerprint
-from interjax.games._players import Players
-from interjax.losses._masked_examples import check_apply
-from interjax.losses._modulation import modulated_sizes, order_modulation
-from interjax.losses._weighted import order_weighted
+from interjax.games._players import Marginal, Players, as_baseline, check_players
+from interjax.losses._masked_examples import batch_of, check_apply, check_classes_given, logits_of
+from interjax.losses._modulation import ALIGNMENTS, AVERAGES, MODES, modulated_sizes, order_modulation
+from interjax.losses._weighted import STRENGTHS, check_weights, order_weighted
+from interjax.orders._arguments import as_orders
 
 PRESETS: dict[str, dict[str, Any]] = {
     "normal": {},
@@ -47,7 +49,10 @@ def cross_entropy(model: Any, x: Array, y: Array, key: Array) -> Array:
         [1.3863, 1.3863]
     """
     check_apply("model", model)
-    return optax.softmax_cross_entropy_with_integer_labels(model(x), y)
+    x, y = batch_of(x, y, "y")
+    logits = logits_of(model, x, "model")
+    check_classes_given(y, logits, "y")
+    return optax.softmax_cross_entropy_with_integer_labels(logits, y)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -68,13 +73,18 @@ class SteeredCrossEntropy(abc.ABC):
     weight: float = dataclasses.field(default=1.0, kw_only=True)
 
     def __post_init__(self):
-        check_number("weight", self.weight, "[0, inf]")
+        check_players(self.players)
+        check_number("weight", self.weight, "[0, inf)", about="beside the cross entropy")
+        held = as_baseline(self.baseline, jnp.zeros(self.players.shape), self.players)
+        if isinstance(held, Marginal):
+            raise ValueError("baseline must be a number or an array of an input's shape; got ij.marginal(...)")
 
     @abc.abstractmethod
     def steering(self, apply: Any, x: Array, y: Array, key: Array) -> Array:
         """The term of each example, (batch,)."""
 
     def __call__(self, model: Any, x: Array, y: Array, key: Array) -> Array:
+        check_apply("model", model)
         measured = nnx.with_attributes(model, use_running_average=True, raise_if_not_found=False)
         return cross_entropy(model, x, y, key) + self.weight * self.steering(measured, x, y, key)
 
@@ -127,6 +137,9 @@ class ModulatedCrossEntropy(SteeredCrossEntropy):
     def __post_init__(self):
         super().__post_init__()
         modulated_sizes(self.low, self.high, self.players.n)
+        for name, choices in (("mode", MODES), ("align", ALIGNMENTS), ("average", AVERAGES)):
+            check_choice(name, getattr(self, name), choices)
+        check_count("draws", self.draws)
 
     def steering(self, apply: Any, x: Array, y: Array, key: Array) -> Array:
         options = {name: getattr(self, name) for name in ("low", "high", "mode", "align", "draws", "average")}
@@ -163,12 +176,14 @@ class OrderWeightedCrossEntropy(SteeredCrossEntropy):
 
     def __post_init__(self):
         super().__post_init__()
-        if len(self.orders) != len(self.weights):
-            raise ValueError(
-                f"weights must be one for each order, got {len(self.weights)} for {len(self.orders)} orders"
-            )
-        object.__setattr__(self, "orders", tuple(self.orders))
-        object.__setattr__(self, "weights", tuple(map(float, self.weights)))
+        sizes = as_orders(self.orders, self.players.n, 2)
+        weights = check_weights(self.weights, self.orders, len(sizes))
+        check_choice("strength", self.strength, STRENGTHS)
+        check_flag("relative", self.relative)
+        check_count("draws", self.draws)
+        check_count("contexts", self.contexts)
+        object.__setattr__(self, "orders", tuple(np.asarray(self.orders).tolist()))
+        object.__setattr__(self, "weights", tuple(map(float, weights)))
 
     def steering(self, apply: Any, x: Array, y: Array, key: Array) -> Array:
         names = ("orders", "weights", "contexts", "draws", "strength", "relative")

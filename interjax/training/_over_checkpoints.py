@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from interjax._core._checks import check_callable, check_count, check_folder, check_progress, check_several
 from interjax._engine._dispatch import shapes_of
 from interjax._engine._folders import RunFolder, fingerprint
 from interjax.games._models import params_of
@@ -58,6 +59,11 @@ def over_checkpoints(
         >>> {step: arrays["output"].tolist() for step, arrays in found}
         {1: [1.0, 1.0], 10: [10.0, 10.0]}
     """
+    check_callable("measure", measure, "a function of a network")
+    check_progress(progress)
+    folder = None if folder is None else check_folder("folder", folder)
+    if settings is not None:
+        _checked(settings)
     chosen, load = _chosen(checkpoints, steps)
     about = {} if folder is None else _checked(settings)
     if folder is not None:
@@ -79,23 +85,34 @@ def over_checkpoints(
 def _chosen(checkpoints: Checkpoints, steps: Sequence[int] | None) -> tuple[list[int], Load]:
     """The steps to measure, and what loads their networks."""
     if isinstance(checkpoints, Mapping):
-        networks = {int(step): network for step, network in checkpoints.items()}
+        wanted = "the step of a network"
+        networks = {
+            check_count("each step of checkpoints", step, least=0, about=wanted): network
+            for step, network in checkpoints.items()
+        }
+        if not networks:
+            raise ValueError("checkpoints must hold at least one network by its step, got none")
         saved, load, where = sorted(networks), _given(networks), ""
     elif isinstance(checkpoints, str | os.PathLike):
+        check_folder("checkpoints", checkpoints)
         saved, load, where = saved_steps(checkpoints), _saved(checkpoints), f" that {checkpoints} holds"
     else:
         raise ValueError(
             "checkpoints must be the folder of a training run, or a mapping from steps to networks; got "
             f"{type(checkpoints).__name__}"
         )
-    chosen = saved if steps is None else sorted({int(step) for step in steps})
+    if steps is None:
+        chosen = saved
+    else:
+        wanted = check_several("steps", steps)
+        chosen = sorted({check_count("each of steps", step, least=0, about="of a checkpoint") for step in wanted})
     if not chosen or not set(chosen) <= set(saved):
         raise ValueError(f"steps must be among those{where}, {', '.join(map(str, saved)) or 'none'}; got {chosen}")
     return chosen, load
 
 
 def _given(networks: Mapping[int, Any]) -> Load:
-    return lambda step: (shapes_of(params_of(networks[step])), networks[step])
+    return lambda step: (shapes_of(params_of(networks[step], "each of checkpoints")), networks[step])
 
 
 def _saved(folder: str | os.PathLike) -> Load:

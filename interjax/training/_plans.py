@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from interjax._core._checks import check_count
+from interjax._core._checks import check_array, check_choice, check_count, check_is, check_number
 from interjax._core._keys import check_key
 from interjax.datasets._dataset import Dataset
-from interjax.networks._spec import NetworkSpec
+from interjax.networks._spec import NAMES, NetworkSpec
 from interjax.training._schedule import log_spaced_steps
 
 Augment = Callable[[Array, Array], Array]
@@ -42,6 +42,7 @@ class Plan:
 
     def steps_an_epoch(self, examples: int) -> int:
         """Optimizer steps of one pass over so many training examples, as `train` makes them."""
+        examples = check_count("examples", examples)
         return examples // min(self.batch_size, examples)
 
     def n_steps(self, examples: int) -> int:
@@ -80,6 +81,10 @@ def default_plan(data: Dataset, *, network: str | None = None, epochs: int | Non
     References:
         Deng, Ren, Zhang, Zhang, "Discovering and explaining the representation bottleneck of DNNs", ICLR 2022.
     """
+    check_is("data", data, Dataset, "an ij.datasets.Dataset")
+    if network is not None:
+        check_choice("network", network, NAMES)
+    epochs = None if epochs is None else check_count("epochs", epochs)
     is_colour = len(data.input_shape) == 3 and data.input_shape[-1] == 3
     network = network or ("alexnet" if is_colour else "mlp")
     options: dict[str, Any] = {}
@@ -122,7 +127,8 @@ def paper_optimizer(steps: int, *, rate: float = 0.01) -> optax.GradientTransfor
     References:
         Deng et al., ICLR 2022 (arXiv:2111.06236), appendix: 200 epochs, batch 128.
     """
-    schedule = optax.exponential_decay(rate, steps, 0.1)
+    rate = check_number("rate", rate, "(0, inf)", about="the learning rate")
+    schedule = optax.exponential_decay(rate, check_count("steps", steps), 0.1)
     return optax.chain(optax.add_decayed_weights(5e-4), optax.sgd(schedule, momentum=0.9))
 
 
@@ -144,8 +150,11 @@ def flip_and_crop(key: Array, x: Array, *, padding: int = 4) -> Array:
         >>> flip_and_crop(jax.random.key(0), jnp.ones((2, 8, 8, 3))).shape
         (2, 8, 8, 3)
     """
-    check_key(key)
-    return _flip_and_crop(key, x, check_count("padding", padding, least=0))
+    check_key(key, traced=True)
+    x = check_array("x", x, "images (batch, height, width, channels), real numbers")
+    if x.ndim != 4:
+        raise ValueError(f"x must be images (batch, height, width, channels), got shape {x.shape}")
+    return _flip_and_crop(key, jnp.asarray(x), check_count("padding", padding, least=0))
 
 
 @functools.partial(jax.jit, static_argnums=2)

@@ -47,7 +47,7 @@ def accuracy(model: Model, x: Any, y: Any, *, batch_size: int = 500) -> float:
         1.0
     """
     x, y = check_examples(x, y)
-    found = _classifier(model, x)(x, check_count("batch_size", batch_size))
+    found = _classifier(model, x, y)(x, check_count("batch_size", batch_size))
     _warn_if_undefined(int(np.sum(found == _UNDEFINED)), len(x))
     return float(np.mean(found == y))
 
@@ -85,7 +85,7 @@ def correctly_classified(
     check_key(key)
     x, y = check_examples(x, y)
     count, batch_size = check_count("count", count), check_count("batch_size", batch_size)
-    classifiers = [_classifier(one, x) for one in as_networks(model)]
+    classifiers = [_classifier(one, x, y) for one in as_networks(model)]
     n_classes = len(np.unique(y))
     order = np.asarray(jax.random.permutation(key, len(x)))
     correct, n_undefined = np.zeros(0, int), 0
@@ -109,9 +109,12 @@ def correctly_classified(
     return correct[np.lexsort((y[correct], turn))][:count]
 
 
-def _classifier(model: Model, like: np.ndarray) -> Callable[[np.ndarray, int], np.ndarray]:
+def _classifier(model: Model, like: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray, int], np.ndarray]:
     """(inputs, batch size) -> the class of the largest logit for each input, (N,), `_UNDEFINED` if some are NaN."""
     apply, params = as_apply(model, like)
+    shape = _shape_of_logits(apply, params, like)
+    if y.max() >= shape[1]:
+        raise ValueError(f"y must hold class indices from 0 to {shape[1] - 1}, as the network gives; got {y.max()}")
     programs: dict[int, RowProgram] = {}
 
     def classify(x: np.ndarray, batch_size: int) -> np.ndarray:
@@ -131,10 +134,20 @@ class _LargestLogit:
 
     def __call__(self, params: Any, whole: None, x: Array) -> Array:
         logits: Any = self.apply(params, x)
-        shape = getattr(logits, "shape", None)
-        if shape is None or len(shape) != 2 or shape[0] != len(x):
-            raise ValueError(f"the network must turn {len(x)} inputs into logits ({len(x)}, classes), got {shape}")
         return jnp.where(jnp.isnan(logits).any(axis=-1), _UNDEFINED, logits.argmax(axis=-1))
+
+
+def _shape_of_logits(apply: Apply, params: Any, x: np.ndarray) -> tuple[int, int]:
+    """(batch, classes) of a batch of two; ValueError unless the network gives logits."""
+    batch = jax.ShapeDtypeStruct((2, *x.shape[1:]), jax.dtypes.canonicalize_dtype(x.dtype))
+    try:
+        logits = jax.eval_shape(apply, params, batch)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"model is a network that fails on inputs of shape {batch.shape}: {error}") from error
+    shape = getattr(logits, "shape", None)
+    if shape is None or len(shape) != 2 or shape[0] != 2:
+        raise ValueError(f"model must turn 2 inputs into logits (2, classes), got {shape}")
+    return shape
 
 
 def _warn_if_undefined(count: int, total: int) -> None:

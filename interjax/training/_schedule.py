@@ -42,9 +42,9 @@ def schedule_of(
     key: Array, n_examples: int, batch_size: int, n_steps: int, every: int | None, at: Iterable[int] | None
 ) -> Schedule:
     """The schedule of `train`'s arguments, checked."""
-    chosen = frozenset(at or ())
-    if any(int(step) != step or not 0 <= step <= n_steps for step in chosen):
-        raise ValueError(f"save_at must hold steps from 0 to the {n_steps} of this run, got {sorted(chosen)}")
+    wanted = f"steps from 0 to the {n_steps} of this run"
+    steps = [] if at is None else list(at) if isinstance(at, Iterable) else [None]
+    chosen = frozenset(check_count("each of save_at", step, least=0, most=n_steps, about=wanted) for step in steps)
     if every is None:
         every = n_examples // batch_size if at is None else n_steps
     return Schedule(key, n_examples, batch_size, n_steps, check_count("save_every", every), chosen)

@@ -103,7 +103,7 @@ def test_other_memory_is_refused(memory):
         (np.zeros((3, 2)), np.zeros(2, int), "got shapes (3, 2) and (2,)"),
         (np.zeros(3), np.zeros(3, int), "got shapes (3,) and (3,)"),
         (np.zeros((0, 2)), np.zeros(0, int), "got shapes (0, 2) and (0,)"),
-        (np.zeros((3, 2)), np.zeros(3), "class indices as integers, got float64"),
+        (np.zeros((3, 2)), np.zeros(3), "y must be class indices (N,), integers, got float64"),
     ],
 )
 def test_examples_that_do_not_match_are_refused(x, y, message):

@@ -179,13 +179,13 @@ def test_explanations_are_saved_and_read(tmp_path):
     [
         (np.zeros(6), {}, "2\\*\\*n values"),
         (np.zeros(2**14), {}, "1 to 13 players .* got 14"),
-        (np.array([0.0, 1.0, np.nan, 2.0]), {}, "1 of 4 values of the table are NaN"),
+        (np.array([0.0, 1.0, np.nan, 2.0]), {}, "table must be finite, got 1 of 4 values"),
         (np.array([0.0, 1.0, np.inf, 2.0]), {}, "NaN or infinite"),
         (np.zeros(1), {}, "1 to 13 players .* got 0"),
         (np.zeros(4), {"noise": -0.1}, r"noise must be a number in \[0, 1\], .* got -0.1"),
         (np.zeros(4), {"noise": np.nan}, "noise must be .* got nan"),
         (np.zeros(4) + 1j, {}, "real numbers"),
-        (np.zeros((0, 4)), {}, "at least one table"),
+        (np.zeros((0, 4)), {}, "table must hold at least one game"),
     ],
 )
 def test_bad_input_is_told(table, options, message):

@@ -104,7 +104,7 @@ def test_a_constant_game_has_no_r2():
 def test_wrong_tables_and_counts():
     table = random_table(8)
     for call in (faithfulness, lambda *given: simplify(*given, 2)):
-        with pytest.raises(ValueError, match=r"expected the table that was explained, .* got shape"):
+        with pytest.raises(ValueError, match=r"explanation and table must belong together, .* got effects of shape"):
             call(ij.moebius(table), random_table(16))
         with pytest.raises(ValueError, match="1 of 8 values of the table are NaN or infinite"):
             call(ij.moebius(table), np.where(np.arange(8) == 3, np.inf, table))

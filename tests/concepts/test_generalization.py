@@ -169,9 +169,9 @@ def test_saved_and_loaded(tmp_path):
 @pytest.mark.parametrize(
     ("train_labels", "test_labels", "message"),
     [
-        ([0] * 6 + [1] * 4, [0] * 10, "class 1 has 0 test inputs"),
-        ([0] * 10, [0] * 9 + [2], "class 2 has 0 training inputs"),
-        ([0] * 9 + [1], [0] * 5 + [1] * 5, "class 1 has 1 training inputs, expected at least 2"),
+        ([0] * 6 + [1] * 4, [0] * 10, "give class 1 0 test inputs"),
+        ([0] * 10, [0] * 9 + [2], "give class 2 0 training inputs"),
+        ([0] * 9 + [1], [0] * 5 + [1] * 5, "give class 1 1 training inputs, expected at least 2"),
         ([0] * 9, [0] * 10, "one label for each input"),
         ([0.5] * 10, [0.5] * 10, "classes as integers or strings"),
     ],
@@ -192,5 +192,5 @@ def test_bad_options():
         measure(noisy(0, 10), random_effects(10, 16))
     with pytest.raises(ValueError, match=r"tau must be .* a share"):
         measure(noisy(0, 10), noisy(1, 10), tau=0)
-    with pytest.raises(ValueError, match="80 of 80 effects are NaN"):
+    with pytest.raises(ValueError, match="train must be finite, got 80 of 80 effects"):
         measure(noisy(0, 10, noise=np.nan), noisy(1, 10))

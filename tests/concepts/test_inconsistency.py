@@ -90,7 +90,7 @@ def test_fit_without_values():
 
 
 def test_bad_explanations_of_draws():
-    with pytest.raises(ValueError, match=r"expected at least two draws, .* got one alone"):
+    with pytest.raises(ValueError, match=r"explanations must be of at least two draws, .* got one alone"):
         inconsistency(np.ones((1, 3, 4)))
     with pytest.raises(ValueError, match="draws, inputs, 2"):
         inconsistency(np.ones((3, 4)))
@@ -161,9 +161,9 @@ def test_bounds_of_noise():
     [
         ({"scale": -1.0}, "scale must be at least 0, .* got -1"),
         ({"draws": 0}, "draws must be an integer of at least 1"),
-        ({"x": np.zeros(3)}, "expected inputs"),
+        ({"x": np.zeros(3)}, "x must be inputs"),
         ({"key": 0}, "must be a random key"),
-        ({"index": np.arange(3)}, "index must number the 2 inputs"),
+        ({"index": np.arange(3)}, "index must be integers that number the 2 inputs"),
     ],
 )
 def test_bad_noise(change, message):
@@ -175,8 +175,8 @@ def test_bad_noise(change, message):
     ("change", "message"),
     [
         ({"strength": 0.0}, "strength must be positive, .* got 0"),
-        ({"labels": [0]}, "expected a class index for each of 2 inputs"),
-        ({"labels": [0.0, 1.0]}, "expected a class index for each of 2 inputs"),
+        ({"labels": [0]}, "labels must be class indices, integers of shape .2,."),
+        ({"labels": [0.0, 1.0]}, "labels must be class indices, integers of shape .2,."),
         ({"steps": 0}, "steps must be an integer of at least 1"),
         ({"batch_size": 0}, "batch_size must be an integer of at least 1"),
     ],

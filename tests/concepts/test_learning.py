@@ -132,7 +132,7 @@ def test_a_file_names_the_group_of_each_column(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("players.txt", "0", "ends in .npy, .npz, .json, .csv"),
+        ("players.txt", "0", "players_file must end in .npy, .npz, .json, .csv"),
         ("players.csv", "0,1\n2", "cannot be read as players"),
         ("players.csv", "0.5,1", "cannot be read as players"),
         ("players.json", "[[0, 1], [0", "cannot be read as players"),
@@ -151,8 +151,8 @@ def test_a_bad_file_is_named(tmp_path, name, content, message):
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (np.where(LABELS == 1, 3, LABELS), "players.csv: every player needs"),
-        (np.full((8, 8), -1), "players.csv: every player needs"),
+        (np.where(LABELS == 1, 3, LABELS), "players.csv: labels must give every player"),
+        (np.full((8, 8), -1), "players.csv: labels must give every player"),
         (np.arange(64).reshape(8, 8), r"64 players have 2\*\*64 .* ij.concepts.sparse_concepts"),
     ],
 )
@@ -265,11 +265,11 @@ def test_tables_keep_nan_and_name_the_inputs():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"labels": Y[:3]}, "a label for each: got 7"),
-        ({"x": X[:0], "labels": Y[:0]}, "at least one input"),
-        ({"labels": Y / 2}, "class numbers, integers; got float64"),
+        ({"labels": Y[:3]}, "labels must be class indices, integers of shape \\(7,\\)"),
+        ({"x": X[:0], "labels": Y[:0]}, "x must be inputs .*, at least one"),
+        ({"labels": Y / 2}, "labels must be class indices, .* got float64"),
         ({"labels": Y + 1}, "label must be a class number from 0 to 2"),
-        ({"x": X[:, :5]}, r"input of shape \(6,\)"),
+        ({"x": X[:, :5]}, r"players partition, \(6,\); got"),
         ({"players": ij.Players.features(21)}, "at most 20 are tabulated.*sparse_concepts"),
     ],
 )
@@ -475,7 +475,7 @@ def test_a_checkpoint_without_finite_games_is_nan_and_the_others_are_measured():
         ({"checkpoints": "nowhere"}, "holds no checkpoint"),
         ({"steps": [1, 7]}, r"steps must be among those, 1, 10, 100; got \[1, 7\]"),
         ({"steps": []}, "steps must be among"),
-        ({"classes": [0, 5]}, "class 5 gives 0 training inputs of signs"),
+        ({"classes": [0, 5]}, "each of classes must be .* a class of signs; got 5"),
         ({"classes": []}, "at least one of the 2 classes"),
         ({"inputs_per_class": 1}, "class 0 gives 1 training inputs"),
         ({"inputs_per_class": 2.5}, "inputs_per_class must be an integer of at least 1"),

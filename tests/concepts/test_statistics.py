@@ -60,7 +60,7 @@ def test_tau_out_of_range(function, tau):
 def test_effects_that_are_not_finite(function):
     effects = random_effects(3, 8)
     effects[1, 2] = np.nan
-    with pytest.raises(ValueError, match="1 of 24 effects are NaN or infinite"):
+    with pytest.raises(ValueError, match="must be finite, got 1 of 24 effects"):
         function(effects)
 
 
@@ -133,7 +133,7 @@ def test_coverage_of_one_input_has_no_error():
 @pytest.mark.parametrize("function", [coverage, discrimination])
 @pytest.mark.parametrize("shape", [(8,), (2, 2, 8), (0, 8)])
 def test_an_axis_of_inputs_is_needed(function, shape):
-    with pytest.raises(ValueError, match="expected explanations of several inputs"):
+    with pytest.raises(ValueError, match="explanation must explain several inputs"):
         function(np.zeros(shape))
 
 

@@ -563,7 +563,7 @@ def test_the_map_is_drawn_whatever_it_holds(strengths):
 
 def test_profiles_that_do_not_fit_together_are_refused():
     for profiles in ({}, {1: make_profile([1.0] * 5), 2: make_profile([1.0] * 6, 7)}):
-        with pytest.raises(ValueError, match="of the same orders"):
+        with pytest.raises(ValueError, match=r"profiles must (hold at least one|be .* of the same orders)"):
             plots.profiles_over_training(Figure().subplots(), profiles)
 
 
@@ -603,5 +603,5 @@ def test_gradients_that_are_nan_or_vanish_are_drawn(model):
 
 
 def test_two_axes_are_needed():
-    with pytest.raises(ValueError, match=r"two Axes, .* got 3"):
+    with pytest.raises(ValueError, match=r"axes must be two, .* shape \(3,\)"):
         plots.gradient_statistics(Figure().subplots(1, 3), measure(contexts=4))

@@ -500,7 +500,7 @@ def test_unknown_names_are_told(compared):
     ("options", "message"),
     [
         ({"networks": {}}, "networks must hold at least one, got none"),
-        ({"networks": {"a": 3}}, "expected a network as"),
+        ({"networks": {"a": 3}}, "model must be a network"),
         (
             {"networks": make_linear(make_data((8, 8, 1), n_classes=4))},
             r"\(batch, 3\) .*, got \(2, 4\) for a batch of 2",
@@ -569,7 +569,7 @@ def test_the_plot_shows_chosen_losses(compared):
     ("measures", "message"),
     [
         ([], "got none"),
-        (["speed"], "expected measures among test accuracy, .*; got speed"),
+        (["speed"], "measures must be among test accuracy, .*; got speed"),
         (["test accuracy", "test loss"], "share no axis"),
     ],
 )

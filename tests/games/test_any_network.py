@@ -198,9 +198,9 @@ def test_a_function_whose_parameters_can_be_called_is_one_network():
     ("network", "message"),
     [
         ([], "several in a list; got an empty one"),
-        (["mlp"], "expected a network .* got str"),
-        (lambda x: x[:, 0], r"into logits \(25, classes\), got \(25,\)"),
-        (lambda x: (x, x), r"into logits \(25, classes\), got None"),
+        (["mlp"], "model must be a network.* got 'mlp'"),
+        (lambda x: x[:, 0], r"into logits \(2, classes\), got \(2,\)"),
+        (lambda x: (x, x), r"into logits \(2, classes\), got None"),
     ],
 )
 def test_what_is_no_classifier_is_told(network, message):
@@ -211,9 +211,9 @@ def test_what_is_no_classifier_is_told(network, message):
 def test_an_nnx_module_stands_alone():
     forms = four_forms()
     for given in [(forms["nnx"], ()), (forms["nnx"], forms["linen"][1])]:
-        with pytest.raises(ValueError, match=r"an nnx\.Module holds its parameters"):
+        with pytest.raises(ValueError, match=r"an nnx\.Module, which holds its parameters"):
             ij.training.accuracy(given, X, Y)
-    with pytest.raises(ValueError, match=r"an nnx\.Module holds its parameters"):
+    with pytest.raises(ValueError, match=r"an nnx\.Module, which holds its parameters"):
         ij.evaluation.fgsm(forms["nnx"], (), FEW, LABELS, 0.1)
 
 

@@ -231,7 +231,7 @@ def test_the_loss_goes_down_through_the_levels():
             {"activation": "relu"},
             r"limits must be two numbers \(low, high\) .* got the activation 'relu'",
         ),
-        ("quantised_lenet", {"channels": ()}, "channels, .* must be positive integers; got"),
+        ("quantised_lenet", {"channels": ()}, "channels must be .*, positive integers; got"),
         ("quantised_lenet", {"channels": (2, 2, 2, 2)}, "at least 16x16 pixels for quantised_lenet, got 8x10"),
     ],
 )
@@ -302,8 +302,8 @@ def test_rounding_errors_beyond_the_limits_are_forgiven():
         (([0.5], True), "integer of at least 2.*got True"),
         (([0.5], 8, (1, 0)), r"low < high.*got \(1, 0\)"),
         (([0.5], 8, "auto"), "\"data\", got 'auto'"),
-        (([1j],), "real numbers, got dtype complex"),
-        ((["a"],), "real numbers, got dtype"),
+        (([1j],), "real numbers, got .*complex"),
+        ((["a"],), "real numbers, got .'a'"),
         ((np.zeros((0, 3)),), r"\(samples, ...\), got shape \(0, 3\)"),
     ],
 )

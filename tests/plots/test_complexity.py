@@ -97,7 +97,7 @@ def place_of(container):
 
 def test_no_layers_are_refused(axes):
     for plot in (ij.plots.complexity, ij.plots.information_by_degree):
-        with pytest.raises(ValueError, match="at least one layer with its complexity"):
+        with pytest.raises(ValueError, match="found must hold at least one"):
             plot(axes, {})
 
 
@@ -194,13 +194,13 @@ def test_short_runs_have_ticks_too(axes, steps, labels):
 @pytest.mark.parametrize(
     ("runs", "options", "message"),
     [
-        ([], {}, "at least one run"),
+        ([], {}, "runs must be what .* got ..$"),
         ([dynamics(), dynamics(steps=STEPS + 1)], {}, "runs that differ"),
         ([dynamics(), dynamics(layers=("first", "third"))], {}, "runs that differ"),
-        (dynamics(), {"layers": ["third"]}, "a layer of first, second; got 'third'"),
-        (dynamics(), {"layers": []}, "one to 6 layers"),
-        (dynamics(), {"layers": ["first"] * 7}, "one to 6 layers, .* got 7"),
-        (dynamics(), {"steps_per_epoch": 0}, r"steps_per_epoch must be a number in \(0, inf\], got 0"),
+        (dynamics(), {"layers": ["third"]}, "layers must be among first, second; got 'third'"),
+        (dynamics(), {"layers": []}, "layers must be one to 6"),
+        (dynamics(), {"layers": ["first"] * 7}, "layers must be one to 6, .* got 7"),
+        (dynamics(), {"steps_per_epoch": 0}, r"steps_per_epoch must be a number in \(0, inf\), got 0"),
     ],
 )
 def test_runs_that_cannot_be_drawn_are_refused(axes, runs, options, message):
@@ -259,7 +259,7 @@ def test_bars_of_layers_stack_to_their_information(axes, layers):
 
 
 def test_areas_without_a_layer_or_with_one_checkpoint_are_refused(axes):
-    with pytest.raises(ValueError, match="expected a layer of first, second; got none"):
+    with pytest.raises(ValueError, match="layer must be one of first, second; got none"):
         ij.plots.information_by_degree(axes, dynamics())
     with pytest.raises(ValueError, match="got 'third'"):
         ij.plots.information_by_degree(axes, dynamics(), "third")
@@ -303,5 +303,5 @@ def test_named_invariants_are_points_with_intervals(axes):
 
 @pytest.mark.parametrize("count", [0, 7])
 def test_no_layers_and_too_many_are_refused(axes, count):
-    with pytest.raises(ValueError, match=f"one to 6 layers, .* one plot; got {count}"):
+    with pytest.raises(ValueError, match=f"found must hold one to 6 .* one plot; got {count}"):
         ij.plots.redundancy_vulnerability(axes, {str(number): None for number in range(count)})

@@ -82,10 +82,10 @@ def test_long_names_end_in_the_number_of_further_players(axes):
     ("explanation", "options", "message"),
     [
         (np.stack([EFFECTS] * 2), {}, r"effects of one input, .* got shape \(2, 8\)"),
-        (EFFECTS, {"names": NAMES[:2]}, "a name for each of 3 players, got 2"),
+        (EFFECTS, {"names": NAMES[:2]}, "names must be one for each of 3 players, got 2"),
         (EFFECTS, {"count": 0}, "count must be an integer of at least 1"),
         (EFFECTS, {"tau": 2.0}, "tau"),
-        (np.array([5.0, 0, 0, 0]), {}, "with a salient concept, got one whose effects are all 0"),
+        (np.array([5.0, 0, 0, 0]), {}, "explanation must have a salient concept, got one whose effects are all 0"),
         (np.array([np.nan, 0, 0, 0]), {}, "NaN or infinite"),
     ],
 )
@@ -139,7 +139,7 @@ def test_colour_images_keep_their_colours(figure):
     ],
 )
 def test_images_that_do_not_fit_are_refused(figure, image, players):
-    with pytest.raises(ValueError, match=r"expected an image|images have 1 or 3 channels"):
+    with pytest.raises(ValueError, match=r"image must be .height, width. or|image must have 1 or 3 channels"):
         ij.plots.concepts_on_image(figure, EFFECTS, image, players)
 
 
@@ -323,7 +323,7 @@ def test_paths_without_names_show_numbers(axes):
 def test_paths_that_cannot_be_told_apart_are_refused(axes):
     with pytest.raises(ValueError, match="got 2 and 7"):
         ij.plots.concept_paths(axes, make_paths(9))
-    with pytest.raises(ValueError, match="at least 3, got 2"):
+    with pytest.raises(ValueError, match="names must be one for each of 3 players, got 2"):
         ij.plots.concept_paths(axes, make_paths(), names=NAMES[:2])
 
 

@@ -142,13 +142,13 @@ def test_the_theory_says_its_number_of_players_and_has_mean_one(axes):
 
 
 def test_theory_of_too_few_players_is_refused(axes):
-    with pytest.raises(ValueError, match="at least 3 players"):
+    with pytest.raises(ValueError, match="theory must be an integer of at least 3"):
         ij.plots.profile(axes, make_profile(), theory=2)
 
 
 @pytest.mark.parametrize("count", [0, 7])
 def test_too_many_profiles_or_none_are_refused(axes, count):
-    with pytest.raises(ValueError, match=f"one to 6 profiles, .* got {count}"):
+    with pytest.raises(ValueError, match=f"profiles must hold one to 6 .* got {count}"):
         ij.plots.profile(axes, {str(number): make_profile() for number in range(count)})
 
 

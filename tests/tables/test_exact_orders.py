@@ -159,8 +159,8 @@ def test_a_game_is_tabulated():
 @pytest.mark.parametrize(
     ("table", "size", "message"),
     [
-        (np.zeros(8), 0, "size must be 1, 2 or 3"),
-        (np.zeros(16), 4, "size must be 1, 2 or 3"),
+        (np.zeros(8), 0, "size must be an integer from 1 to 3"),
+        (np.zeros(16), 4, "size must be an integer from 1 to 3"),
         (np.zeros(4), 3, "size must be an integer from 1 to 2, .* got 3"),
         (np.zeros(6), 2, r"2\*\*n values"),
         (np.zeros((2, 4)), 2, r"one game .* got shape \(2, 4\)"),

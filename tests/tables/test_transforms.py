@@ -243,7 +243,7 @@ def test_linear(table, factor):
 @hypothesis.given(st.integers(0, 70).filter(lambda length: length == 0 or length & (length - 1)))
 @hypothesis.settings(max_examples=20, deadline=None)
 def test_wrong_length(length):
-    with pytest.raises(ValueError, match=r"expected a table of 2\*\*n values .* got"):
+    with pytest.raises(ValueError, match=r" must have 2\*\*n values .* got"):
         ij.moebius(np.zeros(length))
 
 
@@ -252,11 +252,11 @@ def test_wrong_length(length):
     ("table", "message"),
     [
         (3.0, "got a scalar"),
-        ([0, 1j], "real numbers, got dtype complex"),
-        (jnp.array([0, 1j]), "real numbers, got dtype complex"),
-        (["a", "b"], "real numbers, got dtype"),
-        ([None, None], "real numbers, got dtype object"),
-        ([[0.0, 1.0], [0.0]], "is no array"),
+        ([0, 1j], "real numbers.* got .*complex"),
+        (jnp.array([0, 1j]), "real numbers.* got .*complex"),
+        (["a", "b"], "real numbers.* got .'a', 'b'"),
+        ([None, None], "real numbers.* got .*object"),
+        ([[0.0, 1.0], [0.0]], "NumPy makes none"),
         (np.zeros((3, 0)), "got 0 along the last axis"),
     ],
 )

@@ -199,18 +199,18 @@ def test_log_spaced_steps_begin_and_end_the_run(steps, count):
 @pytest.mark.parametrize(
     ("act", "message"),
     [
-        (lambda: run(SPEC.build(0), save_at=[21]), r"save_at must hold steps from 0 to the 20 of this run, got \[21\]"),
-        (lambda: run(SPEC.build(0), save_at=[1.5]), r"save_at must hold steps .* got \[1.5\]"),
+        (lambda: run(SPEC.build(0), save_at=[21]), r"save_at must be .* from 0 to 20, steps .* of this run; got 21"),
+        (lambda: run(SPEC.build(0), save_at=[1.5]), r"save_at must be .* got 1.5"),
         (lambda: log_spaced_steps(0, 4), "steps must be an integer of at least 1"),
         (lambda: log_spaced_steps(10, 1), "count must be an integer of at least 2, .* got 1"),
         (lambda: ModulatedCrossEntropy(PLAYERS, mode="penalize", low=0.5, high=0.2), "0 <= low < high"),
         (
             lambda: ModulatedCrossEntropy(PLAYERS, **PRESETS["low-order"], weight=-1.0),
-            r"weight must be a number in \[0, inf\], got -1",
+            r"weight must be a number in \[0, inf\), .* got -1",
         ),
         (
             lambda: training.OrderWeightedCrossEntropy(PLAYERS, (0, 1), (1.0,)),
-            "weights must be one for each order, got 1 for 2",
+            "weights must be one for each order, got shape \\(1,\\)",
         ),
     ],
 )

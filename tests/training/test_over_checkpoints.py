@@ -131,11 +131,11 @@ def test_what_no_file_can_hold_is_refused(found, message):
 @pytest.mark.parametrize(
     ("checkpoints", "steps", "message"),
     [
-        ({}, None, "steps must be among those, none; got"),
+        ({}, None, "checkpoints must hold at least one network"),
         (NETWORKS, [2], r"among those, 1, 10, 100; got \[2\]"),
         ([NETWORKS[1]], None, "a mapping from steps to networks; got list"),
         ("nowhere", None, "nowhere holds no checkpoint"),
-        ({1: 3}, None, "expected a network"),
+        ({1: 3}, None, "checkpoints must be a network"),
         (
             {1: NETWORKS[1], 2: (jnp.multiply, np.zeros(2))},
             None,

@@ -203,7 +203,7 @@ def test_a_loss_that_is_not_finite_stops_with_a_warning(tmp_path):
         ({"batch_size": 0}, "batch_size must be an integer of at least 1"),
         ({"save_every": 1.5}, "save_every must be an integer of at least 1"),
         ({"data": (X, Y[:-1])}, r"shapes \(50, 4\) and \(49,\)"),
-        ({"data": (X, X[:, 0])}, "expected class indices as integers, got float32"),
+        ({"data": (X, X[:, 0])}, "data: y must be class indices .*float32"),
         ({"loss": lambda model, x, y, key: model(x)}, r"one value an example, \(8,\), got \(8, 2\)"),
     ],
 )
@@ -420,7 +420,7 @@ def test_logits_that_are_nan_count_as_wrong_and_are_told():
 
 
 def test_accuracy_needs_inputs():
-    with pytest.raises(ValueError, match="expected inputs"):
+    with pytest.raises(ValueError, match="x and y must be inputs"):
         training.accuracy(SPEC.build(0), X[:0], Y[:0])
 
 

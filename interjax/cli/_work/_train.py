@@ -47,12 +47,22 @@ def _modulation(data: Any, settings: dict[str, Any]) -> training.ModulatedCrossE
     else:
         options = {"mode": settings["modulate"], **given}
     if not options:
+        _refuse_unused(settings)
         return None
     if settings["baseline"].startswith("marginal"):
         raise ValueError("--baseline of a training loss is a number or mean, not marginal")
     same = {name: settings[name] for name in ("weight", "draws", "average", "align")}
     baseline = baseline_of(settings["baseline"], data, None)
     return training.ModulatedCrossEntropy(players_of(data, settings["grid"]), baseline=baseline, **options, **same)
+
+
+def _refuse_unused(settings: dict[str, Any]) -> None:
+    """Raise ValueError for an option of the modulation where there is none, which would change nothing."""
+    context = click.get_current_context(silent=True)
+    for name in ("weight", "draws", "average", "align", "grid", "baseline"):
+        source = context and context.get_parameter_source(name)
+        if source == click.core.ParameterSource.COMMANDLINE:
+            raise ValueError(f"--{name} goes with --modulate or one of the steering presets; got {settings[name]!r}")
 
 
 def _draw(path: Path, log: training.TrainingLog, title: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from interjax._core._checks import check_choice, check_flag, check_folder, check_is, check_progress, shown
 from interjax._core._files import read_json
 from interjax._core._keys import check_key
 from interjax._engine._folders import RunFolder, fingerprint
@@ -127,7 +128,12 @@ def analyse(
         al., AAAI 2024, arXiv:2302.13091 (generalisation by size).
     """
     check_key(key)
+    check_flag("stability", stability)
+    check_progress(progress)
+    folder = None if folder is None else check_folder("folder", folder)
     tau, noise = check_tau(tau), check_noise(noise)
+    if untrained is not None:
+        params_of(untrained, "untrained")
     examples = examples_of(data)
     players, names = _players(players, player_names, examples.data, kind, stability)
     inputs = choose_inputs(jax.random.fold_in(key, 1), examples, classes, inputs_per_class, rows)
@@ -168,8 +174,8 @@ def _players(
     players: Players | None, names: Sequence[str] | None, data: Dataset, kind: str, stability: bool
 ) -> tuple[Players, tuple[str, ...]]:
     """Players and their names, checked against the kind of explanation."""
-    if kind not in KINDS:
-        raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {kind!r}")
+    check_choice("kind", kind, KINDS)
+    check_is("players", players, Players, "ij.Players, such as ij.concepts.choose_players gives", optional=True)
     if stability and kind == "and":
         raise ValueError('stability goes with kind="and-or": Harsanyi dividends leave no choice')
     if players is None:
@@ -178,11 +184,13 @@ def _players(
         players, names = few_players(data)
     elif names is None:
         names = [f"player {player}" for player in range(players.n)]
+    if isinstance(names, str) or not isinstance(names, Sequence) or not all(isinstance(each, str) for each in names):
+        raise ValueError(f"player_names must be texts, one for each of the {players.n} players; got {shown(names)}")
     if len(names) != players.n:
         raise ValueError(f"player_names must name each of the {players.n} players; got {len(names)} names")
     if kind == "and-or" and players.n > MAX_PLAYERS:
         raise ValueError(
-            f'{players.n} players are too many for kind="and-or", which takes at most {MAX_PLAYERS}: choose fewer '
+            f'players: {players.n} are too many for kind="and-or", which takes at most {MAX_PLAYERS}: choose fewer '
             '(ij.concepts.choose_players), or kind="and"'
         )
     return players, tuple(names)

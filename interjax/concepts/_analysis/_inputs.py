@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from interjax._core._checks import check_count
+from interjax._core._checks import check_array, check_count, check_integers, check_known, check_several, shown
 from interjax._engine._folders import RunFolder
 from interjax.concepts._input_rows import FEWEST, draw_rows
 from interjax.concepts._tables import tables_in
@@ -73,7 +73,8 @@ def examples_of(data: Any) -> Examples:
             "data must be an ij.datasets.Dataset or arrays, (inputs, labels) or (training inputs, labels, test inputs, "
             f"labels); got {got}"
         )
-    arrays = [np.asarray(array) for array in data]
+    check_known("data", *data)
+    arrays = [np.asarray(check_array("data", array, "arrays of real numbers, inputs and labels")) for array in data]
     for labels in arrays[1::2]:
         if not np.issubdtype(labels.dtype, np.integer):
             raise ValueError(f"labels of data must be class numbers, integers; got {labels.dtype}")
@@ -90,13 +91,18 @@ def class_numbers(classes: Sequence[int | str] | None, data: Dataset) -> list[in
         return list(range(min(data.n_classes, _MOST_CLASSES)))
     numbers: dict[Any, int] = {number: number for number in range(data.n_classes)}
     numbers |= {str(number): number for number in numbers} | {name: at for at, name in enumerate(data.class_names)}
-    named = [classes] if isinstance(classes, str | int) else list(classes)
-    unknown = [one for one in named if one not in numbers]
+    named = [classes] if isinstance(classes, str | int | np.integer) else check_several("classes", classes)
+    unknown = [one for one in named if isinstance(one, bool | float) or not is_hashable(one) or one not in numbers]
     if unknown or not named:
         shown = ", ".join(data.class_names[:_SHOWN_CLASSES]) + (", ..." if data.n_classes > _SHOWN_CLASSES else "")
         missing = f"{data.name} has no class {unknown[0]!r}" if unknown else "got none"
         raise ValueError(f"classes: {missing}; expected some of {shown}, or their numbers from 0")
     return sorted({numbers[one] for one in named})
+
+
+def is_hashable(one: Any) -> bool:
+    """Whether it can be looked up; an array or a list is no class."""
+    return not isinstance(one, list | dict | set | np.ndarray)
 
 
 def choose_inputs(
@@ -115,12 +121,16 @@ def choose_inputs(
         rows = _drawn(key, examples, class_numbers(classes, examples.data), check_count("inputs_per_class", per_class))
     elif classes is not None:
         raise ValueError("rows name the inputs: leave classes out")
-    if len(rows) != 2:
-        raise ValueError(f"rows are two sets, of training and of test inputs; got {len(rows)}")
+    if not isinstance(rows, tuple | list) or len(rows) != 2:
+        raise ValueError(f"rows must be two sets, of training and of test inputs; got {shown(rows)}")
     chosen = []
     for part, own, x, y, fewest in zip(FEWEST, rows, examples.x, examples.y, (1, 0), strict=True):
-        own = np.asarray(own) if len(own) else np.zeros(0, int)
-        if own.ndim != 1 or not np.issubdtype(own.dtype, np.integer) or len(own) < fewest:
+        own = (
+            np.zeros(0, int)
+            if isinstance(own, list | tuple) and not own
+            else check_integers(f"{part} rows", own, f"a list of at least {fewest} integers")
+        )
+        if own.ndim != 1 or len(own) < fewest:
             raise ValueError(f"{part} rows must be a list of at least {fewest} integers; got {own!r}")
         if len(own) and not 0 <= own.min() <= own.max() < len(y):
             raise ValueError(f"{part} rows must lie from 0 to {len(y) - 1}; got {own.min()} to {own.max()}")

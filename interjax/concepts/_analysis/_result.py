@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from interjax._core._checks import check_count, check_folder, check_is
 from interjax._core._files import read_arrays, write_arrays, write_json
 from interjax._core._results import result, static_field
 from interjax.concepts._analysis._numbers import from_lists, numbers_of, strongest_of
@@ -105,7 +106,8 @@ class ConceptAnalysis:
         Raises:
             ValueError: a class without training inputs.
         """
-        if class_name not in self.discrimination:
+        count = check_count("count", count)
+        if not isinstance(class_name, str) or class_name not in self.discrimination:
             raise ValueError(
                 f"class_name must be one with training inputs, {', '.join(self.discrimination)}; got {class_name!r}"
             )
@@ -129,7 +131,8 @@ class ConceptAnalysis:
         Returns:
             The files.
         """
-        folder = Path(folder)
+        folder = check_folder("folder", folder)
+        check_about(about)
         arrays = {"tables": self.tables, "effects": self.effects, "labels": self.labels, "rows": self.rows}
         arrays |= {"is_train": self.is_train, "player_of_entry": self.players.labels}
         arrays |= {"player_names": np.array(self.player_names)}
@@ -153,7 +156,7 @@ class ConceptAnalysis:
         Raises:
             ValueError: files that are missing or damaged.
         """
-        folder = Path(folder)
+        folder = check_folder("folder", folder)
         arrays = read_arrays(folder / _ARRAYS)
         try:
             told = json.loads((folder / _NUMBERS).read_text())
@@ -185,6 +188,15 @@ class ConceptAnalysis:
             **optional,
             **describe(explanation, tables, labels, is_train, class_names, told["tau"]),
         )
+
+
+def check_about(about: Any) -> None:
+    """Raise ValueError unless it is a mapping that JSON holds, or None."""
+    check_is("about", about, Mapping, "a mapping from names to JSON values", optional=True)
+    try:
+        json.dumps(dict(about or {}))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"about must hold JSON values (numbers, text, lists) by name: {error}") from None
 
 
 def _players_of(arrays: Mapping[str, np.ndarray]) -> Players:

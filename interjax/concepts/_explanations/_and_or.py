@@ -71,27 +71,28 @@ def and_or(table: Any, *, noise: float = 0.04, tolerance: float = 1e-10) -> AndO
     return as_explanation(values, found)
 
 
-def check_table(table: Any) -> Any:
+def check_table(table: Any, name: str = "table") -> Any:
     """The table as a floating array; ValueError if it has too many players or values that are not finite."""
-    values = real_table(table)
-    n_players = n_players_of(values)
+    values = real_table(table, name)
+    n_players = n_players_of(values, name)
     if not 1 <= n_players <= MAX_PLAYERS:
         raise ValueError(
-            f"expected the table of 1 to {MAX_PLAYERS} players for an AND-OR explanation, got {n_players}: join "
+            f"{name} must be of 1 to {MAX_PLAYERS} players for an AND-OR explanation, got {n_players}: join "
             "players into larger ones, or use ij.moebius (AND alone, up to 26 players) or ij.concepts.sparse_concepts"
         )
     if not isinstance(values, Tracer):
-        check_finite(values)
+        check_finite(values, name)
     return values
 
 
-def check_finite(values: Any) -> None:
+def check_finite(values: Any, name: str) -> None:
     """Raise ValueError if values of a table are NaN or infinite."""
     bad = int(np.count_nonzero(~np.isfinite(np.asarray(values))))
     if bad:
         raise ValueError(
-            f"{bad} of {np.size(values)} values of the table are NaN or infinite, so no explanation exists: look for "
-            "overflow in the network or a baseline outside its domain, and leave such inputs out"
+            f"{name} must be finite, got {bad} of {np.size(values)} values that are NaN or infinite, so that no "
+            "explanation exists: look for overflow in the network or a baseline outside its domain, and leave such "
+            "inputs out"
         )
 
 
@@ -111,7 +112,7 @@ def solve_games(flat: Any, noise: float, costs: Any, *, share: float, tolerance:
         return _solve_problems(flat.astype(jnp.float64), **options)
     count, games, coalitions = flat.shape
     if not count:
-        raise ValueError("expected at least one table, got none")
+        raise ValueError("table must hold at least one game, got none")
     size = min(count, max(1, _ENTRIES_AT_ONCE // (games * coalitions) ** 2))
     found = []
     for start in range(0, count, size):

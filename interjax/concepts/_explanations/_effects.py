@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from interjax._core._checks import check_number
+from interjax._core._checks import check_array, check_known, check_number
 from interjax._core._results import Saved, result
 from interjax.tables._transforms import inverse_moebius, inverse_or_interactions, n_players_of
 
@@ -62,22 +62,29 @@ class AndOr(Saved):
         return AndOr(**{field.name: getattr(self, field.name)[index] for field in dataclasses.fields(self)})
 
 
-def effects_of(explanation: Any) -> np.ndarray:
+def effects_of(explanation: Any, name: str = "explanation") -> np.ndarray:
     """Effects as float64 (..., kinds, 2**n): of an `AndOr` both kinds, of an array (..., 2**n) the AND kind alone.
 
+    Args:
+        explanation: an `AndOr`, or AND effects.
+        name: of the argument, for messages.
+
     Raises:
-        ValueError: if the last axis is no power of two long, or an effect is NaN or infinite.
+        ValueError: if it is neither, the last axis is no power of two long, or an effect is NaN or infinite.
     """
+    check_known(name, explanation)
     if isinstance(explanation, AndOr):
         effects = np.asarray(explanation.effects, np.float64)
     else:
-        effects = np.asarray(explanation, np.float64)[..., None, :]
-    n_players_of(effects)
+        wanted = "an explanation, what ij.concepts.and_or gives, or AND effects (..., 2**n), real numbers"
+        array = np.asarray(check_array(name, explanation, wanted), np.float64)
+        n_players_of(array, name)
+        effects = array[..., None, :]
     bad = np.count_nonzero(~np.isfinite(effects))
     if bad:
         raise ValueError(
-            f"{bad} of {effects.size} effects are NaN or infinite: look for values of the game that are not finite, "
-            "and leave such inputs out"
+            f"{name} must be finite, got {bad} of {effects.size} effects that are NaN or infinite: look for values "
+            "of the game that are not finite, and leave such inputs out"
         )
     return effects
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from interjax._core._checks import check_number
+from interjax._core._checks import check_count, check_flag, check_known, check_number
 from interjax._core._precision import float64
 from interjax._core._results import Saved, result, static_field
 from interjax.concepts._explanations import _linear_program as program
@@ -47,6 +47,7 @@ class JointAndOr(Saved):
 
     def of(self, network: int) -> AndOr:
         """One network's explanation; its loss is its own sum of |effects|, which is optimal only jointly (gap NaN)."""
+        network = check_count("network", network, least=0, most=self.effects.shape[-3] - 1, about="counted from 0")
         effects = self.effects[..., network, :, :]
         loss = np.abs(effects).sum(axis=(-1, -2))
         unknown = np.full_like(loss, np.nan)
@@ -103,13 +104,15 @@ def joint_and_or(
         Chen, Lou, Huang, Zhang, "Defining and extracting generalizable interaction primitives from DNNs", ICLR 2024,
         arXiv:2401.16318 (the largest strength over networks as the loss).
     """
-    values, noise = np.asarray(check_table(tables), np.float64), check_noise(noise)
-    if values.ndim < 2:
-        raise ValueError(f"expected the tables of several networks, (..., networks, 2**n), got shape {values.shape}")
+    check_known("tables", tables)
+    values, noise = np.asarray(check_table(tables, "tables"), np.float64), check_noise(noise)
+    check_flag("normalize", normalize)
+    if values.ndim < 2 or not values.size:
+        raise ValueError(f"tables must be those of several networks, (..., networks, 2**n), got shape {values.shape}")
     share = check_number("share", share, "[0, inf)", about="the weight of each network's own sparseness")
     if values.shape[-2] * values.shape[-1] > MAX_ROWS:
         raise ValueError(
-            f"{values.shape[-2]} networks of {n_players_of(values)} players make a program of "
+            f"tables: {values.shape[-2]} networks of {n_players_of(values)} players make a program of "
             f"{values.shape[-2] * values.shape[-1]} rows, more than {MAX_ROWS}: take fewer players or networks"
         )
     centred = values - values[..., :1]

@@ -9,16 +9,16 @@ import numpy as np
 import optax
 from jaxtyping import Array
 
-from interjax._core._checks import check_count
+from interjax._core._checks import check_array, check_classes, check_count, check_known, check_number, check_progress
 from interjax._core._progress import Progress
 from interjax._core._results import Saved, result
-from interjax.concepts._explanations._and_or import and_or
+from interjax.concepts._explanations._and_or import and_or, check_noise
 from interjax.concepts._tables import concept_tables
 from interjax.games._coalitions import coalitions_from_index
 from interjax.games._game import Game
 from interjax.games._masking import Masking
 from interjax.games._outputs import log_odds
-from interjax.games._players import Players
+from interjax.games._players import Players, check_players
 
 _MASKS_AT_ONCE = 256
 
@@ -93,10 +93,18 @@ def learn_baseline(
         Ren, Zhou, Chen, Zhang, "Can we faithfully represent absence states to compute Shapley values on a DNN?", ICLR
         2023, arXiv:2105.10719 (learned baselines); Zhou et al., AAAI 2024, arXiv:2302.13091 (their use for concepts).
     """
+    check_players(players)
+    check_progress(progress)
+    check_known("x", x)
+    x = check_array("x", x, "inputs (inputs, *input shape), an array of real numbers")
+    if not np.isfinite(np.asarray(x, np.float64)).all():
+        raise ValueError("x must be finite, got NaN or infinite inputs")
     x = jnp.asarray(x)
-    if x.ndim < 2 or x.shape[1:] != players.shape:
+    if x.ndim < 2 or not len(x) or x.shape[1:] != players.shape:
         raise ValueError(f"x must be inputs (inputs, *{players.shape}), as the players partition, got shape {x.shape}")
-    steps = check_count("steps", steps)
+    labels = check_classes("labels", labels, len(x))
+    steps, noise = check_count("steps", steps), check_noise(noise)
+    rate = check_number("rate", rate, "(0, inf)", about="of a step, as a share of reach")
     centre, reach = (_entries(name, value, players) for name, value in (("centre", centre), ("reach", reach)))
     if bool((reach < 0).any()):
         raise ValueError(f"reach must be at least 0, how far an entry may move; got {float(reach.min())}")
@@ -124,9 +132,11 @@ def learn_baseline(
 
 
 def _entries(name: str, value: Any, players: Players) -> Array:
-    array = jnp.asarray(value, jnp.float32)
+    check_known(name, value)
+    wanted = f"a number or an array of the input's shape {players.shape}"
+    array = jnp.asarray(check_array(name, value, wanted), jnp.float32)
     if array.ndim and array.shape != players.shape:
-        raise ValueError(f"{name} must be a number or an array of the input's shape {players.shape}, got {array.shape}")
+        raise ValueError(f"{name} must be {wanted}, got shape {array.shape}")
     if not bool(jnp.isfinite(array).all()):
         raise ValueError(
             f"{name} must be finite, got {int((~jnp.isfinite(array)).sum())} of {array.size} entries that are NaN or "

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from interjax._core._checks import check_count, check_number
+from interjax._core._checks import check_count, check_known, check_number
 from interjax._core._keys import check_key
 from interjax._core._precision import float64
 from interjax._core._results import Saved, result, static_field
@@ -71,6 +71,7 @@ def stability(
         Zhou et al., AAAI 2024, arXiv:2302.13091 (the explanation); the report is interjax's own.
     """
     check_key(key)
+    check_known("table", table)
     values, noise, tau = np.asarray(check_table(table)), check_noise(noise), check_tau(tau)
     jitters = check_count("jitters", jitters, least=2, about="since solutions are compared in pairs")
     jitter = check_number("jitter", jitter, "(0, 0.01]", about="a tiny relative change of costs")

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from interjax._core._checks import check_count
+from interjax._core._checks import check_count, check_integers, check_several, shown
 from interjax.concepts._input_rows import FEWEST, draw_rows
 from interjax.datasets._dataset import Dataset
 from interjax.games._apply import Apply
@@ -72,7 +72,11 @@ def _draw_rows(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows of training and half as many test inputs of each class, class by class."""
     per_class = check_count("inputs_per_class", per_class)
-    wanted = range(data.n_classes) if classes is None else list(classes)
+    wanted = list(range(data.n_classes)) if classes is None else check_several("classes", classes)
+    for label in wanted:
+        check_count("each of classes", label, least=0, most=data.n_classes - 1, about=f"a class of {data.name}")
+    if len(set(wanted)) < len(wanted):
+        raise ValueError(f"classes must be distinct, got {wanted}")
     if not wanted:
         raise ValueError(f"classes must name at least one of the {data.n_classes} classes of {data.name}, got none")
     found = draw_rows(key, (data.train_y, data.test_y), wanted, per_class)
@@ -83,12 +87,12 @@ def _draw_rows(
 
 
 def _given_rows(rows: tuple[Any, Any], data: Dataset) -> tuple[np.ndarray, np.ndarray]:
-    if len(rows) != 2:
-        raise ValueError(f"rows must be two sets, of training and of test inputs; got {len(rows)}")
+    if not isinstance(rows, tuple | list) or len(rows) != 2:
+        raise ValueError(f"rows must be two sets, of training and of test inputs; got {shown(rows)}")
     found = []
     for part, chosen, labels in zip(FEWEST, rows, (data.train_y, data.test_y), strict=True):
-        chosen = np.asarray(chosen)
-        is_rows = chosen.ndim == 1 and np.issubdtype(chosen.dtype, np.integer) and len(chosen)
+        chosen = check_integers(f"rows of {part} inputs", chosen, "a list of integers")
+        is_rows = chosen.ndim == 1 and len(chosen)
         if not is_rows or chosen.min() < 0 or chosen.max() >= len(labels):
             raise ValueError(f"{part} rows must be integers from 0 to {len(labels) - 1}, at least one; got {chosen}")
         found.append(chosen)

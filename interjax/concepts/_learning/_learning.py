@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from interjax._core._checks import check_count
+from interjax._core._checks import check_callable, check_count, check_flag, check_is
 from interjax._core._keys import check_key
 from interjax._core._progress import Progress
 from interjax._core._results import Saved, result, static_field
@@ -162,6 +162,10 @@ def checkpoint_concepts(
         Zhou et al., AAAI 2024, arXiv:2302.13091 (concepts of each size during learning).
     """
     check_key(key)
+    check_is("data", data, Dataset, "an ij.datasets.Dataset")
+    check_callable("explain", explain, "a function of tables, such as ij.moebius")
+    check_flag("keep_effects", keep_effects)
+    graded = check_count("graded", graded)
     tau, resamples = check_tau(tau), check_count("resamples", resamples)
     draw_key, similarity_key = jax.random.split(key)
     explained = choose_inputs(draw_key, data, classes, inputs_per_class, rows, graded)
@@ -204,7 +208,7 @@ def _explain(model: Any, explained: ExplainedInputs, masking: Masking, explain: 
     finite = np.isfinite(tables).all(axis=1)
     effects = np.full((len(tables), 1, tables.shape[1]), np.nan, np.float32)
     if finite.any():
-        found = effects_of(explain(tables[finite].astype(np.float64)))
+        found = effects_of(explain(tables[finite].astype(np.float64)), "what explain returns")
         if found.ndim != 3 or (len(found), found.shape[2]) != (finite.sum(), tables.shape[1]):
             raise ValueError(
                 f"explain must give effects of each of {finite.sum()} tables of {tables.shape[1]} values, got shape "

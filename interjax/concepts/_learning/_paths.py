@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from interjax._core._checks import check_count
+from interjax._core._checks import check_count, check_is
 from interjax._core._results import Saved, result, static_field
 from interjax.concepts._explanations._effects import sizes_of
 from interjax.concepts._learning._learning import ConceptDynamics
@@ -82,6 +82,7 @@ def detour(dynamics: ConceptDynamics, *, large: int | None = None, count: int = 
     References:
         Zhou et al., AAAI 2024, arXiv:2302.13091 (detouring dynamics); the measures are interjax's.
     """
+    check_is("dynamics", dynamics, ConceptDynamics, "what ij.concepts.checkpoint_concepts gives")
     n_players = dynamics.n_players
     large = max(2, -(-n_players // 2)) if large is None else check_count("large", large, most=n_players)
     strength = np.asarray(dynamics.strength, np.float64)
@@ -186,9 +187,11 @@ def concept_paths(dynamics: ConceptDynamics, *, count: int = 8, label: int | Non
         >>> ij.concepts.concept_paths(found, count=3, label=1).effects.shape
         (2, 3)
     """
+    check_is("dynamics", dynamics, ConceptDynamics, "what ij.concepts.checkpoint_concepts gives")
     count = check_count("count", count)
     classes = np.asarray(dynamics.classes).tolist()
-    if label is not None and label not in classes:
+    is_class = isinstance(label, int | str | np.integer) and not isinstance(label, bool) and label in classes
+    if label is not None and not is_class:
         raise ValueError(f"label must be one of the classes {', '.join(map(str, classes))}; got {label}")
     effects = np.array(dynamics.mean_effects, np.float64)
     effects = effects.mean(axis=1) if label is None else effects[:, classes.index(label)]

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from interjax._core._checks import check_is
 from interjax._core._results import Saved, result, static_field
 from interjax._core._statistics import mean_and_stderr
 from interjax.concepts._learning._learning import ConceptDynamics
@@ -80,6 +81,7 @@ def phases(dynamics: ConceptDynamics) -> Phases:
     References:
         Ren et al., arXiv:2407.19198 (two phases: large interactions vanish, then sizes grow); the rules are interjax's.
     """
+    check_is("dynamics", dynamics, ConceptDynamics, "what ij.concepts.checkpoint_concepts gives")
     by_input = np.asarray(dynamics.strength_by_input, np.float64)
     size, influence = _mean_sizes(by_input)
     known = np.flatnonzero(np.isfinite(size))

@@ -4,7 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from interjax._core._checks import check_known
 from interjax._core._results import Saved, result, static_field
+from interjax.games._coalitions import check_masks
 
 
 @result
@@ -57,12 +59,8 @@ class SparseConcepts(Saved):
 
     def value(self, masks: Any) -> np.ndarray:
         """The rebuilt game: bool (batch, n) -> float64 (batch,)."""
-        masks = np.asarray(masks)
-        if masks.ndim != 2 or masks.shape[1] != self.n_players or masks.dtype != bool:
-            raise ValueError(
-                f"masks must be booleans of shape (batch, {self.n_players}), True = present; "
-                f"got {masks.dtype} of shape {masks.shape}"
-            )
+        check_known("masks", masks)
+        masks = np.asarray(check_masks(masks, self.n_players))
         return rebuild(self.coalitions, self.effects, self.empty_effect, self.basis, masks)
 
     def dividends(self) -> dict[tuple[int, ...], float]:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from scipy.special import gammaln
 
+from interjax._core._checks import check_number
 from interjax._core._results import Saved, result, static_field
 from interjax.concepts._explanations._effects import effects_of, sizes_of
 from interjax.concepts._explanations._salient import salient_effects
@@ -40,6 +41,7 @@ class Coverage(Saved):
 
     def needed(self, share: float = 0.8) -> int | None:
         """The fewest concepts whose dictionary holds this share of the salient ones on average; None if none does."""
+        share = check_number("share", share, "[0, inf)")
         reached = np.flatnonzero(np.asarray(self.share) >= share)
         return int(self.counts[reached[0]]) if len(reached) else None
 
@@ -74,16 +76,16 @@ def coverage(explanation: Any, *, tau: float = 0.05, of: Any = None) -> Coverage
         Li and Zhang, "Does a neural network really encode symbolic concepts?", ICML 2023, arXiv:2302.13080
         (transferability across samples).
     """
-    effects = _effects_of_inputs(explanation)
+    effects = _effects_of_inputs(explanation, "explanation")
     is_salient = salient_effects(effects, tau)
     concepts = _by_frequency(is_salient, effects)
     frequency = is_salient.mean(axis=0)[tuple(concepts.T)]
     if of is not None:
-        others = _effects_of_inputs(of)
+        others = _effects_of_inputs(of, "of")
         if others.shape[1:] != effects.shape[1:]:
             raise ValueError(
-                "expected the dictionary's explanations and those `of` other inputs with the same (kinds, 2**n), got "
-                f"{effects.shape[1:]} and {others.shape[1:]}: explain both in the same way, with the same players"
+                f"of must hold explanations of the dictionary's (kinds, 2**n), {effects.shape[1:]}; got "
+                f"{others.shape[1:]}: explain both in the same way, with the same players"
             )
         is_salient = salient_effects(others, tau)
     n_salient = is_salient.sum(axis=(1, 2))
@@ -160,7 +162,7 @@ def discrimination(explanation: Any, *, tau: float = 0.05) -> Discrimination:
         Li and Zhang, "Does a neural network really encode symbolic concepts?", ICML 2023, arXiv:2302.13080
         (discrimination power). Chance: mean absolute deviation of the binomial distribution (de Moivre 1730).
     """
-    effects = _effects_of_inputs(explanation)
+    effects = _effects_of_inputs(explanation, "explanation")
     is_salient = salient_effects(effects, tau)
     concepts = _by_frequency(is_salient, effects)
     positive, negative = (np.sum(is_salient & side, axis=0)[tuple(concepts.T)] for side in (effects > 0, effects < 0))
@@ -181,13 +183,13 @@ def discrimination(explanation: Any, *, tau: float = 0.05) -> Discrimination:
     )
 
 
-def _effects_of_inputs(explanation: Any) -> np.ndarray:
+def _effects_of_inputs(explanation: Any, name: str) -> np.ndarray:
     """Effects (inputs, kinds, 2**n); ValueError if the leading axis is none of inputs or empty."""
-    effects = effects_of(explanation)
+    effects = effects_of(explanation, name)
     if effects.ndim != 3 or not len(effects):
         raise ValueError(
-            "expected explanations of several inputs: an AndOr whose effects have shape (inputs, 2**n), or AND effects "
-            f"of that shape, with at least one input; got shape {(*effects.shape[:-2], effects.shape[-1])}"
+            f"{name} must explain several inputs: an AndOr whose effects have shape (inputs, 2**n), or AND effects of "
+            f"that shape, with at least one input; got shape {(*effects.shape[:-2], effects.shape[-1])}"
         )
     return effects
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from interjax._core._checks import check_count, check_flag, check_integers, check_known, check_number
 from interjax._core._results import Saved, result
 from interjax.concepts._explanations._effects import AndOr, effects_of, sizes_of
 from interjax.tables._transforms import inverse_moebius, inverse_or_interactions, n_players_of, real_table
@@ -34,6 +35,7 @@ class Faithfulness(Saved):
 
     def needed(self, r2: float = 0.9) -> np.ndarray:
         """The fewest concepts, among `counts`, from which on R^2 stays at or above r2: (...); NaN if there are none."""
+        r2 = check_number("r2", r2, "(-inf, inf)")
         counts, reached = np.asarray(self.counts), np.asarray(self.r2) >= r2
         stays = np.logical_and.accumulate(reached[..., ::-1], axis=-1)[..., ::-1]
         return np.where(stays.any(axis=-1), counts[stays.argmax(axis=-1)], np.nan)
@@ -127,7 +129,7 @@ def simplify(explanation: Any, table: Any, count: int, *, refit: bool = True) ->
         Ren et al., CVPR 2023, arXiv:2111.06206; the fit is ordinary least squares.
     """
     effects, values = effects_of(explanation), _finite_table(table, explanation)
-    count = int(_as_counts([count], 0)[0])
+    count, refit = check_count("count", count, least=0), check_flag("refit", refit)
     is_kept = (_ranks(effects) < count) & (effects != 0)
     is_kept[..., 0] = False
     is_empty_set = np.arange(effects.shape[-1]) == 0
@@ -155,26 +157,29 @@ def simplify(explanation: Any, table: Any, count: int, *, refit: bool = True) ->
 
 def _finite_table(table: Any, explanation: Any) -> np.ndarray:
     """The table as float64 of the shape of the effects; ValueError unless it fits them and is finite."""
+    check_known("table", table)
     values = np.asarray(real_table(table), np.float64)
     n_players_of(values)
     effects = explanation.and_effects if isinstance(explanation, AndOr) else explanation
     if values.shape != np.shape(effects):
         raise ValueError(
-            f"expected the table that was explained, of the effects' shape {np.shape(effects)}, got shape "
-            f"{values.shape}"
+            f"explanation and table must belong together, with effects of the table's shape {values.shape}; got "
+            f"effects of shape {np.shape(effects)}"
         )
     bad = np.count_nonzero(~np.isfinite(values))
     if bad:
-        raise ValueError(f"{bad} of {values.size} values of the table are NaN or infinite: leave such inputs out")
+        raise ValueError(
+            f"table must be finite, got {bad} of {values.size} values that are NaN or infinite: leave such inputs out"
+        )
     return values
 
 
 def _as_counts(counts: Sequence[int] | None, most: int) -> np.ndarray:
     if counts is None:
         return np.unique(np.geomspace(1, max(most, 1), _DEFAULT_COUNTS).round().astype(int))
-    given = np.asarray(counts)
-    if given.ndim != 1 or not given.size or given.dtype.kind not in "iu" or given.min() < 0:
-        raise ValueError(f"expected numbers of concepts to keep as integers >= 0, got {counts!r}")
+    given = check_integers("counts", counts, "numbers of concepts to keep, integers of at least 0")
+    if given.ndim != 1 or not given.size or given.min() < 0:
+        raise ValueError(f"counts must be numbers of concepts to keep, integers of at least 0; got {counts!r}")
     return np.unique(given).astype(int)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from interjax._core._checks import check_count, check_level
+from interjax._core._checks import as_array, check_count, check_known, check_level
 from interjax._core._keys import check_key, host_generator
 from interjax._core._results import Saved, result, static_field
 from interjax.concepts._explanations._effects import effects_of, sizes_of
@@ -257,17 +257,20 @@ def _by_class(
     test_effects, test_classes = _labelled("test", test, test_labels)
     if train_effects.shape[1:] != test_effects.shape[1:]:
         raise ValueError(
-            "expected explanations of training and test inputs with the same (kinds, 2**n), got "
-            f"{train_effects.shape[1:]} and {test_effects.shape[1:]}: explain both in the same way, with the same "
-            "players"
+            f"train and test must be explanations with the same (kinds, 2**n), got {train_effects.shape[1:]} and "
+            f"{test_effects.shape[1:]}: explain both in the same way, with the same players"
+        )
+    if (train_classes.dtype.kind in "US") != (test_classes.dtype.kind in "US"):
+        raise ValueError(
+            f"train_labels and test_labels must be of one kind, got {train_classes.dtype} and {test_classes.dtype}"
         )
     classes = np.union1d(train_classes, test_classes)
     for label in classes:
         for name, labels, fewest in (("training", train_classes, 2), ("test", test_classes, 1)):
             if np.sum(labels == label) < fewest:
                 raise ValueError(
-                    f"class {label} has {np.sum(labels == label)} {name} inputs, expected at least {fewest}: leave the "
-                    "class out of both, or explain more of its inputs"
+                    f"train_labels and test_labels give class {label} {np.sum(labels == label)} {name} inputs, "
+                    f"expected at least {fewest}: leave the class out of both, or explain more of its inputs"
                 )
     masks = None if tau is None else [salient_effects(part, tau) for part in (train_effects, test_effects)]
     n_players = train_effects.shape[-1].bit_length() - 1
@@ -288,12 +291,14 @@ def _by_class(
 
 def _labelled(name: str, explanation: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
     """Effects (inputs, kinds, 2**n) and a label for each input."""
-    effects, labels = effects_of(explanation), np.asarray(labels)
+    check_known(f"{name}_labels", labels)
+    effects = effects_of(explanation, name)
+    labels = np.asarray(as_array(f"{name}_labels", labels, "classes as integers or strings"))
     if effects.ndim != 3 or effects.shape[-1] < 2 or labels.shape != effects.shape[:1] or not len(labels):
         raise ValueError(
-            f"{name}: expected explanations (inputs, 2**n) of at least one player and one label for each input, got "
-            f"shape {(*effects.shape[:-2], effects.shape[-1])} and labels of shape {labels.shape}"
+            f"{name} and {name}_labels must be explanations (inputs, 2**n) of at least one player and one label for "
+            f"each input, got shape {(*effects.shape[:-2], effects.shape[-1])} and labels of shape {labels.shape}"
         )
     if labels.dtype.kind not in "iubUS":
-        raise ValueError(f"{name}_labels: expected classes as integers or strings, got {labels.dtype}")
+        raise ValueError(f"{name}_labels must be classes as integers or strings, got {labels.dtype}")
     return effects, labels

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from interjax._core._checks import check_number
+from interjax._core._checks import check_array, check_is, check_known, check_number, shown
 from interjax._core._results import Saved, result
 from interjax.concepts._explanations._effects import effects_of, sizes_of
 from interjax.concepts._explanations._salient import salient_effects
@@ -78,7 +78,7 @@ def inconsistency(explanations: Any, *, clean: Any = None, tau: float | None = N
     References:
         Zhou et al., AAAI 2024, arXiv:2302.13091 (inconsistency of concepts under noise and under attack).
     """
-    effects = effects_of(explanations)
+    effects = effects_of(explanations, "explanations")
     centre, variance, squared = _moments(effects, clean)
     n_players = effects.shape[-1].bit_length() - 1
     counted = np.broadcast_to(np.arange(effects.shape[-1]) > 0, centre.shape)
@@ -133,6 +133,10 @@ def theoretical_inconsistency(sizes: Any, relative_noise: float) -> np.ndarray:
         Zhou et al., AAAI 2024, arXiv:2302.13091 (variance of an interaction by its Taylor expansion).
     """
     relative_noise = check_number("relative_noise", relative_noise, "[0, inf)", about="a ratio of noise to distance")
+    check_known("sizes", sizes)
+    sizes = np.asarray(check_array("sizes", sizes, "numbers of players, at least 0"))
+    if sizes.dtype.kind not in "iuf" or not np.all(np.isfinite(sizes) & (sizes >= 0) & (sizes == np.round(sizes))):
+        raise ValueError(f"sizes must be whole numbers of players, at least 0; got {shown(sizes.tolist())}")
     return np.expm1(np.asarray(sizes, np.float64) * np.log1p(relative_noise**2))
 
 
@@ -156,6 +160,7 @@ def fit_relative_noise(found: Inconsistency) -> float:
         >>> round(fit_relative_noise(Inconsistency(sizes, value, nothing, nothing, nothing, nothing, 10, 10)), 6)
         0.3
     """
+    check_is("found", found, Inconsistency, "what ij.concepts.inconsistency returned")
     value, sizes = np.asarray(found.value), np.asarray(found.sizes, np.float64)
     known = np.isfinite(value)
     if not known.any():
@@ -168,12 +173,12 @@ def _moments(effects: np.ndarray, clean: Any) -> tuple[np.ndarray, np.ndarray, n
     """Effect, its variance over draws, and an unbiased estimate of its square: each (inputs, kinds, 2**n)."""
     if effects.ndim != 4 or 0 in effects.shape or effects.shape[-1] < 2:
         raise ValueError(
-            "expected explanations of perturbed inputs, (draws, inputs, 2**n) with at least one of each and one "
+            "explanations must be those of perturbed inputs, (draws, inputs, 2**n) with at least one of each and one "
             f"player; got shape {(*effects.shape[:-2], effects.shape[-1])}"
         )
     n_draws = len(effects)
     if clean is not None:
-        centre = effects_of(clean)
+        centre = effects_of(clean, "clean")
         if centre.shape != effects.shape[1:]:
             raise ValueError(
                 f"clean must hold one explanation for each input, (inputs, kinds, 2**n) = {effects.shape[1:]}; got "
@@ -182,7 +187,7 @@ def _moments(effects: np.ndarray, clean: Any) -> tuple[np.ndarray, np.ndarray, n
         return centre, np.mean((effects - centre[None]) ** 2, axis=0), centre**2
     if n_draws == 1:
         raise ValueError(
-            "expected at least two draws, or the `clean` explanations beside one; got one alone, which has no spread"
+            "explanations must be of at least two draws, or of one beside `clean`; got one alone, which has no spread"
         )
     centre, variance = effects.mean(axis=0), effects.var(axis=0, ddof=1)
     return centre, variance, centre**2 - variance / n_draws

@@ -5,10 +5,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from interjax._core._checks import check_count
 from interjax._core._keys import check_key, example_keys
+from interjax.evaluation._arguments import as_inputs, check_bounds, check_logits, class_indices, for_one_input, index_of
 from interjax.evaluation._attacks import pgd
 from interjax.games._models import as_apply
 
@@ -39,19 +39,17 @@ def noisy_inputs(
         >>> noisy_inputs(jax.random.key(0), np.zeros((3, 5)), scale=0.1, draws=4).shape
         (4, 3, 5)
     """
-    check_key(key)
-    x, draws = _as_inputs(x), check_count("draws", draws)
-    if not np.all(np.asarray(scale) >= 0):
-        raise ValueError(f"scale must be at least 0, the standard deviation of the noise; got {scale}")
-    scale = jnp.broadcast_to(jnp.asarray(scale, x.dtype), x.shape[1:])
-    numbers = _as_index(index, x)
+    check_key(key, traced=True)
+    x, draws = as_inputs(x), check_count("draws", draws)
+    scale = for_one_input("scale", scale, x, at_least=0.0, about="the standard deviation of the noise")
+    numbers = index_of(index, x)
     keys = [example_keys(jax.random.fold_in(key, draw), numbers) for draw in range(draws)]
     noise = jnp.stack([_noise(draw_keys, x.shape[1:], x.dtype) for draw_keys in keys])
     copies = x[None] + scale[(None, None)] * noise
     if bounds is None:
         return copies
-    lowest, highest = (jnp.broadcast_to(jnp.asarray(bound, x.dtype), x.shape[1:])[(None, None)] for bound in bounds)
-    return jnp.clip(copies, lowest, highest)
+    lowest, highest = check_bounds(bounds, x)
+    return jnp.clip(copies, lowest[(None, None)], highest[(None, None)])
 
 
 def attacked_inputs(
@@ -102,16 +100,12 @@ def attacked_inputs(
     References:
         Madry et al., ICLR 2018, arXiv:1706.06083.
     """
-    check_key(key)
-    x, labels = _as_inputs(x), jnp.asarray(labels)
+    check_key(key, traced=True)
+    x = as_inputs(x)
+    labels = class_indices("labels", labels, x)
     draws, batch_size = check_count("draws", draws), check_count("batch_size", batch_size)
-    if labels.shape != x.shape[:1] or not jnp.issubdtype(labels.dtype, jnp.integer):
-        raise ValueError(
-            f"expected a class index for each of {len(x)} inputs, got {labels.dtype} of shape {labels.shape}"
-        )
-    if not np.all(np.asarray(strength) > 0):
-        raise ValueError(f"strength must be positive, the largest change of an entry; got {strength}")
-    (apply, params), numbers = as_apply(model, x), _as_index(index, x)
+    (apply, params), numbers = as_apply(model, x), index_of(index, x)
+    check_logits("model", apply, params, x, ("labels", labels))
     attack = functools.partial(pgd, strength=strength, steps=steps, step_size=step_size, bounds=bounds)
     parts = [slice(start, start + batch_size) for start in range(0, len(x), batch_size)]
     copies = []
@@ -120,20 +114,6 @@ def attacked_inputs(
         attacked = [attack(start_key, apply, params, x[rows], labels[rows], index=numbers[rows]) for rows in parts]
         copies.append(jnp.concatenate(attacked))
     return jnp.stack(copies)
-
-
-def _as_inputs(x: Any) -> jax.Array:
-    x = jnp.asarray(x)
-    if x.ndim < 2 or not len(x):
-        raise ValueError(f"expected inputs (inputs, *shape), at least one, got shape {x.shape}")
-    return x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(jnp.float32)
-
-
-def _as_index(index: Any, x: jax.Array) -> jax.Array:
-    numbers = jnp.arange(len(x)) if index is None else jnp.asarray(index)
-    if numbers.shape != x.shape[:1] or not jnp.issubdtype(numbers.dtype, jnp.integer):
-        raise ValueError(f"index must number the {len(x)} inputs, got {numbers.dtype} of shape {numbers.shape}")
-    return numbers
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2))

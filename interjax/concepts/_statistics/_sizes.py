@@ -87,7 +87,7 @@ def size_distribution(explanation: Any, *, tau: float = 0.05) -> SizeDistributio
     n_players = effects.shape[-1].bit_length() - 1
     if effects.ndim < 3 or not effects.shape[-3] or not n_players:
         raise ValueError(
-            "expected explanations (..., inputs, 2**n) with at least one input and one player, got shape "
+            "explanation must have the shape (..., inputs, 2**n) with at least one input and one player, got shape "
             f"{(*effects.shape[:-2], effects.shape[-1])}"
         )
     kept = np.where(salient_effects(effects, tau), effects, 0.0)

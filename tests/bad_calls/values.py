@@ -1,0 +1,526 @@
+"""Values that a kind of argument may be given by mistake, each with what must come of it.
+
+A kind is a function of a good value of the argument. It gives triples: what the value is, a verdict, and how it is made
+(anew for each call, for a generator can be read once). Verdicts:
+
+    never   no value for this argument: an error that names it, or a warning
+    told    values such as NaN: an error, a warning, or NaN in the answer
+    maybe   right in some places; if it is refused, then by name
+    right   as good as the good value: accepted
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+Value = tuple[str, str, Callable[[], Any]]
+Kind = Callable[[Any], list[Value]]
+TRACED = "the good value, traced by jax.jit"
+"""In the place of a value: the call is made inside jit, with the good value traced."""
+
+
+def those(verdict: str, **values: Any) -> list[Value]:
+    return [(label.replace("_", " "), verdict, lambda value=value: value) for label, value in values.items()]
+
+
+def made(verdict: str, **makers: Callable[[], Any]) -> list[Value]:
+    return [(label.replace("_", " "), verdict, maker) for label, maker in makers.items()]
+
+
+def _traced(good: Any) -> list[Value]:
+    return [("traced", "maybe", lambda: TRACED)] if good is not None and not isinstance(good, str | bool) else []
+
+
+def _none(optional: bool) -> list[Value]:
+    return [] if optional else those("never", none=None)
+
+
+def _scalar_junk() -> list[Value]:
+    """What no number and no count is."""
+    found = those("never", text="3", no_text="", octets=b"3", true=True, numpy_true=np.True_, complex_number=3j)
+    found += those("never", nan=math.nan, list_of_one=[3], two=np.array([3, 3]), mapping={}, instance=object())
+    found += those("never", function=abs, type_of_it=int, date=np.datetime64("2026-01-01"), key=jax.random.key(3))
+    return found + made("never", generator=lambda: iter([3]))
+
+
+def count(least: int = 1, most: int | None = None, *, optional: bool = False, none: str = "never") -> Kind:
+    """An integer in a range."""
+
+    def of(good: Any) -> list[Value]:
+        found = _none(optional) + _scalar_junk() + those("never", fraction=2.5, float_of_it=float(good or 3))
+        found += those("never", numpy_float=np.float32(good or 3), infinite=math.inf, negative=-1, too_small=least - 1)
+        found += those("never", large_float=1e20)
+        if most is not None:
+            found += those("never", too_large=most + 1, huge=10**30)
+        if good is not None:
+            found += those(
+                "right", numpy_integer=np.int64(good), small_integer=np.uint16(good), jax_integer=jnp.int32(good)
+            )
+        return found + _traced(good)
+
+    return of
+
+
+def number(interval: str = "(0, 1)", *, optional: bool = False) -> Kind:
+    """A number in an interval, written as in the messages."""
+    low, high = map(float, interval[1:-1].split(","))
+
+    def of(good: Any) -> list[Value]:
+        found = _none(optional) + _scalar_junk()
+        ends = {"low": (low, interval[0] == "(", -1), "high": (high, interval[-1] == ")", 1)}
+        for name, (end, is_open, sign) in ends.items():
+            if math.isfinite(end):
+                found += those(
+                    "never", **{f"beyond_the_{name}_end": end + sign, f"infinite_at_{name}": sign * math.inf}
+                )
+            if is_open:
+                found += those("never", **{f"the_{name}_end": end})
+        if good is not None and not isinstance(good, str) and np.ndim(good) == 0:
+            found += those("right", numpy_number=np.float32(good), jax_number=jnp.float32(good))
+        return found + _traced(good)
+
+    return of
+
+
+def choice(*, optional: bool = False) -> Kind:
+    """One of several names."""
+
+    def of(good: Any) -> list[Value]:
+        junk = those("never", unknown="no such", no_text="", number=3, true=True, nan=math.nan, instance=object())
+        junk += those(
+            "never", in_a_list=[good], octets=b"mean", array=np.array(["mean", "rms"]), mapping={}, function=abs
+        )
+        return _none(optional) + junk
+
+    return of
+
+
+def flag(good: Any) -> list[Value]:
+    """True or False."""
+    found = those("never", text="no", none=None, number=2, fraction=0.5, nan=math.nan, nothing=[], mapping={"a": 1})
+    return (
+        found
+        + those("never", two=np.array([True, False]), instance=object())
+        + those("right", numpy_flag=np.bool_(good))
+    )
+
+
+def key(optional: bool = False) -> Kind:
+    """One typed random key."""
+
+    def of(good: Any) -> list[Value]:
+        found = those(
+            "never", integer=3, old_key=jax.random.PRNGKey(3), old_key_in_numpy=np.zeros(2, np.uint32), text="key"
+        )
+        found += those(
+            "never", keys=jax.random.split(jax.random.key(3)), number=1.5, true=True, nan=math.nan, nothing=[]
+        )
+        found += those("never", generator=np.random.default_rng(3), streams=nnx.Rngs(3), sequence=[jax.random.key(3)])
+        found += those(
+            "never", objects=np.array([None], object), instance=object(), mapping={}, function=jax.random.key
+        )
+        return _none(optional) + found + _traced(jax.random.key(3))
+
+    return of
+
+
+def _array_junk() -> list[Value]:
+    found = those(
+        "never", text="some", no_text="", mapping={"a": 1}, instance=object(), function=abs, letters=["a", "b"]
+    )
+    found += those(
+        "never", complex_number=3j, ragged=[[1.0], [1.0, 2.0]], set_of_numbers={1, 2}, list_of_none=[None, None]
+    )
+    return found + made("never", generator=lambda: (each for each in [1, 2]))
+
+
+def array(
+    *,
+    optional: bool = False,
+    exact: bool = True,
+    rows: bool = True,
+    more_axes: bool = True,
+    scalar: str = "never",
+    nan: str = "told",
+    nothing: bool = True,
+    texts: str = "never",
+) -> Kind:
+    """Real numbers of a shape.
+
+    Args:
+        optional: None has a meaning.
+        exact: whether another length of the last axis is wrong.
+        rows: whether another number of rows is wrong.
+        more_axes: whether an axis more is wrong.
+        scalar, texts: the verdict on one number, and on texts.
+        nan: the verdict on NaN and infinity.
+        nothing: whether an empty array is wrong.
+    """
+
+    def of(good: Any) -> list[Value]:
+        found = _none(optional) + _array_junk() + those(scalar, number=0.5) + those("never", none_at_all=np.array(None))
+        if texts != "never":
+            found = [each for each in found if each[0] not in ("letters",)]
+        if good is None or np.ndim(good) == 0:
+            return found + those("never", too_many_axes=np.zeros((1,) * 7), wide=np.zeros((3, 17)))
+        held = np.asarray(good)
+        changed = {"complex_values": held + 1j, "objects": held.astype(object), "texts": held.astype(str)}
+        changed["masked_array"] = np.ma.masked_array(held, np.arange(held.size).reshape(held.shape) % 2 == 0)
+        changed["dates"] = held.astype(int).astype("datetime64[s]")
+        if nothing:
+            changed["nothing"] = held[:0]
+        if more_axes:
+            changed["an_axis_more"] = held[..., None]
+        if exact:
+            changed |= {"wider": np.concatenate([held, held[..., :1]], -1), "narrower": held[..., :-1]}
+        if rows and held.ndim > 1:
+            changed |= {"a_row_more": np.concatenate([held, held[:1]]), "an_axis_fewer": held[0]}
+        changed.pop("texts") if texts != "never" else None
+        found += those("never", **changed)
+        if held.dtype.kind == "f":
+            broken, infinite = held.copy(), held.copy()
+            broken.flat[0], infinite.flat[-1] = np.nan, np.inf
+            found += those(nan, nan=broken, infinite=infinite)
+        found += those("right", a_list=held.tolist(), numpy=np.array(held), transposed=np.asfortranarray(held))
+        found += those("maybe", booleans=held > 0, read_only=_read_only(held), bytes_=held.astype(np.uint8))
+        return found + those("right", jax_array=jnp.asarray(held)) + _traced(good)
+
+    return of
+
+
+def _read_only(held: np.ndarray) -> np.ndarray:
+    found = held.copy()
+    found.flags.writeable = False
+    return found
+
+
+def labels(classes: int | None = 2, *, bounded: bool = True) -> Kind:
+    """Class numbers (N,)."""
+
+    def of(good: Any) -> list[Value]:
+        held = np.asarray(good)
+        found = those(
+            "never", none=None, text="some", number=1, instance=object(), mapping={}, complex_values=held + 1j
+        )
+        found += those("never", fractions=held + 0.5, nan=np.where(held == 0, np.nan, held), texts=held.astype(str))
+        found += those(
+            "never",
+            objects=np.array([None] * len(held)),
+            a_column=held[:, None],
+        )
+        found += those("never", too_few=held[:-1], too_many=np.append(held, held[:1]), nothing=held[:0])
+        found += those(
+            "never", masked_array=np.ma.masked_array(held, held == 0), floats=held.astype(float), ragged=[[1], [1, 2]]
+        )
+        if bounded:
+            found += those("never", negative=held - 1)
+        if bounded and classes is not None:
+            found += those("never", too_large=held + classes)
+        found += made("maybe", generator=lambda: iter(held.tolist()))
+        found += those("right", a_list=held.tolist(), bytes_=held.astype(np.uint8), jax_array=jnp.asarray(held))
+        return found + those("maybe", booleans=held > 0) + _traced(good)
+
+    return of
+
+
+def one_of(*others: Any, optional: bool = False, **more: Any) -> Kind:
+    """An object of a type of ours; others: objects of the right type that do not fit here."""
+
+    def of(good: Any) -> list[Value]:
+        found = those(
+            "never", number=3, text="some", no_text="", nothing=[], mapping={}, instance=object(), nan=math.nan
+        )
+        found += those(
+            "never", array=np.zeros((2, 3)), type_of_it=type(good), function=abs, true=True, in_a_list=[good]
+        )
+        found += those("never", **{f"another_{place}": other for place, other in enumerate(others)}, **more)
+        return _none(optional) + [each for each in found if each[0] not in ("type of it",) or good is not None]
+
+    return of
+
+
+def function(*wrong: Any, optional: bool = True, **more: Any) -> Kind:
+    """Something to call; wrong: functions of another form."""
+
+    def of(good: Any) -> list[Value]:
+        found = those(
+            "never", number=3, text="some", nothing=[], mapping={"a": 1}, true=True, instance=object(), nan=math.nan
+        )
+        found += those("never", **{f"wrong_{place}": other for place, other in enumerate(wrong)}, **more)
+        return _none(optional) + found
+
+    return of
+
+
+def orders(largest: int, *, optional: bool = True) -> Kind:
+    """Context sizes or ratios."""
+
+    def of(good: Any) -> list[Value]:
+        found = those(
+            "never", text="all", texts=["all"], nothing=[], number=3, fraction=0.5, negative=[-1], nan=[math.nan]
+        )
+        found += those(
+            "never", too_large=[largest + 1], ratio_too_large=[1.5], twice=[1, 1], two_axes=[[0, 1]], flags=[True]
+        )
+        found += those(
+            "never", complex_numbers=[1j], mapping={0: 1}, instance=object(), infinite=[math.inf], missing=[None]
+        )
+        found += those("never", masked_array=np.ma.masked_array([0, 1], [True, False]), ragged=[[0], [0, 1]], true=True)
+        found += those(
+            "never",
+            objects=np.array([0, 1], object),
+            negative_ratio=[-0.5],
+            huge=[10**30],
+            date=[np.datetime64(1, "s")],
+        )
+        found += made("maybe", generator=lambda: iter([0, 1]), set_=lambda: {0, 1}) + those("right", a_tuple=(0, 1))
+        found += those("right", numpy=np.array([0, 1]), jax_array=jnp.array([0, 1]), bytes_=np.array([0, 1], np.uint8))
+        return _none(optional) + found + those("right", ratios=np.array([0.0, 1.0])) + _traced(np.array([0, 1]))
+
+    return of
+
+
+def pairs(n_players: int, *, optional: bool = False) -> Kind:
+    """Coalitions of two players, or "all"."""
+
+    def of(good: Any) -> list[Value]:
+        found = those("never", text="some", no_text="", nothing=[], with_itself=[(0, 0)], unknown=[(0, n_players)])
+        found += those(
+            "never",
+            negative=[(-1, 1)],
+            fractions=[(0.5, 1)],
+            floats=[(0.0, 1.0)],
+            flags=[(True, False)],
+            nan=[(math.nan, 1)],
+        )
+        found += those(
+            "never",
+            twice=[(0, 1), (1, 0)],
+            one_axis=[0, 1],
+            texts=[("a", "b")],
+            wide=[(0, 1, 2, 3)],
+            ragged=[(0, 1), (0,)],
+        )
+        found += those(
+            "never",
+            complex_numbers=[(0, 1j)],
+            mapping={0: 1},
+            instance=object(),
+            missing=[(0, None)],
+            huge=[(0, 10**30)],
+        )
+        found += those(
+            "never", masked_array=np.ma.masked_array([[0, 1]], [[True, False]]), objects=np.array([[0, 1]], object)
+        )
+        found += those(
+            "right",
+            a_tuple=((0, 1),),
+            numpy=np.array([[0, 1]]),
+            jax_array=jnp.array([[1, 0]]),
+            bytes_=np.array([[0, 1]], np.uint8),
+        )
+        return _none(optional) + found + made("maybe", generator=lambda: iter([(0, 1)])) + _traced(np.array([[0, 1]]))
+
+    return of
+
+
+def mesh(good: Any) -> list[Value]:
+    """A mesh of devices or None."""
+    found = those(
+        "never", number=8, text="cpu", devices=jax.devices(), true=True, nothing=[], instance=object(), mapping={}
+    )
+    return found + those("never", array=np.array(jax.devices()[:1]), zero=0, no_text="")
+
+
+def memory(good: Any) -> list[Value]:
+    """Bytes or None."""
+    found = those(
+        "never", negative=-1, zero=0, fraction=1.5, float_=1e9, text="2GiB", nan=math.nan, true=True, sequence=[2**30]
+    )
+    return (
+        found
+        + those("never", instance=object(), infinite=math.inf, complex_number=1j)
+        + those("right", numpy_integer=np.int64(2**30))
+    )
+
+
+def baseline(good: Any) -> list[Value]:
+    """A number, an array of an input's shape, or a background set."""
+    found = those(
+        "never", text="mean", none=None, nan=math.nan, infinite=math.inf, complex_number=1j, wide=np.zeros(77)
+    )
+    found += those(
+        "never",
+        texts=["a", "b"],
+        instance=object(),
+        function=abs,
+        mapping={},
+        nothing=[],
+        two_axes=np.zeros((3, 5, 7, 2)),
+    )
+    found += those(
+        "never",
+        masked_array=np.ma.masked_array([0.0, 1.0], [True, False]),
+        ragged=[[0], [0, 1]],
+        date=np.datetime64(1, "s"),
+    )
+    return (
+        found
+        + those("right", numpy_number=np.float32(0), jax_number=jnp.float32(0), integer=0)
+        + those("maybe", true=True)
+    )
+
+
+def folder(*, a_file: Any, read: bool = False, optional: bool = True) -> Kind:
+    """Where something is written, or read from."""
+
+    def of(good: Any) -> list[Value]:
+        found = those(
+            "never",
+            number=3,
+            no_text="",
+            true=True,
+            nothing=[],
+            mapping={},
+            instance=object(),
+            nan=math.nan,
+            zero=0,
+            file=a_file,
+        )
+        found += those("never", nul="a\0b", function=abs, array=np.zeros(2))
+        if read:
+            found += those("never", missing=str(a_file) + "-no-such")
+        return _none(optional) + found
+
+    return of
+
+
+def names(length: int | None = None, *, optional: bool = True) -> Kind:
+    """Texts, one for each of several things."""
+
+    def of(good: Any) -> list[Value]:
+        found = those(
+            "never",
+            number=3,
+            true=True,
+            instance=object(),
+            nan=math.nan,
+            numbers=[1, 2],
+            missing=[None] * (length or 1),
+        )
+        if length is not None:
+            found += those(
+                "never",
+                too_few=["a"] * (length - 1),
+                too_many=["a"] * (length + 1),
+                one_text="abc"[:length],
+                nothing=[],
+            )
+        return _none(optional) + found
+
+    return of
+
+
+def bounds(good: Any) -> list[Value]:
+    """(low, high) or None."""
+    found = those(
+        "never",
+        number=3,
+        text="01",
+        one=(0.0,),
+        three=(0, 1, 2),
+        reversed=(1.0, 0.0),
+        nan=(math.nan, 1.0),
+        texts=("a", "b"),
+    )
+    found += those(
+        "never", instance=object(), mapping={}, true=True, complex_numbers=(0j, 1j), missing=(None, None), nothing=()
+    )
+    return (
+        found
+        + those("right", a_list=[-5.0, 5.0], numpy=np.array([-5.0, 5.0]))
+        + those("never", wide=(np.zeros(77), np.ones(77)))
+    )
+
+
+def shape(good: Any) -> list[Value]:
+    """Lengths of axes."""
+    found = those(
+        "never",
+        none=None,
+        text="28x28",
+        nothing=(),
+        zero=(0, 3),
+        negative=(-1, 3),
+        fraction=(2.5, 3),
+        floats=(4.0, 4.0),
+    )
+    found += those(
+        "never",
+        nan=(math.nan, 3),
+        texts=("4", "4"),
+        flags=(True, True),
+        instance=object(),
+        mapping={},
+        true=True,
+        missing=(None, 3),
+    )
+    found += those("never", fraction_alone=2.5, nested=((4, 4), (4,)), complex_numbers=(4j, 4))
+    return found + those("right", a_list=list(np.atleast_1d(good).tolist()), numpy=np.atleast_1d(np.asarray(good)))
+
+
+def numbers(*wrong: Any, optional: bool = True, **more: Any) -> Kind:
+    """A sequence of numbers; wrong: sequences of another kind."""
+
+    def of(good: Any) -> list[Value]:
+        found = those(
+            "never", text="some", texts=["a"], nan=[math.nan], complex_numbers=[1j], instance=object(), mapping={0: 1}
+        )
+        found += those(
+            "never",
+            missing=[None],
+            flags=[True],
+            two_axes=[[[0.5]]],
+            true=True,
+            ragged=[[0.5], [0.5, 0.5]],
+            dates=[np.datetime64(1, "s")],
+        )
+        found += those("never", masked_array=np.ma.masked_array([0.5, 0.5], [True, False]))
+        found += those("never", **{f"wrong_{place}": other for place, other in enumerate(wrong)}, **more)
+        if isinstance(good, Iterable):
+            held = list(good)
+            found += those("right", a_tuple=tuple(held), numpy=np.array(held), a_list=held)
+        return _none(optional) + found
+
+    return of
+
+
+def values(*wrong: Any, right: tuple = (), maybe: tuple = (), **more: Any) -> Kind:
+    """Just these."""
+
+    def of(good: Any) -> list[Value]:
+        found = those("never", **{f"wrong_{place}": other for place, other in enumerate(wrong)}, **more)
+        found += those("maybe", **{f"other_{place}": other for place, other in enumerate(maybe)})
+        return found + those("right", **{f"right_{place}": other for place, other in enumerate(right)})
+
+    return of
+
+
+def also(*kinds: Kind) -> Kind:
+    """All values of several kinds."""
+    return lambda good: [each for kind in kinds for each in kind(good)]
+
+
+def without(kind: Kind, *labels: str) -> Kind:
+    """A kind less values that are right here."""
+    return lambda good: [each for each in kind(good) if each[0] not in labels]
+
+
+def anything(good: Any) -> list[Value]:
+    """An argument whose every value is right, or that only the caller's own code looks at."""
+    return []

@@ -35,6 +35,10 @@ def effects_beside(good):
     return effects(good) + values(of_other_players=given.other_explanation(), a_row_more=given.TABLES[:5, :8])(good)
 
 
+def one_game(good):
+    return one_of(network=given.network(), several=given.games(), a_table=given.TABLE)(good)
+
+
 def table(good):
     return array(exact=True, rows=False, more_axes=True, nan="never")(good)
 
@@ -224,9 +228,7 @@ LINES = (
         "concepts.sparse_concepts",
         lambda: {"key": given.KEY, "game": given.game(), "budget": 200, "max_size": 2},
         {
-            "game": lambda good: one_of(network=given.network(), several=given.games(), one_player=given.TABLE[:2])(
-                good
-            ),
+            "game": one_game,
             "max_size": count(1, 4),
             "budget": count(100),
             "basis": choice(),

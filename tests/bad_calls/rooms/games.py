@@ -50,6 +50,10 @@ def game_kind(good):
     return one_of(**more)(good)
 
 
+def several_games(good):
+    return without(one_of(mixed=[given.game(), 3], none_of_several=[None], numbers=(3, 4)), "in a list")(good)
+
+
 def table_or_game(good):
     return values(none=None, a_list_of_games=[good], a_type=ij.Game, network=given.network())(good) + TABLE_OF_ONE(good)
 
@@ -233,9 +237,7 @@ LINES = (
         "profiles.order_profile",
         lambda: {"key": given.KEY, "games": given.games(), "contexts": 4},
         {
-            "games": lambda good: without(
-                one_of(mixed=[given.game(), 3], none_of_several=[None], several_players=(3, 4)), "in a list"
-            )(good),
+            "games": several_games,
             "contexts": count(optional=True),
             "n_pairs": count(optional=True),
             "correction": choice(),
@@ -247,7 +249,7 @@ LINES = (
         "profiles.order_profile",
         lambda: {"key": given.KEY, "games": given.game(), "contexts": 4, "kind": "rms", "target_stderr": 1e9},
         {
-            "games": lambda good: without(one_of(mixed=[given.game(), 3]), "in a list")(good),
+            "games": several_games,
             "contexts": count(optional=True),
             "n_pairs": count(optional=True),
             "correction": choice(),

@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import json
 import math
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -81,8 +80,6 @@ def open_checkpoints(
     stack: contextlib.ExitStack, run: TrainingRun, folder: PathLike, keep: int | None, about: dict[str, Any]
 ) -> Callable[[], None]:
     """Continue the run that the folder holds, if any; return the function that saves it there."""
-    if not os.fspath(folder):
-        raise ValueError("checkpoint_folder must be the path of a folder, got an empty one")
     folder = Path(folder).absolute()
     stack.enter_context(held(folder))
     manager = stack.enter_context(_checkpoints.opened(folder, keep=keep))

@@ -26,6 +26,12 @@ class _AtPrecision:
             return self.apply(params, inputs)
 
 
+def check_precision(precision: Any) -> None:
+    """Raise ValueError unless it names a precision, or is None."""
+    if precision is not None and (not isinstance(precision, str) or precision not in PRECISIONS):
+        raise ValueError(f"precision must be {' or '.join(PRECISIONS)}, or None; got {precision!r}")
+
+
 def at_precision(apply: Apply, precision: str | None) -> Apply:
     """A network at a precision of its forward pass.
 
@@ -37,10 +43,9 @@ def at_precision(apply: Apply, precision: str | None) -> Apply:
     Raises:
         ValueError: for another precision.
     """
+    check_precision(precision)
     if precision is None:
         return apply
-    if not isinstance(precision, str) or precision not in PRECISIONS:
-        raise ValueError(f"precision must be {' or '.join(PRECISIONS)}, or None; got {precision!r}")
     return _AtPrecision(apply, precision)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from interjax._core._checks import check_callable
 from interjax._engine._folders import fingerprint, name_of
+from interjax.games._apply import check_precision
 from interjax.games._game import Game
 from interjax.games._masked_games import masked_game, masked_games
 from interjax.games._outputs import log_odds, output_of
@@ -27,6 +28,7 @@ class Masking:
 
     def __post_init__(self) -> None:
         check_players(self.players)
+        check_precision(self.precision)
         check_callable("output", self.output, "a function of a label, such as ij.log_odds")
 
     @property

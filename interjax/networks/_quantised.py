@@ -225,6 +225,7 @@ class QuantisedLeNet(nnx.Module):
         hidden = check_lengths("hidden", hidden, "the widths of the hidden layers of quantised_lenet")
         n_classes = check_count("n_classes", n_classes)
         check_rngs(rngs)
+        levels = check_count("levels", levels, least=2, about="the two limits included")
         self.input_shape = image_shape(input_shape, "quantised_lenet", smallest=2 ** len(channels))
         pairs = itertools.pairwise((self.input_shape[-1], *channels))
         self.convolutions = nnx.List([_conv(*pair, side, rngs) for pair in pairs])

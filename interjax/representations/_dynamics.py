@@ -19,7 +19,7 @@ from interjax.pid._quantise import check_limits
 from interjax.pid._realisations import check_symbols
 from interjax.pid._subsets import SubsetComplexity, subset_complexity
 from interjax.representations._activations import names_of
-from interjax.representations._layers import EXACT_NEURONS, Limits, check_measures, layer_symbols
+from interjax.representations._layers import EXACT_NEURONS, Limits, check_levels, check_measures, layer_symbols
 from interjax.training._over_checkpoints import over_checkpoints
 
 
@@ -104,7 +104,8 @@ def checkpoint_complexity(
         Ehrlich et al., TMLR 2023, arXiv:2209.10438, section 4.
     """
     check_key(key)
-    check_measures(size, count, resamples)
+    size, count, resamples = check_measures(size, count, resamples)
+    levels = check_levels(levels)
     check_limits(limits)
     check_progress(progress)
     how: dict[str, Any] = {"levels": levels, "limits": limits, "size": size, "count": count, "resamples": resamples}

@@ -82,7 +82,7 @@ def layer_symbols(
         {'quantisers.0': (5, 6), 'quantisers.1': (5, 3)}
     """
     check_limits(limits)
-    levels = None if levels is None else check_count("levels", levels, least=2)
+    levels = check_levels(levels)
     names = quantised_layers(model) if layers is None else names_of(layers)
     if not names:
         raise ValueError(
@@ -98,11 +98,15 @@ def layer_symbols(
     return {name: _symbols(name, values.reshape(len(values), -1), levels, limits) for name, values in found.items()}
 
 
-def check_measures(size: Any, count: Any, resamples: Any) -> None:
-    """Raise ValueError unless these are options of complexities, whichever of them the layers will need."""
-    check_count("size", size, least=2, most=MOST_SOURCES)
-    check_count("count", count, least=2, about="the number of subsets")
-    check_resamples(resamples)
+def check_levels(levels: Any) -> int | None:
+    """The number of levels as an int, or None; ValueError unless it is at least 2."""
+    return None if levels is None else check_count("levels", levels, least=2, about="the two limits included")
+
+
+def check_measures(size: Any, count: Any, resamples: Any) -> tuple[int, int, int]:
+    """The options of complexities as ints, whichever of them the layers will need; ValueError if one is none."""
+    size = check_count("size", size, least=2, most=MOST_SOURCES)
+    return size, check_count("count", count, least=2, about="the number of subsets"), check_resamples(resamples)
 
 
 def _symbols(name: str, values: np.ndarray, levels: int | None, limits: Limits) -> np.ndarray:
@@ -171,7 +175,7 @@ def layer_complexity(
         Ehrlich et al., TMLR 2023, arXiv:2209.10438.
     """
     check_key(key)
-    check_measures(size, count, resamples)
+    size, count, resamples = check_measures(size, count, resamples)
     x = check_array("x", x, "inputs (N, ...), an array of real numbers")
     labels = check_symbols("labels", labels, len(x) if x.ndim else 0)
     symbols = layer_symbols(model, x, layers=layers, levels=levels, limits=limits, batch_size=batch_size)

@@ -263,7 +263,7 @@ def wrong_values(option: Any) -> list[str]:
         missing, wrong = ["no-such"] if kind.exists else [], "{file}" if kind.dir_okay else "{folder}"
         return ["", wrong, *missing]
     if isinstance(kind, click.types.FloatParamType):
-        return list(NO_NUMBER)
+        return [value for value in NO_NUMBER if (name, value) != ("target_stderr", "inf")]  # inf: as it comes
     if isinstance(kind, click.types.IntParamType):
         ends = [getattr(kind, end, None) for end in ("min", "max")]
         beyond = [str(end + step) for end, step in zip(ends, (-1, 1), strict=True) if end is not None]

@@ -87,6 +87,10 @@ class BadCall:
     verdict: str
     make: Callable[[], Any]
 
+    @property
+    def room(self) -> str:
+        return self.line.room
+
     def __str__(self) -> str:
         return f"{self.line}: {self.argument} = {self.value}"
 
@@ -146,7 +150,7 @@ class Judge:
         given, value = dict(self._good[line]), call.make()
         if value is _LEFT_OUT:
             del given[call.argument]
-        with warnings.catch_warnings(record=True) as caught, _silenced(), _elsewhere():
+        with warnings.catch_warnings(record=True) as caught, _silenced(), _elsewhere(), _all_frames():
             warnings.simplefilter("always")
             try:
                 with at_most(_SECONDS):
@@ -261,6 +265,17 @@ def _leaf_has_nan(leaf: Any) -> bool:
     except (TypeError, ValueError):
         return False
     return held.dtype.kind in "fc" and not np.all(np.isfinite(held))
+
+
+@contextlib.contextmanager
+def _all_frames() -> Iterator[None]:
+    """JAX leaves its own frames in a traceback, so that its errors are told from interjax's."""
+    before = jax.config.jax_traceback_filtering  # type: ignore[attr-defined]
+    jax.config.update("jax_traceback_filtering", "off")
+    try:
+        yield
+    finally:
+        jax.config.update("jax_traceback_filtering", before)
 
 
 @contextlib.contextmanager

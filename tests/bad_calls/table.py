@@ -22,7 +22,6 @@ EXEMPT = {
     "training.SteeredCrossEntropy": "abstract",
     "training.Plan": "made by default_plan",
     "training.Loss": "a type",
-    "representations.Limits": "a type",
     "concepts.ConceptAnalysis": "made by analyse",
     "pid.Trust": "the fields that results of sampled information share",
 }

@@ -378,13 +378,13 @@ LINES = (
     Line(
         "concepts.Coverage.needed",
         dict,
-        {"share": number("[0, 1]")},
+        {"share": number("[0, inf)")},
         of=lambda: ij.concepts.coverage(given.explanation()).needed,
     ),
     Line(
         "concepts.Faithfulness.needed",
         dict,
-        {"r2": number("(-inf, 1]")},
+        {"r2": number("(-inf, inf)")},
         of=lambda: ij.concepts.faithfulness(given.explanation(), given.TABLES).needed,
     ),
     Line("concepts.JointAndOr.of", lambda: {"network": 1}, {"network": count(0, 1)}, of=lambda: given.joint().of),

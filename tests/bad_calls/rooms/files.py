@@ -206,7 +206,7 @@ LINES = (
                 given.dynamics,
                 {"phases": lambda good: one_of(profile=given.profile(), optional=True)(good), "scale": choice()},
             ),
-            ("concept_paths", "paths", RESULTS["concepts.ConceptPaths"], {"names": names(N)}),
+            ("concept_paths", "paths", RESULTS["concepts.ConceptPaths"], {"names": without(names(N), "too many")}),
         )
     ),
     Line(

@@ -50,7 +50,7 @@ WIDTHS = values(
     7,
     right=([4, 2], np.array([4, 2])),
 )
-WIDTHS_ALONE = without(WIDTHS, "wrong 3", "right 0", "right 1", "wrong 16")
+WIDTHS_ALONE = without(WIDTHS, "wrong 3", "wrong 14", "right 0", "right 1", "wrong 16")
 CELL_LIMITS = values(3, "a", (1, 0), (0,), (np.nan, 1), (0, 1, 2), object(), (0, np.inf), {}, ("a", "b"), (1j, 2))
 ACTIVATION = values("no such", "", None, 3, [], {}, object(), np.nan, True)
 IMAGE = lambda good: shape(good) + values((12,), (12, 12), (2, 2, 1), (12, 12, 1, 1))(good)  # noqa: E731

@@ -258,7 +258,7 @@ def wrong_values(option: Any) -> list[str]:
     of_type = {Numbers: NO_LIST, Grid: NO_GRID, Bytes: NO_BYTES, click.Choice: NO_CHOICE}
     for each, values in of_type.items():
         if isinstance(kind, each):
-            return list(values)
+            return [value for value in values if (name, value) != ("strengths", "99999")]  # a table has no largest one
     if isinstance(kind, click.Path):
         missing, wrong = ["no-such"] if kind.exists else [], "{file}" if kind.dir_okay else "{folder}"
         return ["", wrong, *missing]

@@ -152,6 +152,7 @@ def judge_line(line: BadLine) -> Outcome:
     names = [name for flag in flags for name in (flag, flag.lstrip("-"), flag.lstrip("-").replace("-", "_"))]
     names += [part for part in (line.value, *line.value.split(":")) if len(part) > 2]
     names += ["checkpoint", "CHECKPOINTS"] if line.command == "evaluate" and not line.option.startswith("-") else []
+    names += ["network"] if "--checkpoint" in flags else []
     names += [] if line.option.startswith("-") else [line.option]
     if "Traceback" in text or (isinstance(code, str) and "\n" in code.strip()):
         return Outcome(line, "foreign", text[-300:])

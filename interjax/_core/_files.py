@@ -4,6 +4,7 @@ import contextlib
 import json
 import math
 import os
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 
 import filelock
 import numpy as np
+
+_LEFT_SECONDS = 600  # after which a temporary file is nobody's
 
 
 @contextlib.contextmanager
@@ -62,9 +65,11 @@ def held(folder: str | os.PathLike) -> Iterator[None]:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Remove temporary files that a killed run left."""
+    """Remove temporary files that a killed run left; not those that another process of this run may be writing."""
     for path in [*folder.glob(".*.partial"), *folder.glob("partial/.*.partial")]:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > _LEFT_SECONDS:
+                path.unlink()
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -57,7 +57,8 @@ def encode_features(reading: Reading, columns: dict[int, Column], is_train: np.n
     """
     blocks, names, players, means, scales = [], [], [], [], []
     for player, (index, column) in enumerate(columns.items()):
-        numbers = None if index in reading.categorical else _numbers(reading, index, column)
+        is_category = index in reading.categorical
+        numbers = None if is_category else _numbers(reading, index, column, stacklevel=stacklevel + 1)
         if numbers is None:
             categories = _categories(reading, index, column)
             _warn_of_spellings(f"{reading.path}: column {column.name!r}", categories, stacklevel=stacklevel + 1)
@@ -86,7 +87,7 @@ def encode_features(reading: Reading, columns: dict[int, Column], is_train: np.n
     )
 
 
-def _numbers(reading: Reading, index: int, column: Column) -> np.ndarray | None:
+def _numbers(reading: Reading, index: int, column: Column, *, stacklevel: int) -> np.ndarray | None:
     """The column as numbers, NaN where missing; None if it holds categories."""
     what = f"{reading.path}: column {column.name!r}"
     kinds = np.array([kind_of(value, reading.decimal) for value in column.values])
@@ -108,7 +109,7 @@ def _numbers(reading: Reading, index: int, column: Column) -> np.ndarray | None:
         if index not in reading.numeric:
             if len(column.values) > 1 and all(_DAY.fullmatch(value) for value in column.values):
                 _refuse_mixture(reading, index, column, np.full(len(kinds), DATE))
-            _check_no_identifier(reading, index, column, numbers)
+            _check_no_identifier(reading, index, column, numbers, stacklevel=stacklevel + 1)
         return numbers
     mostly_numbers = rows[is_like].sum() > rows[is_text].sum() or is_like.sum() >= is_text.sum()
     if mostly_numbers or index in reading.numeric:
@@ -148,8 +149,8 @@ def _check_range(what: str, column: Column, numbers: np.ndarray) -> None:
         )
 
 
-def _check_no_identifier(reading: Reading, index: int, column: Column, numbers: np.ndarray) -> None:
-    """Raise ValueError for whole numbers that count the rows, or that are an identifier by their name."""
+def _check_no_identifier(reading: Reading, index: int, column: Column, numbers: np.ndarray, *, stacklevel: int) -> None:
+    """Raise ValueError for whole numbers that are an identifier by their name or have none; warn if they count rows."""
     if np.isnan(numbers).any() or np.any(numbers != np.floor(numbers)) or len(np.unique(numbers)) < len(numbers):
         return
     counts = numbers[0] in (0, 1) and np.all(np.diff(numbers) == 1)
@@ -159,10 +160,13 @@ def _check_no_identifier(reading: Reading, index: int, column: Column, numbers: 
         name = _naming(index, column)
         why = "counts the rows" if counts else "has a number of its own in every row, and the name of an identifier"
         hint = " (pandas writes such an index unless index=False)" if counts and index == 0 else ""
-        raise ValueError(
+        message = (
             f"{reading.path}: column {column.name!r} {why}{hint}: pass drop=[{name}] to leave it out, numeric=[{name}] "
             "if it is a measurement"
         )
+        if is_identifier:
+            raise ValueError(message)
+        warnings.warn(message, stacklevel=stacklevel)
 
 
 def _filled(path: Path, name: str, numbers: np.ndarray, is_train: np.ndarray, *, stacklevel: int) -> np.ndarray:

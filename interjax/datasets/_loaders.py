@@ -154,8 +154,8 @@ def csv(
     these is a category like any other.
 
     Nothing is guessed: a column that holds amounts (1,420, $5, 12%, 007), dates, or numbers and texts is refused with
-    the cell that shows it, as are row numbers and identifiers, until `drop`, `categorical` or `numeric` says what it
-    is.
+    the cell that shows it, as are identifiers and row numbers without a name, until `drop`, `categorical` or `numeric`
+    says what it is; a named column that counts the rows is told.
 
     Args:
         file: CSV in UTF-8, packed (gzip, bzip2, xz, a zip of one file) or not. Lines before the header that start with

@@ -130,7 +130,7 @@ def evaluate(
             another evaluation; the message says what was expected.
 
     Example:
-        >>> from interjax import networks
+        >>> import jax.numpy as jnp
         >>> x, y = np.eye(4), [0, 0, 1, 1]
         >>> data = Dataset(x, y, x, y, "toy", ("no", "yes"))
         >>> found = evaluate(lambda x: x @ jnp.array([[1.0, 0], [1, 0], [0, 1], [0, 1]]), data, key=jax.random.key(0))

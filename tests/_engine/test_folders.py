@@ -1,6 +1,7 @@
 """What settings say of a function: the same for the same code and what it holds, in every process."""
 
 import functools
+import os
 import shutil
 import subprocess
 import sys
@@ -163,9 +164,13 @@ def test_a_process_at_work_in_a_folder_is_told_until_it_is_killed(run):
             pass
         other.kill()
         other.wait()
-    (run.folder / ".input9.npz.0123.partial").touch()
+    left, written = (run.folder / f".input{number}.npz.0123.partial" for number in (8, 9))
+    left.touch()
+    written.touch()
+    os.utime(left, (0, 0))
     with held(run.folder):
-        assert not list(run.folder.glob(".input9*"))
+        assert not left.exists()
+        assert written.exists()
 
 
 def test_values_under_way_are_kept_and_gone_on_from(run):

@@ -151,7 +151,7 @@ def test_whole_numbers_behind_an_offset_that_float32_holds_are_kept():
         ({"feature_names": ("a",)}, "feature_names must be 2 texts"),
         ({"player_labels": [0]}, "player_labels must be an integer for each entry"),
         ({"player_labels": [True, False]}, "player_labels must be an integer for each entry"),
-        ({"player_labels": [0, 2]}, "every player needs at least one entry"),
+        ({"player_labels": [0, 2]}, "give every player at least one entry"),
         ({"player_labels": [0, 0], "player_names": ("a", "b")}, "player_names must be 1 texts"),
         ({"normalization": (0.0, 0.0)}, "positive scale"),
         ({"normalization": (np.zeros(3), 1.0)}, "broadcast against an input"),

@@ -89,7 +89,6 @@ def test_a_cell_is_of_one_kind(kind, written):
         (cells("", "?"), r"column 'a' is empty in every row; pass drop=\['a'\]"),
         (cells(*(f"Mr {letter}" for letter in "abcdefghijklmnopqrstuvwx")), r"24 different texts .*drop=\['a'\]"),
         (counted(""), r"column '' counts the rows \(pandas writes such an index.*drop=\[0\]"),
-        (counted("day", start=0), r"column 'day' counts the rows.*drop=\['day'\].*numeric=\['day'\]"),
         (counted("PassengerId", start=901, step=7), "'PassengerId' has a number of its own in every row"),
         (counted("", start=0.5), "column number 0, counted from 0, has no name"),
         (headless(), "starts with the values '5.0', '3.5', '1.4': a header row .*header=False"),
@@ -251,3 +250,10 @@ def test_what_is_no_path_is_refused(path):
 def test_a_folder_is_no_table(tmp_path):
     with pytest.raises(ValueError, match="is a folder: expected a file"):
         datasets.csv(tmp_path, label="y")
+
+
+def test_a_named_column_that_counts_the_rows_is_told(tmp_path):
+    with pytest.warns(UserWarning, match=r"column 'day' counts the rows.*drop=\['day'\].*numeric=\['day'\]") as told:
+        data = read(tmp_path, counted("day", start=0))
+    assert told[0].filename == __file__
+    assert data.feature_names[0] == "day"

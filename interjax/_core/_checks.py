@@ -24,7 +24,7 @@ def check_count(name: str, value: Any, *, least: int = 1, most: int | None = Non
         least, most: the range, both ends included; no upper end by default.
         about: what the argument is or why it is so bounded, where its name does not say it.
     """
-    count = _as_int(value)
+    count = as_int(value)
     if count is None or count < least or (most is not None and count > most):
         wanted = f"of at least {least}" if most is None else f"from {least} to {most}"
         raise ValueError(f"{name} must be an integer {wanted}{_said(about)} got {value!r}")
@@ -64,7 +64,7 @@ def check_memory(memory: Any) -> int | None:
     """The number of bytes as an int; ValueError unless `memory` is a positive number of bytes or None."""
     if memory is None:
         return None
-    count = _as_int(memory)
+    count = as_int(memory)
     if count is None or count < 1:
         raise ValueError(f"memory must be a positive integer of bytes such as 2 * 2**30, or None; got {memory!r}")
     return count
@@ -165,7 +165,7 @@ def check_integers(name: str, value: Any, wanted: str) -> np.ndarray:
 
 def check_lengths(name: str, value: Any, wanted: str) -> tuple[int, ...]:
     """The value as a tuple of positive ints, of one for an integer; ValueError that names it."""
-    counts = [_as_int(value)] if _as_int(value) is not None else _list_of(value, _as_int)
+    counts = [as_int(value)] if as_int(value) is not None else _list_of(value, as_int)
     if not counts or any(count is None or count < 1 for count in counts):
         raise ValueError(f"{name} must be {wanted}, positive integers; got {shown(value)}")
     return tuple(count for count in counts if count is not None)
@@ -222,8 +222,8 @@ def _said(about: str) -> str:
     return f", {about};" if about else ","
 
 
-def _as_int(value: Any) -> int | None:
-    """None where the value is no integer."""
+def as_int(value: Any) -> int | None:
+    """The value as an int; None where it is no integer."""
     if isinstance(value, _NO_NUMBERS) or _is_bool(value):
         return None
     try:

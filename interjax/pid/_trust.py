@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from scipy.special import digamma
 
-from interjax._core._checks import check_count
+from interjax._core._checks import as_int, shown
 from interjax._core._keys import check_key, host_generator
 from interjax._core._results import static_field
 from interjax.pid._information import NO_INFORMATION, information_of
@@ -72,9 +72,10 @@ def optional_key(key: Any) -> jax.Array:
 
 def check_resamples(resamples: Any) -> int:
     """The number of halves; ValueError unless it is even and not negative."""
-    if check_count("resamples", resamples, least=0, about="an even number") % 2:
-        raise ValueError(f"resamples must be an even number of at least 0, got {resamples}")
-    return int(resamples)
+    count = as_int(resamples)
+    if count is None or count < 0 or count % 2:
+        raise ValueError(f"resamples must be an even number of at least 0, got {shown(resamples)}")
+    return count
 
 
 def orders(found: Realisations, key: Any, count: int) -> Iterator[np.ndarray]:

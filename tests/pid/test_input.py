@@ -16,7 +16,7 @@ INFORMATIONS = [*MEASURES, ij.pid.mutual_information]
 @pytest.mark.parametrize(
     ("sources", "target", "weights", "message"),
     [
-        (SOURCES[:, :1], TARGET, None, "at least 2 sources.*1.*mutual_information"),
+        (SOURCES[:, :1], TARGET, None, "sources must be at least 2.*1.*mutual_information"),
         (SOURCES[:, 0], TARGET, None, r"\(samples, sources\)"),
         (SOURCES[None], TARGET, None, r"\(samples, sources\)"),
         (SOURCES, TARGET[:3], None, r"4.*3|3.*4"),

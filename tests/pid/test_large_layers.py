@@ -311,14 +311,14 @@ def test_groups_survive_saving(tmp_path):
 @pytest.mark.parametrize(
     ("groups", "message"),
     [
-        ([(0, 1, 2, 3)], "expected 2 to 6 groups, got 1"),
+        ([(0, 1, 2, 3)], "groups must be 2 to 6, got 1"),
         ([(0, 1), (1, 2, 3)], r"in several groups: \[1\]"),
         ([(0, 1), (2,)], r"in no group: \[3\]"),
         ([(0, 1), (2, 4)], r"in no group: \[3\], unknown: \[4\]"),
         ([0, 1, 2, 3], "groups must be sequences of source indices"),
         ([(0, 1), (2, 3.5)], "groups must be sequences of source indices"),
         ([(0, 1, 2, 3), ()], "got an empty one"),
-        ([(source,) for source in range(7)], "expected 2 to 6 groups, got 7"),
+        ([(source,) for source in range(7)], "groups must be 2 to 6, got 7"),
     ],
 )
 def test_groups_that_do_not_part_the_sources_are_refused(groups, message):

@@ -109,7 +109,7 @@ def test_wrong_tables_and_counts():
         with pytest.raises(ValueError, match="table must be finite, got 1 of 8 values"):
             call(ij.moebius(table), np.where(np.arange(8) == 3, np.inf, table))
     for counts in ([], [-1], [1.5], 3):
-        with pytest.raises(ValueError, match="counts must be .* integers of at least 0"):
+        with pytest.raises(ValueError, match=r"counts must be .* integers of at least 0"):
             faithfulness(ij.moebius(table), table, counts=counts)
     with pytest.raises(ValueError, match="count must be an integer of at least 0"):
         simplify(ij.moebius(table), table, -1)

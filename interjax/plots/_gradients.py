@@ -42,7 +42,7 @@ def gradient_statistics(axes: "Sequence[Axes]", found: GradientStatistics) -> "S
         >>> right.get_yscale()
         'log'
     """
-    if not isinstance(axes, list | tuple | np.ndarray) or np.shape(axes) != (2,):
+    if not isinstance(axes, list | tuple | np.ndarray) or len(axes) != 2:
         raise ValueError(f"axes must be two, for the variance and for the learning strength; got {shown(axes)}")
     for one in axes:
         check_axes(one)

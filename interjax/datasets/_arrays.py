@@ -11,7 +11,7 @@ from interjax.datasets._cells import is_missing
 from interjax.datasets._checks import as_array, as_inputs, as_names
 from interjax.datasets._dataset import Dataset
 from interjax.datasets._labels import check_class_count, check_spellings
-from interjax.datasets._splits import stratified
+from interjax.datasets._splits import check_split, stratified
 
 _KINDS = ((str,), (bool, np.bool_), (int, np.integer), (float, np.floating))
 _PLAIN = tuple(kind for kinds in _KINDS for kind in kinds)
@@ -71,6 +71,7 @@ def from_arrays(
     """
     if (test_x is None) != (test_y is None):
         raise ValueError("test_x and test_y go together: give both, or neither to have a part of train_x held out")
+    check_split(test_fraction, seed)
     if class_names is not None:
         class_names = as_names("class_names", class_names, None)
     x, columns = _inputs("train_x", train_x)

@@ -51,6 +51,8 @@ class Dataset:
     normalization: tuple[np.ndarray, np.ndarray] | None = None
 
     def __post_init__(self):
+        if not isinstance(self.name, str) or not self.name:
+            raise ValueError(f"name must be a text that is not empty, got {self.name!r}")
         object.__setattr__(self, "class_names", as_names(f"{self.name}: class_names", self.class_names, None))
         for split in ("train", "test"):
             x = as_inputs(f"{self.name}: {split} inputs", getattr(self, f"{split}_x"))
@@ -63,12 +65,12 @@ class Dataset:
                 )
             if not 0 <= y.min() <= y.max() < self.n_classes:
                 raise ValueError(
-                    f"{self.name}: {split} labels must be class numbers from 0 to {self.n_classes - 1}, got "
-                    f"{y.min()}..{y.max()}"
+                    f"{self.name}: {split}_y, the {split} labels, must be class numbers from 0 to "
+                    f"{self.n_classes - 1}, of the {self.n_classes} class_names; got {y.min()}..{y.max()}"
                 )
         if self.train_x.shape[1:] != self.test_x.shape[1:]:
             raise ValueError(
-                f"{self.name}: expected test inputs of the training inputs' shape {self.train_x.shape[1:]}, got "
+                f"{self.name}: test_x must be inputs of the shape of those in train_x, {self.train_x.shape[1:]}; got "
                 f"{self.test_x.shape[1:]}"
             )
         self._check_meaning()

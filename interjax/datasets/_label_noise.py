@@ -1,17 +1,14 @@
 """Label noise: training sets in which a share of the labels is shuffled, for networks that over-fit."""
 
 import dataclasses
-from typing import TYPE_CHECKING
 
 import jax
 import numpy as np
 from jaxtyping import Array
 
-from interjax._core._checks import check_number
+from interjax._core._checks import check_is, check_number
 from interjax._core._keys import check_key
-
-if TYPE_CHECKING:
-    from interjax.datasets import Dataset
+from interjax.datasets._dataset import Dataset
 
 
 def with_label_noise(key: Array, data: "Dataset", share: float) -> "tuple[Dataset, np.ndarray]":
@@ -45,6 +42,7 @@ def with_label_noise(key: Array, data: "Dataset", share: float) -> "tuple[Datase
         Zhou et al., AAAI 2024, arXiv:2302.13091 (over-fitted networks).
     """
     check_key(key)
+    check_is("data", data, Dataset, "an ij.datasets.Dataset")
     share = check_number("share", share, "[0, 1]", about="the part of training labels to shuffle")
     examples = len(data.train_y)
     draw_key, shuffle_key = jax.random.split(key)

@@ -233,7 +233,7 @@ def load(where: str, **options: Any) -> Dataset:
     if name in loaders and path:
         return loaders[name](path, **options)
     raise ValueError(
-        f"unknown data set {where!r}: expected digits, mnist:FOLDER, cifar10:FOLDER_OR_TAR, adult:FILE or "
+        f"where: unknown data set {where!r}: expected digits, mnist:FOLDER, cifar10:FOLDER_OR_TAR, adult:FILE or "
         "csv:FILE:LABEL"
     )
 

@@ -17,8 +17,8 @@ def stratified(
     A class of one row, which cannot be both learned and tested, is refused; one of which none is held out is told by a
     warning, `stacklevel` frames above this one.
     """
-    test_fraction = check_number("test_fraction", test_fraction, "(0, 1)")
-    random = np.random.default_rng(check_count("seed", seed, least=0, about="the seed of the split"))
+    test_fraction, seed = check_split(test_fraction, seed)
+    random = np.random.default_rng(seed)
     held_out, untested = np.zeros(len(labels), bool), []
     for label in np.unique(labels):
         rows = random.permutation(np.flatnonzero(labels == label))
@@ -40,6 +40,12 @@ def stratified(
             stacklevel=stacklevel,
         )
     return held_out
+
+
+def check_split(test_fraction: Any, seed: Any) -> tuple[float, int]:
+    """The share to hold out and the seed; ValueError that names the one that is out of range."""
+    share = check_number("test_fraction", test_fraction, "(0, 1)")
+    return share, check_count("seed", seed, least=0, about="the seed of the split")
 
 
 def first_of_each(labels: np.ndarray, limit: int | None) -> np.ndarray:

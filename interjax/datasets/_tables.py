@@ -1,7 +1,7 @@
 """A data set from a CSV file: which column is the label, which are left out, what is held out."""
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ def table(
     columns = read_table(
         path, separator=check_separator(separator), header=header, known_names=known_names, comments=comments
     )
-    target = _index_of(path, columns, label)
+    target = _index_of(path, columns, "label", label)
     left_out = _indices_of(path, columns, "drop", drop)
     if target in left_out:
         raise ValueError(f"{path}: drop names the label {columns[target].name!r}; leave it out of drop")
@@ -85,12 +85,12 @@ def _check_names(path: Path, columns: dict[int, Column]) -> None:
 
 
 def _indices_of(path: Path, columns: Sequence[Column], argument: str, chosen: Any) -> set[int]:
-    if isinstance(chosen, str | bytes) or not hasattr(chosen, "__iter__"):
+    if isinstance(chosen, str | bytes | Mapping) or not hasattr(chosen, "__iter__"):
         raise ValueError(f"{argument} must be a list of names or indices of columns, got {chosen!r}")
-    return {_index_of(path, columns, column) for column in chosen}
+    return {_index_of(path, columns, argument, column) for column in chosen}
 
 
-def _index_of(path: Path, columns: Sequence[Column], chosen: Any) -> int:
+def _index_of(path: Path, columns: Sequence[Column], argument: str, chosen: Any) -> int:
     """Position of a column given by name or by index (negative ones count from the end)."""
     names = [column.name for column in columns]
     if isinstance(chosen, str) and chosen and chosen in names:
@@ -100,7 +100,7 @@ def _index_of(path: Path, columns: Sequence[Column], chosen: Any) -> int:
     except (TypeError, ValueError):
         index = len(names)
     if isinstance(chosen, bool) or not -len(names) <= index < len(names):
-        raise ValueError(f"{path} has no column {chosen!r}: it has {_listed(names)}")
+        raise ValueError(f"{argument}: {path} has no column {chosen!r}: it has {_listed(names)}")
     return index % len(names)
 
 

@@ -14,7 +14,6 @@ import interjax as ij
 ROOMS = ("games", "concepts", "learning", "information", "files")
 EXEMPT = {
     "reproduce": "experiments of minutes, whose options are those of the commands",
-    "datasets": "readers of files, each tried on broken files by tests/datasets",
     "games.Game": "made by its constructors, which are in the table",
     "games.Players": "likewise",
     "orders.Estimator": "a protocol",

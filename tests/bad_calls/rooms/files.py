@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 from bad_calls import given
 from bad_calls.judging import Line
-from bad_calls.values import anything, choice, count, folder, names, number, one_of, those, values, without
+from bad_calls.values import anything, array, choice, count, folder, names, number, one_of, those, values, without
 
 import interjax as ij
 
@@ -126,7 +126,99 @@ def to_load(good):
     )
 
 
+@functools.cache
+def table():
+    path = given.folder() / "table.csv"
+    path.write_text("a,b,y\n" + "".join(f"{row % 7}.5,{row % 3},{'no' if row % 2 else 'yes'}\n" for row in range(20)))
+    return path
+
+
+def to_read(good):
+    found = folder(a_file=pickled(), read=True, optional=False)(good)
+    return found + values(pickled=pickled(), an_archive=foreign(), a_folder=given.folder(), empty="", zero="a\0b")(good)
+
+
+@functools.cache
+def mnist():
+    place = given.folder() / "mnist"
+    place.mkdir()
+    for name, count_of in (("train", 4), ("t10k", 4)):
+        lengths = np.array([count_of, 8, 8], ">u4").tobytes()
+        (place / f"{name}-images-idx3-ubyte").write_bytes(bytes([0, 0, 8, 3]) + lengths + bytes(count_of * 64))
+        labels_of = bytes(number % 2 for number in range(count_of))
+        (place / f"{name}-labels-idx1-ubyte").write_bytes(bytes([0, 0, 8, 1]) + lengths[:4] + labels_of)
+    return place
+
+
+@functools.cache
+def images():
+    from PIL import Image
+
+    place = given.folder() / "images"
+    for split in ("train", "test"):
+        for name in ("cat", "dog"):
+            (place / split / name).mkdir(parents=True)
+            Image.new("RGB", (4, 4), (name == "cat" and "red") or "blue").save(place / split / name / "1.png")
+    return place
+
+
+GIVEN = {"test_fraction": 0.5, "seed": 0}
+FRACTION = number("(0, 1)")
+
+
+def to_read_files(good):
+    return [each for each in to_read(good) if each.label != "a folder"]  # images are looked for in all of it
+
+
+COLUMNS = values(3.5, 9, -9, ["no such"], "no such", object(), np.nan, [9], {1: 2}, right=((), ["b"], [1]))
+READ = {"test_fraction": FRACTION, "seed": count(0)}
+
 LINES = (
+    Line(
+        "datasets.csv",
+        lambda: {"file": table(), "label": "y", "drop": (), "header": None, "separator": None, "decimal": "."} | GIVEN,
+        {
+            "file": to_read,
+            "label": values(None, "no such", 9, -9, 1.5, [], object(), np.nan, True, right=(2, -1)),
+            **dict.fromkeys(("categorical", "numeric", "drop"), COLUMNS),
+            "header": values(3, "yes", [], object(), np.nan, right=(True, None)),
+            "separator": values(3, "", ",,", "a", [], object(), np.nan, right=(",", None)),
+            "decimal": values(3, "", ";;", "1", None, [], object(), np.nan, right=(".",)),
+        }
+        | READ,
+    ),
+    Line(
+        "datasets.adult",
+        lambda: {"file": table(), "label": "y"} | GIVEN,
+        {"file": to_read, "label": values(None, "no such", 9, 1.5, [], object(), np.nan)} | READ,
+    ),
+    Line("datasets.mnist", lambda: {"folder": mnist(), "limit": 1}, {"folder": to_read, "limit": count(optional=True)}),
+    Line(
+        "datasets.cifar10",
+        lambda: {"source": images(), "limit": 1},
+        {"source": to_read_files, "limit": count(optional=True)},
+    ),
+    Line("datasets.digits", lambda: {}, {}),
+    Line(
+        "datasets.load",
+        lambda: {"where": f"csv:{table()}:y"},
+        {"where": values(None, 3, "", "csv", "csv:", "csv::", "mnist", "no such", "digits:x", [], object(), b"digits")},
+    ),
+    Line(
+        "datasets.from_arrays",
+        lambda: {"train_x": given.X, "train_y": given.LABELS, "test_x": given.X, "test_y": given.LABELS} | GIVEN,
+        {
+            **dict.fromkeys(("train_x", "test_x"), array()),
+            **dict.fromkeys(("train_y", "test_y"), values(None, 3, "ab", [], object(), given.LABELS + 0.5, given.X)),
+            "class_names": values(3, ["a"], ["a", "a"], [1, 2], object(), np.nan, right=(["a", "b"],)),
+            "feature_names": values(3, ["a"], object(), np.nan),
+            "player_labels": values(3, [0], "a", object(), np.nan, given.X),
+            "normalization": values(3, [0], "a", object(), np.nan, (0.0, np.nan)),
+            "name": values(None, 3, "", object()),
+            "player_names": values(3, ["a"], object(), np.nan),
+        }
+        | READ,
+    ),
     Line(
         "datasets.Dataset",
         lambda: {

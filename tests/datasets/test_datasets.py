@@ -348,7 +348,7 @@ def test_a_missing_path_is_named(tmp_path, name):
     [
         ({"train_y": [0, 1]}, r"expected train inputs \(N, ...\) and labels \(N,\), got shapes \(3, 2\) and \(2,\)"),
         ({"test_y": [0, 2]}, "test labels, must be class numbers from 0 to 1, .* got 0..2"),
-        ({"test_x": np.zeros((2, 4))}, r"test inputs of the training inputs' shape \(2,\), got \(4,\)"),
+        ({"test_x": np.zeros((2, 4))}, r"test_x must be inputs of the shape of those in train_x, \(2,\); got \(4,\)"),
         ({"train_x": np.full((3, 2), np.nan)}, "NaN"),
     ],
 )

@@ -167,7 +167,7 @@ FRACTION = number("(0, 1)")
 
 
 def to_read_files(good):
-    return [each for each in to_read(good) if each.label != "a folder"]  # images are looked for in all of it
+    return [each for each in to_read(good) if each[0] != "a folder"]  # images are looked for in all of it
 
 
 COLUMNS = values(3.5, 9, -9, ["no such"], "no such", object(), np.nan, [9], {1: 2}, right=((), ["b"], [1]))

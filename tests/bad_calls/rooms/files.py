@@ -66,9 +66,9 @@ def generalization():
 
 
 RESULTS = {
-    "Interactions": lambda: ij.interaction_index(given.TABLE, "SII", 2),
-    "OrderInteractions": given.interactions,
-    "OrderProfile": given.profile,
+    "tables.Interactions": lambda: ij.interaction_index(given.TABLE, "SII", 2),
+    "orders.OrderInteractions": given.interactions,
+    "profiles.OrderProfile": given.profile,
     "concepts.AndOr": given.explanation,
     "concepts.JointAndOr": given.joint,
     "concepts.ConceptDynamics": given.dynamics,
@@ -120,7 +120,7 @@ def foreign():
 
 def to_load(good):
     found = folder(a_file=given.a_file(), read=True, optional=False)(good)
-    other = saved("training.TrainingLog") if "TrainingLog" not in str(good) else saved("OrderProfile")
+    other = saved("training.TrainingLog") if "TrainingLog" not in str(good) else saved("profiles.OrderProfile")
     return found + values(pickled=pickled(), of_others=foreign(), of_another_result=other, a_folder=given.folder())(
         good
     )
@@ -342,6 +342,6 @@ LINES = (
             {"path": without(folder(a_file=given.a_file(), optional=False), "file")},
             of=lambda name=name: RESULTS[name]().save,
         )
-        for name in ("OrderProfile", "concepts.AndOr", "pid.PID")
+        for name in ("profiles.OrderProfile", "concepts.AndOr", "pid.PID")
     ),
 )

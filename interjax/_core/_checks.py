@@ -131,7 +131,8 @@ def check_array(name: str, value: Any, wanted: str = "an array of real numbers")
     array = as_array(name, value, wanted)
     if not is_real(array):
         kind = "" if hasattr(value, "dtype") else f" ({array.dtype})"
-        raise ValueError(f"{name} must be {wanted}, got {shown(value)}{kind}")
+        instead = ": give real and imaginary parts apart" if array.dtype.kind == "c" else ""
+        raise ValueError(f"{name} must be {wanted}, got {shown(value)}{kind}{instead}")
     return array
 
 

@@ -1,5 +1,6 @@
 """Arguments that perturbations of inputs share: sizes of a change, bounds, class indices, numbers of the inputs."""
 
+import functools
 import math
 from typing import Any
 
@@ -10,6 +11,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Int
 
 from interjax._core._checks import check_array, check_classes, shown
+from interjax._engine._dispatch import shapes_of
 from interjax.games._apply import Apply
 
 
@@ -93,18 +95,24 @@ def check_logits(name: str, apply: Apply, params: Any, x: Array, labels: tuple[s
         x: inputs (inputs, *shape).
         labels: the name of their classes' argument, and the classes.
     """
-    batch = jax.ShapeDtypeStruct(x.shape, x.dtype)
     try:
-        logits = jax.eval_shape(apply, params, batch)
+        shape = _shape_of_logits(apply, shapes_of(params), jax.ShapeDtypeStruct(x.shape, x.dtype))
     except (TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{name} is a network that fails on a batch of inputs of shape {x.shape}: {error}") from error
-    shape = getattr(logits, "shape", None)
     if shape is None or len(shape) != 2 or shape[0] != len(x) or shape[1] < 2:
         raise ValueError(f"{name} must turn {len(x)} inputs into logits ({len(x)}, classes >= 2), got {shape}")
     if not isinstance(labels[1], Tracer) and int(labels[1].max()) >= shape[1]:
         raise ValueError(
             f"{labels[0]} must be class indices from 0 to {shape[1] - 1}, as the network gives; got {labels[1].max()}"
         )
+
+
+@functools.lru_cache(maxsize=64)
+def _shape_of_logits(apply: Apply, params: tuple[Any, tuple], batch: jax.ShapeDtypeStruct) -> tuple[int, ...] | None:
+    """The same from shapes alone: traced once for all batches of an attack."""
+    structure, shapes = params
+    example = jax.tree.unflatten(structure, [jax.ShapeDtypeStruct(shape, kind) for shape, kind in shapes])
+    return getattr(jax.eval_shape(apply, example, batch), "shape", None)
 
 
 def _bound(value: Any, x: Array, wanted: str) -> Array:

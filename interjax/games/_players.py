@@ -144,14 +144,16 @@ class Players:
 
     def fill(self, masks: Bool[Array, "batch n"], x: Array, baseline: Array) -> Array:
         """Inputs in which the players absent from each mask are replaced by the baseline: (batch, *shape)."""
-        x, baseline = (self._entries(name, value) for name, value in (("x", x), ("baseline", baseline)))
+        x, baseline = self._entries("x", x), self._entries("baseline", baseline)
         return jnp.where(self.spread(masks), x[None], baseline[None])
 
     def _entries(self, name: str, value: Any) -> Any:
-        array = check_array(name, value, f"real numbers of the input's shape {self.shape}")
-        if array.shape != self.shape:
-            raise ValueError(f"{name} must have the input's shape {self.shape}, got {array.shape}")
-        return array
+        """Real numbers that broadcast to the input's shape."""
+        array = jnp.asarray(check_array(name, value, f"real numbers of the input's shape {self.shape}"))
+        try:
+            return jnp.broadcast_to(array, self.shape)
+        except ValueError:
+            raise ValueError(f"{name} must have the input's shape {self.shape}, got {array.shape}") from None
 
     def without_entries(self, chosen: np.ndarray) -> np.ndarray:
         """Players that own none of the chosen entries (bool, of the input's shape): bool (n,)."""

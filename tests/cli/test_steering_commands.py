@@ -82,7 +82,7 @@ def test_wrong_steering_is_one_line(arguments, message, monkeypatch, tmp_path):
 
 def test_wrong_comparisons_are_one_line(folders, monkeypatch, tmp_path):
     table = tmp_path / "table.csv"
-    table.write_text("a,b\n" + "\n".join(f"{row},{row % 2}" for row in range(20)))
+    table.write_text("a,b\n" + "\n".join(f"{row % 7},{row % 2}" for row in range(20)))
     same = message_of(monkeypatch, "evaluate", folders[0], folders[0] / "network", "--out", tmp_path)
     assert "the same checkpoint was given twice" in same
     other = message_of(monkeypatch, "evaluate", folders[0], "--data", f"csv:{table}:b", "--out", tmp_path)

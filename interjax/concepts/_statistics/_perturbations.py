@@ -36,6 +36,7 @@ def noisy_inputs(
         ValueError: no key, no axis of inputs, a negative scale, or draws that are no positive integer.
 
     Example:
+        >>> import numpy as np
         >>> noisy_inputs(jax.random.key(0), np.zeros((3, 5)), scale=0.1, draws=4).shape
         (4, 3, 5)
     """

@@ -4,6 +4,8 @@ import argparse
 import collections
 import json
 import os
+import signal
+import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -26,10 +28,14 @@ def run(options: argparse.Namespace) -> None:
     import interjax as ij
 
     counts: dict[str, collections.Counter] = collections.defaultdict(collections.Counter)
-    for outcome in _outcomes(options):
-        counts[outcome.call.room][outcome.kind] += 1
-        if outcome.kind in ("foreign", "silent", "refused"):
-            print(outcome, flush=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        for outcome in _outcomes(options):
+            counts[outcome.call.room][outcome.kind] += 1
+            if outcome.kind in ("foreign", "silent", "refused"):
+                print(outcome, flush=True)
+    except KeyboardInterrupt:
+        print("stopped: what follows is of the calls made so far")
     _print_table(counts)
     if options.out is not None:
         with options.out.open("a") as file:
@@ -74,8 +80,6 @@ def _print_table(counts: dict[str, collections.Counter]) -> None:
 
 
 def _commit(folder: Path) -> str:
-    import subprocess
-
     try:
         asked = ["git", "-C", str(folder), "describe", "--always", "--dirty"]
         return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()

@@ -144,6 +144,8 @@ def is_real(array: Any) -> bool:
 def as_array(name: str, value: Any, wanted: str = "an array") -> Any:
     """The value as an array of any type; ValueError that names it if it is masked or ragged."""
     if isinstance(value, jax.Array):
+        if jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
+            raise ValueError(f"{name} must be {wanted}, got a random key")
         return value
     if np.ma.isMaskedArray(value):
         raise ValueError(

@@ -136,6 +136,7 @@ def _array_junk() -> list[Value]:
     found += those(
         "never", complex_number=3j, ragged=[[1.0], [1.0, 2.0]], set_of_numbers={1, 2}, list_of_none=[None, None]
     )
+    found += those("never", key=jax.random.key(3), keys=jax.random.split(jax.random.key(3)))
     return found + made("never", generator=lambda: (each for each in [1, 2]))
 
 
@@ -207,7 +208,9 @@ def labels(classes: int | None = 2, *, bounded: bool = True) -> Kind:
         found = those(
             "never", none=None, text="some", number=1, instance=object(), mapping={}, complex_values=held + 1j
         )
-        found += those("never", fractions=held + 0.5, nan=np.where(held == 0, np.nan, held), texts=held.astype(str))
+        found += those("never", key=jax.random.key(3)) + those(
+            "never", fractions=held + 0.5, nan=np.where(held == 0, np.nan, held), texts=held.astype(str)
+        )
         found += those(
             "never",
             objects=np.array([None] * len(held)),
@@ -270,7 +273,9 @@ def orders(largest: int, *, optional: bool = True) -> Kind:
         found += those(
             "never", complex_numbers=[1j], mapping={0: 1}, instance=object(), infinite=[math.inf], missing=[None]
         )
-        found += those("never", masked_array=np.ma.masked_array([0, 1], [True, False]), ragged=[[0], [0, 1]], true=True)
+        found += those("never", key=jax.random.key(3)) + those(
+            "never", masked_array=np.ma.masked_array([0, 1], [True, False]), ragged=[[0], [0, 1]], true=True
+        )
         found += those(
             "never",
             objects=np.array([0, 1], object),
@@ -289,7 +294,9 @@ def pairs(n_players: int, *, optional: bool = False) -> Kind:
     """Coalitions of two players, or "all"."""
 
     def of(good: Any) -> list[Value]:
-        found = those("never", text="some", no_text="", nothing=[], with_itself=[(0, 0)], unknown=[(0, n_players)])
+        found = those("never", key=jax.random.key(3)) + those(
+            "never", text="some", no_text="", nothing=[], with_itself=[(0, 0)], unknown=[(0, n_players)]
+        )
         found += those(
             "never",
             negative=[(-1, 1)],
@@ -351,7 +358,7 @@ def memory(good: Any) -> list[Value]:
 
 def baseline(good: Any) -> list[Value]:
     """A number, an array of an input's shape, or a background set."""
-    found = those(
+    found = those("never", key=jax.random.key(3)) + those(
         "never", text="mean", none=None, nan=math.nan, infinite=math.inf, complex_number=1j, wide=np.zeros(77)
     )
     found += those(

@@ -20,7 +20,7 @@ _NUMBERS = (".json", ".jsonl", ".npz")
 
 def commands(networks: Sequence[str]) -> dict[str, list[str]]:
     """What is run, by name; `networks` are two trained ones."""
-    first, second = networks
+    first, second = (f"{folder}/network" for folder in networks)
     images = ["--data", "digits"]
     return {
         "measure": ["measure", *images, "--checkpoint", first, "--grid", "8x8", "--inputs", "12", "--contexts", "2000"],

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+from interjax._core._checks import check_path
+
 UNPACKED_LIMIT = 4 * 2**30
 """Bytes that a packed file may hold: a small one that unpacks to more would fill the memory."""
 Files = dict[PurePosixPath, Callable[[], bytes]]
@@ -31,15 +33,13 @@ _DAMAGED = (
 )
 
 
-def check_path(name: str, path: Any) -> Path:
-    """The path, "~" expanded; ValueError that names the argument unless it is one."""
+def expanded(name: str, path: Any) -> Path:
+    """The path with "~" expanded; ValueError that names the argument unless it is one, or for a user there is not."""
+    checked = check_path(name, path)
     try:
-        text = os.fspath(path)
-        if isinstance(text, str) and text and "\0" not in text:
-            return Path(text).expanduser()
-    except (TypeError, RuntimeError):
-        pass
-    raise ValueError(f"{name} must be the path of a file or folder, got {path!r}")
+        return checked.expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"{name} must be a path, got {path!r}: {error}") from None
 
 
 def read_bytes(path: Path) -> bytes:

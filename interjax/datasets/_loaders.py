@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from interjax.datasets._archives import check_path
+from interjax.datasets._archives import expanded
 from interjax.datasets._dataset import Dataset
 from interjax.datasets._idx import read_mnist
 from interjax.datasets._images import read_cifar
@@ -64,7 +64,7 @@ def mnist(folder: PathLike, *, limit: int | None = None) -> Dataset:
     Raises:
         ValueError: a file is missing, damaged, or does not fit the others.
     """
-    (train_x, train_y), (test_x, test_y) = read_mnist(check_path("folder", folder), check_limit(limit))
+    (train_x, train_y), (test_x, test_y) = read_mnist(expanded("folder", folder), check_limit(limit))
     train_x, test_x = (images[..., None] / np.float32(255.0) for images in (train_x, test_x))
     return Dataset(train_x, train_y, test_x, test_y, "mnist", tuple(str(digit) for digit in range(10)))
 
@@ -90,7 +90,7 @@ def cifar10(source: PathLike, *, limit: int | None = None) -> Dataset:
             archive or a split takes more than 4 GiB unpacked.
         ImportError: images without pillow installed.
     """
-    (train_x, train_y), (test_x, test_y), names = read_cifar(check_path("source", source), check_limit(limit))
+    (train_x, train_y), (test_x, test_y), names = read_cifar(expanded("source", source), check_limit(limit))
     mean, scale = _channel_statistics(train_x)
     train_x, test_x = ((pixels / np.float32(255.0) - mean) / scale for pixels in (train_x, test_x))
     return Dataset(train_x, train_y, test_x, test_y, "cifar10", names, normalization=(mean, scale))
@@ -117,7 +117,7 @@ def adult(
         ValueError: the file is missing or is no such table.
     """
     return table(
-        check_path("file", file),
+        expanded("file", file),
         "adult",
         label,
         categorical=None,
@@ -188,7 +188,7 @@ def csv(
         >>> csv(path, label="sweet", test_fraction=0.5).feature_names
         ('grams', 'colour=blue', 'colour=green', 'colour=red')
     """
-    path = check_path("file", file)
+    path = expanded("file", file)
     return table(
         path,
         path.name.split(".")[0],
@@ -241,7 +241,7 @@ def load(where: str, **options: Any) -> Dataset:
 def _file_and_label(text: str) -> tuple[str, str]:
     """FILE and LABEL of FILE:LABEL, cut at the colon before which a file is found; at the last if none is."""
     cuts = [(text[:place], text[place + 1 :]) for place, letter in enumerate(text) if letter == ":"]
-    found = [(file, label) for file, label in cuts if file and label and check_path("file", file).is_file()]
+    found = [(file, label) for file, label in cuts if file and label and expanded("file", file).is_file()]
     if len(found) > 1:
         raise ValueError(
             f"csv:{text} may be the file {found[0][0]} with label {found[0][1]}, or {found[1][0]} with {found[1][1]}: "

@@ -243,7 +243,7 @@ def test_load_finds_files_and_labels_with_colons(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("path", ["", None, 3, b"table.csv", "a\0b"])
 def test_what_is_no_path_is_refused(path):
-    with pytest.raises(ValueError, match="must be the path of a file or folder, got"):
+    with pytest.raises(ValueError, match="file must be a path, text that is not empty; got"):
         datasets.csv(path, label="y")
 
 

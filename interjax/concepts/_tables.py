@@ -65,7 +65,7 @@ def concept_tables(
         [[0.0, 1.0, 0.0, 1.0], [0.0, 0.0, 5.0, 5.0]]
     """
     tables = tables_in(model, x, labels, Masking(players, baseline, output, precision), progress=progress)
-    _warn_of_nonfinite(tables)
+    warn_of_nonfinite(tables)
     return tables
 
 
@@ -128,7 +128,8 @@ def _tabulate(games: dict[int, Game], x: Array, labels: np.ndarray, kept: Kept |
     return tabulate_inputs(game, x.astype(game.params.x.dtype), stacked, kept)
 
 
-def _warn_of_nonfinite(tables: np.ndarray) -> None:
+def warn_of_nonfinite(tables: np.ndarray) -> None:
+    """Warn of values of games that are NaN or infinite, and in which inputs' tables they are."""
     bad = ~np.isfinite(tables)
     if bad.any():
         inputs = np.flatnonzero(bad.any(axis=1))

@@ -2,6 +2,7 @@
 
 import functools
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -17,7 +18,12 @@ from interjax.games._players import Marginal
 # Outputs that differ by more than this share of the largest one are not rounded but other outputs.
 _ROUNDING = {"float32": 1e-4}
 _COARSE_ROUNDING = 0.05
+_OF_HOST = 1e-3  # of host functions, whose precision is not known
 _OF_ONE = 1e-3  # how near to 1 probabilities sum
+_CAUSES = (
+    "it is random (dropout or noise left on) or depends on the other rows of the batch (batch statistics); "
+    "give it as it is evaluated, e.g. in evaluation mode"
+)
 
 
 def check_deterministic(
@@ -48,8 +54,7 @@ def check_deterministic(
         if (change := np.abs(again - first).max(initial=0.0)) > least:
             raise ValueError(
                 f"the network must give one output for one input, got outputs that differ by {change:.3g} for the "
-                f"same input {name}: it is random (dropout or noise left on) or depends on the other rows of the "
-                "batch (batch statistics); give it as it is evaluated, e.g. in evaluation mode"
+                f"same input {name}: {_CAUSES}"
             )
     if gives_logits(output) and first.ndim == 1 and len(first) > 1 and _are_probabilities(first, of_other):
         warnings.warn(
@@ -58,6 +63,21 @@ def check_deterministic(
             "output=lambda p: jnp.log(p[y] / (1 - p[y]))",
             stacklevel=4,
         )
+
+
+def check_equal_values(function: Callable[[np.ndarray], np.ndarray], n_players: int) -> None:
+    """Raise ValueError if a host function of masks gives equal masks other values; two calls of two masks."""
+    present, absent = np.ones(n_players, bool), np.zeros(n_players, bool)
+    first, second = np.asarray(function(np.stack([present, present])), np.float64)
+    beside, of_absent = np.asarray(function(np.stack([present, absent])), np.float64)
+    if not np.isfinite([first, second, beside, of_absent]).all():
+        return  # reported with the values of the game
+    for name, again in (("in the same batch", second), ("beside another mask", beside)):
+        if abs(again - first) > _OF_HOST * max(abs(first), abs(of_absent), np.finfo(np.float32).tiny):
+            raise ValueError(
+                f"function must give one value for one mask, got {first:.6g} and {again:.6g} for the mask of all "
+                f"players {name}: {_CAUSES}"
+            )
 
 
 def _are_probabilities(*rows: np.ndarray) -> bool:

@@ -16,6 +16,7 @@ from interjax._engine._memory import power_of_two_above
 from interjax._engine._rows import Resources, check_batch_size
 from interjax.games._closures import Closure
 from interjax.games._coalitions import check_masks
+from interjax.games._evaluation_probe import check_equal_values
 from interjax.games._folded import fold
 from interjax.games._values import masks_program
 
@@ -88,9 +89,18 @@ class Game:
 
     @classmethod
     def from_host(cls, function: Callable[[np.ndarray], Any], n_players: int) -> "Game":
-        """A game from a NumPy callable of any framework: bool (batch, n) -> (batch,) real values."""
+        """A game from a NumPy callable of any framework: bool (batch, n) -> (batch,) real values.
+
+        The function is called twice here, with two masks each, to see that equal masks have equal values.
+
+        Raises:
+            ValueError: if it does not map masks so, or is random, or depends on the other masks of a batch.
+        """
         check_callable("function", function, "a function of masks (batch, n)")
-        return cls((), _HostFunction(function), check_count("n_players", n_players), on_host=True)
+        n_players = check_count("n_players", n_players)
+        host = _HostFunction(function)
+        check_equal_values(lambda masks: host((), masks), n_players)
+        return cls((), host, n_players, on_host=True)
 
     def __call__(self, masks: Any, *, batch_size: int | None = None) -> Any:
         """Values of coalitions: bool (batch, n) -> (batch,), evaluated in chunks that fit memory.

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from interjax._core._checks import check_callable, check_count, check_folder, check_progress, check_several
-from interjax._engine._dispatch import shapes_of
+from interjax._engine._dispatch import Kept, shapes_of
 from interjax._engine._folders import RunFolder, fingerprint
 from interjax.games._models import params_of
 from interjax.training._checkpoints import load_network, saved_steps
@@ -17,6 +17,7 @@ from interjax.training._checkpoints import load_network, saved_steps
 Checkpoints = str | os.PathLike | Mapping[int, Any]
 Load = Callable[[int], tuple[Any, Any]]  # step -> what all networks of a run have in common, and the network
 Piece = dict[str, np.ndarray]
+Parts = Callable[[int], Kept]  # number of a part of a measurement -> what keeps it until all is measured
 
 _WEIGHTS = "weights"  # the name in a kept piece of the weights that gave it
 _KEPT_KINDS = "biufcSU"  # of NumPy's types: what an npz file gives back as it was
@@ -60,6 +61,20 @@ def over_checkpoints(
         {1: [1.0, 1.0], 10: [10.0, 10.0]}
     """
     check_callable("measure", measure, "a function of a network")
+    options = {"steps": steps, "folder": folder, "settings": settings, "progress": progress}
+    return over_checkpoints_in_parts(checkpoints, lambda network, _: measure(network), **options)
+
+
+def over_checkpoints_in_parts(
+    checkpoints: Checkpoints,
+    measure: Callable[[Any, Parts | None], Mapping[str, Any]],
+    *,
+    steps: Sequence[int] | None,
+    folder: str | os.PathLike | None,
+    settings: dict[str, Any] | None,
+    progress: Callable[[int, int], Any] | None,
+) -> Iterator[tuple[int, Piece]]:
+    """`over_checkpoints` whose `measure` gets, beside the network, what keeps parts of a checkpoint; None keeps none."""
     check_progress(progress)
     folder = None if folder is None else check_folder("folder", folder)
     if settings is not None:
@@ -75,7 +90,7 @@ def over_checkpoints(
 
     def of_each(run: RunFolder | None) -> Iterator[tuple[int, Piece]]:
         for done, (step, network) in enumerate(_networks(chosen, load), 1):
-            yield step, _as_piece(measure(network)) if run is None else _kept(run, step, network, measure)
+            yield step, _as_piece(measure(network, None)) if run is None else _kept(run, step, network, measure)
             if progress is not None:
                 progress(done, len(chosen))
 
@@ -146,7 +161,7 @@ def _checked(settings: Any) -> dict[str, Any]:
     return settings
 
 
-def _kept(run: RunFolder, step: int, network: Any, measure: Callable[[Any], Mapping[str, Any]]) -> Piece:
+def _kept(run: RunFolder, step: int, network: Any, measure: Callable[[Any, Parts], Mapping[str, Any]]) -> Piece:
     """What the folder holds of a checkpoint, or what is measured now and kept there; ValueError for other weights."""
     params = params_of(network)
     if not jax.tree.leaves(params):
@@ -157,7 +172,7 @@ def _kept(run: RunFolder, step: int, network: Any, measure: Callable[[Any], Mapp
     weights, name = fingerprint(params), f"step{step}"
     found = run.read(name)
     if found is None:
-        piece = _as_piece(measure(network))
+        piece = _as_piece(measure(network, lambda part: run.partial(f"{name}-{weights[:16]}-{part}")))
         run.write(name, piece | {_WEIGHTS: np.array(weights)})
         return piece
     if str(found.pop(_WEIGHTS)) != weights:

@@ -12,7 +12,7 @@ import pytest
 from support.running import Killed, kill_at
 
 import interjax as ij
-from interjax._engine import _rows
+from interjax._engine import _folders, _rows
 from interjax._engine._rows import Resources
 from interjax.concepts._learning._learning import checkpoint_concepts
 from interjax.concepts._learning._paths import concept_paths, detour
@@ -384,6 +384,28 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_numbers(tmp_path, rising):
     assert calls == [(1, 3), (2, 3), (3, 3)]
     for field in dataclasses.fields(rising):
         np.testing.assert_array_equal(getattr(found, field.name), getattr(rising, field.name))
+
+
+def test_a_killed_checkpoint_keeps_the_tables_that_it_had(tmp_path, monkeypatch, rising):
+    monkeypatch.setattr(_folders, "WRITE_SECONDS", 0)
+    monkeypatch.setattr(_tabulate, "Resources", lambda: Resources(batch_size=1))
+    write, read, found = _folders.Partial.write, _folders.Partial.read, []
+
+    def write_and_die(partial, state):
+        write(partial, state)
+        raise Killed
+
+    monkeypatch.setattr(_folders.Partial, "write", write_and_die)
+    with pytest.raises(Killed):
+        learn(folder=tmp_path)
+    monkeypatch.setattr(_folders.Partial, "write", write)
+    assert len(list((tmp_path / "partial").glob("step1-*-0.npz"))) == 1
+    monkeypatch.setattr(_folders.Partial, "read", lambda partial: found.append(read(partial)) or found[-1])
+    again = learn(folder=tmp_path)
+    np.testing.assert_allclose(again.strength, rising.strength, rtol=1e-5, atol=1e-6)
+    assert found[0] is not None
+    assert found[1:] == [None] * 5
+    assert not list((tmp_path / "partial").glob("*.npz"))
 
 
 def test_what_was_kept_is_not_computed_again(tmp_path):

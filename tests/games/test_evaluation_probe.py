@@ -90,3 +90,26 @@ def test_parameters_may_be_spread_over_devices_that_the_input_is_not_on():
     ij.masked_game((lambda w, x: x @ w, everywhere), x, players=PLAYERS, output=ij.logit(0))
     with pytest.raises(ValueError, match="must give one output for one input"):
         ij.masked_game((lambda w, x: x @ w - x.mean(), everywhere), x, players=PLAYERS, output=ij.logit(0))
+
+
+@pytest.mark.parametrize(
+    ("function", "where"),
+    [
+        (lambda masks: masks.sum(1) + np.random.default_rng().normal(size=len(masks)), "in the same batch"),
+        (lambda masks: masks.sum(1) - masks.mean(), "beside another mask"),
+    ],
+)
+def test_host_functions_that_depend_on_more_than_the_mask_are_refused(function, where):
+    with pytest.raises(ValueError, match=rf"must give one value for one mask, got .* {where}: it is random"):
+        ij.Game.from_host(function, 4)
+
+
+def test_a_host_function_is_looked_at_with_four_masks():
+    seen = []
+
+    def function(masks):
+        seen.extend(masks.tolist())
+        return np.full(len(masks), np.nan)
+
+    ij.Game.from_host(function, 2)
+    assert seen == [[True, True], [True, True], [True, True], [False, False]]

@@ -15,7 +15,7 @@ from interjax import networks, training
 from interjax._engine._processes import Group, ProcessLost, joined, start
 from interjax.cli import _folder as folders
 from interjax.cli._progress import Progress
-from interjax.cli._subjects import OUTPUTS, baseline_of, load, network_of, pair_population, players_of
+from interjax.cli._subjects import OUTPUTS, baseline_of, load, network_folder, network_of, pair_population, players_of
 from interjax.orders._arguments import as_orders
 from interjax.plots._style import new_figure
 from interjax.profiles._rounds import kept_in
@@ -25,6 +25,7 @@ def measure(context: click.Context, settings: dict[str, Any]) -> None:
     """Measure a network's profile, alone or as one of several processes; write numbers, plot and settings."""
     if settings["preset"] == "official":
         settings |= _official(context, settings)
+    settings["checkpoint"] = network_folder(settings["checkpoint"])
     _start_processes(settings)
     with _processes() as group:
         group.folder = out = folders.open_folder("measure", settings)

@@ -17,13 +17,13 @@ from interjax.concepts._explanations._effects import AndOr, check_tau, effects_o
 from interjax.concepts._explanations._salient import salient_effects
 from interjax.concepts._learning._explained_inputs import ExplainedInputs, choose_inputs, grade
 from interjax.concepts._statistics._generalization import generalization
-from interjax.concepts._tables import concept_tables
+from interjax.concepts._tables import tables_in, warn_of_nonfinite
 from interjax.datasets._dataset import Dataset
 from interjax.games._masking import Masking
 from interjax.games._outputs import log_odds
 from interjax.games._players import Players
 from interjax.tables._transforms import moebius
-from interjax.training._over_checkpoints import over_checkpoints
+from interjax.training._over_checkpoints import Parts, over_checkpoints_in_parts
 
 
 @result
@@ -135,8 +135,9 @@ def checkpoint_concepts(
         resamples: of the similarities' bootstrap.
         graded: training and test examples, the same number of each, drawn for losses and accuracies.
         keep_effects: whether the result holds the effects of every input: 4 bytes times kinds times 2**n each.
-        folder: keeps each explained checkpoint; a call with the same settings goes on where an earlier one stopped
-            and ends with the same numbers. Other steps may be added.
+        folder: keeps each explained checkpoint, and of the one under way its tables about every minute; a call with
+            the same settings goes on where an earlier one stopped and ends with the same numbers. Other steps may be
+            added.
         progress: called with (checkpoints done, checkpoints in all).
 
     Returns:
@@ -170,9 +171,9 @@ def checkpoint_concepts(
     draw_key, similarity_key = jax.random.split(key)
     explained = choose_inputs(draw_key, data, classes, inputs_per_class, rows, graded)
     masking = Masking(players, baseline, output, precision)
-    pieces = over_checkpoints(
+    pieces = over_checkpoints_in_parts(
         checkpoints,
-        lambda model: _explain(model, explained, masking, explain),
+        lambda model, parts: _explain(model, explained, masking, explain, parts),
         steps=steps,
         folder=folder,
         settings=_settings(explained, masking, explain),
@@ -203,8 +204,11 @@ def _settings(explained: ExplainedInputs, masking: Masking, explain: Callable) -
     }
 
 
-def _explain(model: Any, explained: ExplainedInputs, masking: Masking, explain: Callable) -> dict[str, np.ndarray]:
-    tables = concept_tables(model, explained.x, explained.labels, **masking.keywords)
+def _explain(
+    model: Any, explained: ExplainedInputs, masking: Masking, explain: Callable, parts: Parts | None
+) -> dict[str, np.ndarray]:
+    tables = tables_in(model, explained.x, explained.labels, masking, kept=parts)
+    warn_of_nonfinite(tables)
     finite = np.isfinite(tables).all(axis=1)
     effects = np.full((len(tables), 1, tables.shape[1]), np.nan, np.float32)
     if finite.any():

@@ -4,10 +4,11 @@
     python benchmarks/kills.py --command measure --kills 10
 
 Each command runs once undisturbed. Then it is started in another folder, killed at a moment drawn from the time that
-it took, started again there, and so on as often as asked, and at last left to end. All numbers that both folders hold
-in JSON, JSON lines and npz are compared. Prints a line of JSON for each command: how often it was killed, how many
-files are equal to the byte, and the largest difference of a number, relative to the largest of its array. Trains two
-small networks on the bundled digits.
+it took, started again there, and so on until it ends before its moment or was killed four times and is left to end; and
+all that in new folders until it was killed as often as asked. All numbers that the first and each other folder hold in
+JSON, JSON lines and npz are compared. Prints a line of JSON for each command: how often it was killed, in how many
+folders, how many files are equal to the byte, and the largest difference of a number, relative to the largest of its
+array. Trains two small networks on the bundled digits.
 """
 
 import argparse

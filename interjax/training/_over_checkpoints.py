@@ -74,7 +74,7 @@ def over_checkpoints_in_parts(
     settings: dict[str, Any] | None,
     progress: Callable[[int, int], Any] | None,
 ) -> Iterator[tuple[int, Piece]]:
-    """`over_checkpoints` whose `measure` gets, beside the network, what keeps parts of a checkpoint; None keeps none."""
+    """`over_checkpoints` whose `measure` gets, beside the network, what keeps parts of a checkpoint, or None."""
     check_progress(progress)
     folder = None if folder is None else check_folder("folder", folder)
     if settings is not None:

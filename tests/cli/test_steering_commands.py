@@ -90,7 +90,7 @@ def test_wrong_comparisons_are_one_line(folders, monkeypatch, tmp_path):
 
 
 def test_the_experiment_runs_and_resumes(tmp_path):
-    command = ["reproduce", "bottleneck", "--setting", "digits-mlp", "--seeds", 2, "--inputs", 6, "--epochs", 2]
+    command = ["reproduce", "bottleneck", "--setting", "digits-mlp", "--seeds", 2, "--inputs", 3, "--epochs", 2]
     command += ["--examples", 40, "--quiet", "--out", tmp_path]
     first = interjax(*command)
     assert first.exit_code == 0

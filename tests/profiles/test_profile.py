@@ -63,7 +63,7 @@ def test_intervals_cover_when_pairs_are_sampled_too(method):
     table = game_table(np.random.default_rng(3), 12)
     game, truth = ij.Game.from_table(table), known_profile(table)
     share = coverage(
-        lambda seed: ij.order_profile(jax.random.key(seed), game, contexts=15, n_pairs=48, method=method), truth, 200
+        lambda seed: ij.order_profile(jax.random.key(seed), game, contexts=15, n_pairs=48, method=method), truth, 120
     )
     assert 0.90 <= share <= 0.99
 
@@ -82,7 +82,7 @@ def test_intervals_cover_when_inputs_are_sampled_too():
         chosen = np.random.default_rng(seed).integers(0, len(games), 16)
         return ij.order_profile(jax.random.key(seed), [games[place] for place in chosen], contexts=10)
 
-    assert 0.90 <= coverage(sample, truth, 200) <= 0.99
+    assert 0.90 <= coverage(sample, truth, 120) <= 0.99
 
 
 def test_the_correction_removes_most_of_the_bias():

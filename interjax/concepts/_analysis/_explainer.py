@@ -18,7 +18,7 @@ from interjax.tables._transforms import moebius
 
 KINDS = ("and", "and-or")
 _JITTER = 1e-4  # of the costs, for stability
-_ENTRIES_AT_ONCE = 1 << 22  # of the programs' matrices in a piece, within 4 and 16 games
+_ENTRIES_AT_ONCE = 1 << 22  # of the programs' matrices in a piece, within 1 and 16 games
 
 
 class Explainer:
@@ -77,7 +77,7 @@ class Explainer:
             compute: tables -> the result.
             about: what the result hangs on beside tables, kind and noise.
         """
-        size = min(self.count, max(4, min(16, _ENTRIES_AT_ONCE // tables.shape[1] ** 2)))
+        size = min(self.count, max(1, min(16, _ENTRIES_AT_ONCE // tables.shape[1] ** 2)))
         pieces = []
         for start in range(0, len(tables), size):
             pieces.append(self._piece(name, tables[start : start + size], size, compute, about or {}))

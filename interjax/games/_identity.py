@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import Primitive
+from jax.extend.core import ClosedJaxpr, Primitive
 
 from interjax._engine._dispatch import shapes_of
 from interjax._engine._folders import fingerprint
@@ -55,11 +55,8 @@ def of_network(apply: Apply, params: Any, inputs: Any) -> dict[str, Any]:
 
 def _of_masked_networks(games: Sequence[Game]) -> dict[str, Any]:
     params: list[MaskedGame] = [game.params for game in games]
-    networks = _distinct(games, lambda game: (game.value.apply, shapes_of((game.params.weights, game.params.x))))
-    texts = [
-        computation(game.value.apply, game.params.weights, np.zeros((2, *game.params.x.shape), game.params.x.dtype))
-        for game in networks
-    ]
+    traces = {_network_of(game): _trace_of_network(game) for game in _distinct(games, _network_of)}
+    texts = [_text(signature(trace)) for trace in traces.values()]
     outputs = _distinct(games, lambda game: shapes_of(game.params.output))
     found = {
         "network": _digest(texts),
@@ -67,7 +64,10 @@ def _of_masked_networks(games: Sequence[Game]) -> dict[str, Any]:
         "inputs": fingerprint([part.x for part in params]),
         "players": _digest([game.value.players.digest for game in games]),
         "baseline": fingerprint([part.baseline for part in params]),
-        "output": _digest([_output_text(game) for game in outputs] + [fingerprint([part.output for part in params])]),
+        "output": _digest(
+            [_output_text(game, traces[_network_of(game)]) for game in outputs]
+            + [fingerprint([part.output for part in params])]
+        ),
         "precision": games[0].value.precision,
     }
     if any("callback" in text for text in texts):
@@ -75,10 +75,20 @@ def _of_masked_networks(games: Sequence[Game]) -> dict[str, Any]:
     return found
 
 
-def _output_text(game: Game) -> str:
+def _network_of(game: Game) -> tuple:
+    """The network of a masked game but for its arrays."""
+    return game.value.apply, shapes_of((game.params.weights, game.params.x))
+
+
+def _trace_of_network(game: Game) -> ClosedJaxpr:
     part: MaskedGame = game.params
-    batch = jax.eval_shape(game.value.apply, part.weights, jax.ShapeDtypeStruct((2, *part.x.shape), part.x.dtype))
-    return computation(lambda output, row: output(row), part.output, jax.ShapeDtypeStruct(batch.shape[1:], batch.dtype))
+    return trace_of(game.value.apply, part.weights, jax.ShapeDtypeStruct((2, *part.x.shape), part.x.dtype))
+
+
+def _output_text(game: Game, network: ClosedJaxpr) -> str:
+    (batch,) = network.out_avals
+    row = jax.ShapeDtypeStruct(batch.shape[1:], batch.dtype)
+    return computation(lambda output, row: output(row), game.params.output, row)
 
 
 def computation(function: Callable, *arguments: Any) -> str:

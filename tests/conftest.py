@@ -46,3 +46,13 @@ def conformance_folder(data_folder) -> Path:
     if not folder.is_dir():
         pytest.skip(f"{folder} does not exist: it holds the reference vectors")
     return folder
+
+
+@pytest.fixture
+def compilations():
+    """The compilations of a test, one entry each."""
+    found = []
+    listener = lambda name, seconds, **_: found.append(name) if name.endswith("backend_compile_duration") else None  # noqa: E731
+    jax.monitoring.register_event_duration_secs_listener(listener)
+    yield found
+    jax.monitoring.unregister_event_duration_listener(listener)

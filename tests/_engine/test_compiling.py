@@ -14,15 +14,6 @@ def games_of(inputs, fold):
     return ij.masked_games(network, x, [0] * inputs, players=ij.Players.grid((6, 6, 1), (6, 6)), fold=fold)
 
 
-@pytest.fixture
-def compilations():
-    found = []
-    listener = lambda name, seconds, **_: found.append(name) if name.endswith("backend_compile_duration") else None  # noqa: E731
-    jax.monitoring.register_event_duration_secs_listener(listener)
-    yield found
-    jax.monitoring.unregister_event_duration_listener(listener)
-
-
 @pytest.mark.parametrize("fold", [True, False])
 @pytest.mark.parametrize("method", ["blocks", "quadruples"])
 def test_all_rows_of_a_profile_run_through_one_program(fold, method):

@@ -1,12 +1,12 @@
 """Several real processes: the result is that of one; one that is killed stops the others, which say so."""
 
-import json
 import signal
 import time
 
 import pytest
 from click.testing import CliRunner
 from support.processes import free_port, started
+from support.running import numbers
 
 import interjax as ij
 from interjax import cli as command_line
@@ -46,11 +46,7 @@ def whole(checkpoint, tmp_path_factory):
     """The numbers of one process."""
     out = tmp_path_factory.mktemp("whole")
     assert measure(checkpoint, out).exit_code == 0
-    return numbers(out)
-
-
-def numbers(folder):
-    return json.loads((folder / "profile.json").read_text())
+    return numbers(out, "profile.json")
 
 
 def measure(checkpoint, out):
@@ -84,7 +80,7 @@ def assert_says(output, lost, folder):
 def test_two_processes_give_the_numbers_of_one(checkpoint, whole, tmp_path):
     codes, outputs, _ = together(checkpoint, tmp_path / "two", [RUN, RUN])
     assert codes == [0, 0], outputs
-    assert numbers(tmp_path / "two") == whole
+    assert numbers(tmp_path / "two", "profile.json") == whole
     assert "forward passes for 3 inputs" in outputs[0]
     assert outputs[1] == ""  # one result, one progress bar
 
@@ -101,7 +97,7 @@ def test_a_killed_process_stops_the_others_and_any_number_resumes(checkpoint, wh
     codes, outputs, _ = together(checkpoint, out, [RUN, RUN, RUN])
     assert codes == [0, 0, 0], outputs
     assert "of the next were measured" in outputs[0]
-    assert numbers(out) == whole
+    assert numbers(out, "profile.json") == whole
 
 
 def test_killed_process_0_is_named_and_one_process_resumes(checkpoint, whole, tmp_path):
@@ -111,7 +107,7 @@ def test_killed_process_0_is_named_and_one_process_resumes(checkpoint, whole, tm
     assert_says(outputs[1], "0 of 2 stopped answering", out)
     assert outlived[1] < 60
     assert measure(checkpoint, out).exit_code == 0
-    assert numbers(out) == whole
+    assert numbers(out, "profile.json") == whole
 
 
 @pytest.mark.slow

@@ -1,12 +1,11 @@
 """`interjax complexity` and `interjax reproduce complexity`: what they write, refuse, resume and state."""
 
 import dataclasses
-import json
 
 import numpy as np
 import pytest
 from scipy import stats
-from support.running import interjax, main
+from support.running import interjax, main, numbers
 
 import interjax as ij
 from interjax.representations._dynamics import ComplexityDynamics
@@ -14,13 +13,6 @@ from interjax.reproduce import _complexity_report as report
 from interjax.reproduce import complexity as experiment
 
 SMALL = ["--layers", "quantisers.3", "--resamples", 2, "--quiet"]
-
-
-def numbers(folder):
-    def refuse(constant):
-        raise ValueError(f"{constant} is no JSON")
-
-    return json.loads((folder / "complexity.json").read_text(), parse_constant=refuse)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +25,7 @@ def test_it_writes_numbers_pictures_and_settings(measured):
     folder, ended = measured
     written = {path.name for path in folder.iterdir()}
     assert {"complexity.json", "dynamics.npz", "complexity.png", "dynamics.png", "settings.json", "network"} <= written
-    found = numbers(folder)
+    found = numbers(folder, "complexity.json")
     assert list(found["layers"]) == ["quantisers.3"]
     dynamics = ComplexityDynamics.load(folder / "dynamics.npz")
     assert dynamics.steps.tolist() == found["checkpoints"]["steps"]
@@ -51,8 +43,11 @@ def test_it_writes_numbers_pictures_and_settings(measured):
 def test_a_saved_network_is_measured_at_all_of_its_checkpoints(measured, tmp_path):
     folder, _ = measured
     interjax("complexity", *SMALL, "--checkpoint", folder / "network", "--out", tmp_path / "again")
-    assert numbers(tmp_path / "again")["checkpoints"] == numbers(folder)["checkpoints"]
-    assert numbers(tmp_path / "again")["layers"] == numbers(folder)["layers"]
+    assert (
+        numbers(tmp_path / "again", "complexity.json")["checkpoints"]
+        == numbers(folder, "complexity.json")["checkpoints"]
+    )
+    assert numbers(tmp_path / "again", "complexity.json")["layers"] == numbers(folder, "complexity.json")["layers"]
 
 
 def test_bad_options_are_messages(measured, tmp_path, monkeypatch):
@@ -169,10 +164,10 @@ def test_the_experiment_resumes_to_the_same_tables(tmp_path, monkeypatch):
     table = (tmp_path / "digits" / "complexity.md").read_text()
     assert table in first.output
     assert (tmp_path / "digits" / "complexity.png").exists()
-    found = numbers(tmp_path / "digits")
+    found = numbers(tmp_path / "digits", "complexity.json")
     assert np.shape(found["complexity"]) == (2, 3, 3)
     assert np.shape(found["grouped"]["complexity"]) == (2, 3)
     assert found["grouped"]["largest_group"] == 2
     (tmp_path / "digits" / "seed1" / "complexity" / "step0.npz").unlink()
     interjax(*command, "--out", tmp_path)
-    assert numbers(tmp_path / "digits") == found
+    assert numbers(tmp_path / "digits", "complexity.json") == found

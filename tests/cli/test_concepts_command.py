@@ -1,12 +1,11 @@
 """`interjax concepts`: what it writes, what it refuses, and that a killed run ends with the same numbers."""
 
-import json
 import shutil
 
 import jax
 import numpy as np
 import pytest
-from support.running import Killed, interjax, main
+from support.running import Killed, interjax, main, numbers
 
 import interjax as ij
 from interjax._core._files import read_arrays
@@ -15,13 +14,6 @@ from interjax.concepts._explanations._and_or import MAX_PLAYERS
 
 QUICK = ["--epochs", 2, "--quiet"]
 SMALL = ["--classes", "3,7", "--players", 5, "--examples", 1, "--quiet"]
-
-
-def numbers(folder, name="concepts.json"):
-    def refuse(constant):
-        raise ValueError(f"{constant} is no JSON")
-
-    return json.loads((folder / name).read_text(), parse_constant=refuse)
 
 
 def arrays(folder):
@@ -109,7 +101,7 @@ def test_explanations_meet_the_tables_within_the_noise(explained):
 
 
 def test_json_holds_what_the_library_measures(explained):
-    folder, written = explained[0], numbers(explained[0])
+    folder, written = explained[0], numbers(explained[0], "concepts.json")
     found = ij.concepts.AndOr.load(folder / "explanations.npz")
     train = found[arrays(folder)["is_train"]]
     assert [row["loss"] for row in written["inputs"]] == found.loss.tolist()
@@ -126,7 +118,7 @@ def test_json_holds_what_the_library_measures(explained):
 
 
 def test_the_strongest_concepts_of_a_class_are_named(explained):
-    written, saved = numbers(explained[0]), arrays(explained[0])
+    written, saved = numbers(explained[0], "concepts.json"), arrays(explained[0])
     effects = saved["effects"][saved["is_train"] & (saved["labels"] == 7)]
     first = written["strongest"]["7"][0]
     index = sum(1 << written["players"].index(name) for name in first["players"])
@@ -137,7 +129,7 @@ def test_the_strongest_concepts_of_a_class_are_named(explained):
 
 def test_the_printed_table_agrees_with_the_json(explained):
     folder, outcome = explained
-    written = numbers(folder)
+    written = numbers(folder, "concepts.json")
     assert f"5 players: {', '.join(written['players'])}" in outcome.output
     assert "20 training and 10 test inputs" in outcome.output
     strength = np.subtract(*(written["sizes"]["training"][sign] for sign in ("positive", "negative")))
@@ -168,7 +160,7 @@ def test_python_gives_the_numbers_of_the_command(explained, tmp_path):
     about = {"network": spec.to_json(), "data": "digits"}
     for path in found.save(tmp_path, about):
         assert path.name in outcome.output
-    assert numbers(tmp_path) == numbers(folder)
+    assert numbers(tmp_path, "concepts.json") == numbers(folder, "concepts.json")
     for name in ("concepts", "explanations", "generalization", "stability"):
         mine, commands = (read_arrays(place / f"{name}.npz") for place in (tmp_path, folder))
         assert mine.keys() == commands.keys()
@@ -198,7 +190,7 @@ def test_a_killed_run_resumes_to_the_same_numbers(explained, tmp_path, monkeypat
         interjax(*command)
     monkeypatch.setattr(_explainer, "and_or", solve)
     assert "resumed: 16 of 30 inputs had been explained" in interjax(*command).output
-    assert numbers(tmp_path) == numbers(whole)
+    assert numbers(tmp_path, "concepts.json") == numbers(whole, "concepts.json")
     for name, array in arrays(whole).items():
         np.testing.assert_array_equal(array, arrays(tmp_path)[name])
 
@@ -223,8 +215,8 @@ def test_and_effects_are_harsanyi_dividends(of_checkpoint, tmp_path):
     saved = arrays(tmp_path)
     np.testing.assert_array_equal(saved["effects"][:, 0], ij.moebius(saved["tables"].astype(float)))
     assert "explanations.npz" not in files(tmp_path)
-    assert numbers(tmp_path)["stability"] is None
-    assert len(numbers(tmp_path)["players"]) == 5
+    assert numbers(tmp_path, "concepts.json")["stability"] is None
+    assert len(numbers(tmp_path, "concepts.json")["players"]) == 5
 
 
 def test_columns_of_a_table_are_named(table_file, tmp_path):
@@ -243,7 +235,7 @@ def test_columns_of_a_table_are_named(table_file, tmp_path):
     ]
     outcome = interjax("concepts", *command)
     assert outcome.exit_code == 0
-    written = numbers(tmp_path)
+    written = numbers(tmp_path, "concepts.json")
     assert written["players"] == ["grams", "length", "age", "colour"]
     assert sorted(written["strongest"]) == ["no", "yes"]
     assert {row["class"] for row in written["inputs"]} == {"no", "yes"}
@@ -257,7 +249,7 @@ def test_a_file_names_the_players(run_of_checkpoints, tmp_path):
     command = ["--checkpoint", run_of_checkpoints, "--segments", tmp_path / "halves.npy", "--classes", "3,7"]
     command += ["--kind", "and", "--examples", 1, "--quiet", "--out", tmp_path / "out"]
     assert interjax("concepts", *command).exit_code == 0
-    assert numbers(tmp_path / "out")["players"] == ["segment 0", "segment 1", "segment 2"]
+    assert numbers(tmp_path / "out", "concepts.json")["players"] == ["segment 0", "segment 1", "segment 2"]
     np.testing.assert_array_equal(arrays(tmp_path / "out")["player_of_entry"][..., 0], labels)
 
 
@@ -265,7 +257,7 @@ def test_a_file_names_the_players(run_of_checkpoints, tmp_path):
 def test_single_inputs_are_explained_without_similarities(of_checkpoint, tmp_path):
     outcome = interjax("concepts", *of_checkpoint, "--inputs", 1, "--out", tmp_path)
     assert "too few inputs of each class" in outcome.output
-    assert numbers(tmp_path)["generalization"] is None
+    assert numbers(tmp_path, "concepts.json")["generalization"] is None
     assert "generalization.png" not in files(tmp_path)
 
 
@@ -284,8 +276,8 @@ def test_inputs_whose_table_is_not_finite_are_left_out_and_counted(of_checkpoint
     outcome = interjax("concepts", *of_checkpoint, "--out", tmp_path)
     assert "left out: 1 of 30 inputs, whose games hold NaN or infinite values" in outcome.output
     assert "19 training and 10 test inputs" in outcome.output
-    assert numbers(tmp_path)["n_left_out"] == 1
-    assert len(numbers(tmp_path)["inputs"]) == len(arrays(tmp_path)["tables"]) == 29
+    assert numbers(tmp_path, "concepts.json")["n_left_out"] == 1
+    assert len(numbers(tmp_path, "concepts.json")["inputs"]) == len(arrays(tmp_path)["tables"]) == 29
 
 
 @pytest.mark.filterwarnings("ignore:folding the network:UserWarning")
@@ -305,7 +297,7 @@ def test_checkpoints_are_explained(of_checkpoint, tmp_path):
     written, saved = numbers(tmp_path, "dynamics.json"), ij.concepts.ConceptDynamics.load(tmp_path / "dynamics.npz")
     assert written["steps"] == [0, 1, 44]
     np.testing.assert_array_equal(written["strength"], saved.strength)
-    last = numbers(tmp_path)["sizes"]["training"]
+    last = numbers(tmp_path, "concepts.json")["sizes"]["training"]
     np.testing.assert_allclose(saved.positive[-1], last["positive"], rtol=1e-5, atol=1e-6)
     assert written["detour"]["ratio"] >= 1
     assert "phase 1, large concepts vanish:" in outcome.output
@@ -329,7 +321,7 @@ def test_a_killed_run_of_some_checkpoints_resumes_to_the_same_numbers(run_of_che
     assert numbers(tmp_path, "dynamics.json") == dynamics
     saved = ij.concepts.ConceptDynamics.load(tmp_path / "dynamics.npz")
     assert saved.steps.tolist() == [0, 44]
-    last = numbers(tmp_path)["sizes"]["training"]
+    last = numbers(tmp_path, "concepts.json")["sizes"]["training"]
     np.testing.assert_allclose(saved.positive[-1], last["positive"], rtol=1e-4, atol=1e-5)
 
 

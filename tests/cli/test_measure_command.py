@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
-from support.running import interjax, main
+from support.running import interjax, main, numbers
 
 import interjax as ij
 from interjax import cli as command_line
@@ -24,10 +24,6 @@ DISTRIBUTED = ["distributed", "coordinator", "processes", "process_id"]
 CELLS = ["--grid", "4x4"]
 QUICK = [*CELLS, "--inputs", "3", "--orders", "0,7,14", "--contexts", "4", "--quiet"]
 NO_BLANK_PLAYER = ["--baseline", "0.5"]  # no cell equals its baseline, so that no pair is known to be 0 unmeasured
-
-
-def numbers(folder):
-    return json.loads((folder / "profile.json").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +100,7 @@ def test_settings_hold_every_option_and_the_versions(measured, checkpoint):
 
 def test_json_npz_and_the_printed_table_agree(measured):
     folder, outcome = measured
-    written, saved = numbers(folder), ij.OrderProfile.load(folder / "profile.npz")
+    written, saved = numbers(folder, "profile.json"), ij.OrderProfile.load(folder / "profile.npz")
     assert written["orders"] == [0, 7, 14]
     assert (written["inputs"], written["n_players"], written["data"]) == (3, 16, "digits")
     assert written["network"]["name"] == "mlp"
@@ -120,7 +116,7 @@ def test_passes_are_counted(measured):
     pieces = [np.load(path) for path in (folder / "measured").glob("round0-input*.npz")]
     passes = sum(int(piece["n_forwards"]) for piece in pieces)
     assert len(pieces) == 3
-    assert numbers(folder)["n_forwards"] == passes
+    assert numbers(folder, "profile.json")["n_forwards"] == passes
     assert f"{passes:,} forward passes for 3 inputs of 16 players" in outcome.output
 
 
@@ -136,7 +132,7 @@ def test_numbers_are_those_of_the_library(measured, checkpoint):
     players = ij.Players.grid((8, 8, 1), (4, 4))
     games = ij.masked_games(network, data.train_x[chosen], data.train_y[chosen], players=players)
     found = ij.order_profile(jax.random.fold_in(key, 2), games, orders=[0, 7, 14], contexts=4)
-    np.testing.assert_array_equal(found.strength, numbers(measured[0])["strength"])
+    np.testing.assert_array_equal(found.strength, numbers(measured[0], "profile.json")["strength"])
 
 
 def test_without_out_the_folder_is_named_after_the_settings(checkpoint, tmp_path, monkeypatch):
@@ -160,17 +156,17 @@ def test_the_same_command_again_measures_nothing(measured, checkpoint, tmp_path,
     for place in (checkpoint, checkpoint.parent):  # the network, or the folder above it that `interjax train` wrote
         outcome = interjax("measure", "--checkpoint", place, *QUICK, "--out", folder)
         assert outcome.exit_code == 0
-    assert numbers(folder) == numbers(measured[0])
+    assert numbers(folder, "profile.json") == numbers(measured[0], "profile.json")
 
 
 def test_other_settings_are_refused_in_the_same_folder(measured, checkpoint, monkeypatch):
-    before = numbers(measured[0])
+    before = numbers(measured[0], "profile.json")
     message = main(monkeypatch, "measure", "--checkpoint", checkpoint, *QUICK, "--contexts", 5, "--out", measured[0])
     assert message == (
         f"interjax: {measured[0]} holds a run with other settings (contexts: 4 there, 5 here): choose another "
         "--out, or delete it to start anew"
     )
-    assert numbers(measured[0]) == before
+    assert numbers(measured[0], "profile.json") == before
 
 
 def test_another_network_at_the_same_path_is_refused(checkpoint, tmp_path, monkeypatch):
@@ -231,14 +227,14 @@ def test_a_killed_run_resumes_within_an_input_to_the_same_numbers(checkpoint, tm
     assert resumed.exit_code == 0
     assert re.search(r"resuming: 0 of 2 inputs and [1-9]\d?% of the next were measured", resumed.output)
     assert interjax(*arguments(whole)).exit_code == 0
-    assert numbers(killed) == numbers(whole)
+    assert numbers(killed, "profile.json") == numbers(whole, "profile.json")
 
 
 def test_a_run_may_resume_with_another_batch_size(measured, checkpoint, tmp_path):
     folder = shutil.copytree(measured[0], tmp_path / "copy")
     outcome = interjax("measure", "--checkpoint", checkpoint, *QUICK, "--batch-size", 50, "--out", folder)
     assert "resuming: 3 of 3 inputs were measured" in outcome.output
-    assert numbers(folder) == numbers(measured[0])
+    assert numbers(folder, "profile.json") == numbers(measured[0], "profile.json")
 
 
 # measure: options
@@ -247,8 +243,8 @@ def test_a_run_may_resume_with_another_batch_size(measured, checkpoint, tmp_path
 def test_orders_as_ratios_are_those_as_numbers(measured, checkpoint, tmp_path):
     ratios = interjax("measure", "--checkpoint", checkpoint, *QUICK, "--orders", "0,0.5,1.0", "--out", tmp_path)
     assert ratios.exit_code == 0
-    assert numbers(tmp_path)["orders"] == [0, 7, 14]
-    assert numbers(tmp_path)["strength"] == numbers(measured[0])["strength"]
+    assert numbers(tmp_path, "profile.json")["orders"] == [0, 7, 14]
+    assert numbers(tmp_path, "profile.json")["strength"] == numbers(measured[0], "profile.json")["strength"]
 
 
 @pytest.mark.parametrize(("cells", "players"), [("2x4", 8), ("3x3", 9)])
@@ -257,20 +253,20 @@ def test_grid_sets_the_players(checkpoint, tmp_path, cells, players):
         "measure", "--checkpoint", checkpoint, *QUICK, "--orders", "0,3", "--grid", cells, "--out", tmp_path
     )
     assert outcome.exit_code == 0
-    assert numbers(tmp_path)["n_players"] == players
+    assert numbers(tmp_path, "profile.json")["n_players"] == players
 
 
 def test_without_grid_every_pixel_is_a_player(checkpoint, tmp_path):
     options = ["--inputs", "1", "--orders", "0,62", "--pairs", "20", "--quiet"]
     assert interjax("measure", "--checkpoint", checkpoint, *options, "--out", tmp_path).exit_code == 0
-    assert numbers(tmp_path)["n_players"] == 64
+    assert numbers(tmp_path, "profile.json")["n_players"] == 64
 
 
 @pytest.mark.parametrize("baseline", ["mean", "0.5"])
 def test_baseline_fills_the_absent(measured, checkpoint, tmp_path, baseline):
     outcome = interjax("measure", "--checkpoint", checkpoint, *QUICK, "--baseline", baseline, "--out", tmp_path)
     assert outcome.exit_code == 0
-    assert numbers(tmp_path)["magnitude"] != numbers(measured[0])["magnitude"]
+    assert numbers(tmp_path, "profile.json")["magnitude"] != numbers(measured[0], "profile.json")["magnitude"]
 
 
 def test_a_marginal_baseline_costs_a_pass_for_each_of_its_examples(checkpoint, tmp_path):
@@ -280,30 +276,30 @@ def test_a_marginal_baseline_costs_a_pass_for_each_of_its_examples(checkpoint, t
         assert (
             interjax("measure", "--checkpoint", checkpoint, *QUICK, "--baseline", baseline, "--out", out).exit_code == 0
         )
-        passes.append(numbers(out)["n_forwards"])
+        passes.append(numbers(out, "profile.json")["n_forwards"])
     assert passes[1] == 3 * passes[0]
 
 
 def test_output_chooses_the_value(measured, checkpoint, tmp_path):
     assert interjax("measure", "--checkpoint", checkpoint, *QUICK, "--output", "prob", "--out", tmp_path).exit_code == 0
-    assert max(numbers(tmp_path)["magnitude"]) < max(numbers(measured[0])["magnitude"])
+    assert max(numbers(tmp_path, "profile.json")["magnitude"]) < max(numbers(measured[0], "profile.json")["magnitude"])
 
 
 def test_seed_draws_other_inputs_and_contexts(measured, checkpoint, tmp_path):
     assert interjax("measure", "--checkpoint", checkpoint, *QUICK, "--seed", 1, "--out", tmp_path).exit_code == 0
-    assert numbers(tmp_path)["strength"] != numbers(measured[0])["strength"]
+    assert numbers(tmp_path, "profile.json")["strength"] != numbers(measured[0], "profile.json")["strength"]
 
 
 def test_radius_keeps_neighbours_only(checkpoint, tmp_path):
     options = [*QUICK, "--radius", "1", *NO_BLANK_PLAYER]
     assert interjax("measure", "--checkpoint", checkpoint, *options, "--out", tmp_path).exit_code == 0
-    assert numbers(tmp_path)["pairs_by_input"] == [len(ij.pairs_within((4, 4), 1))] * 3
+    assert numbers(tmp_path, "profile.json")["pairs_by_input"] == [len(ij.pairs_within((4, 4), 1))] * 3
 
 
 def test_uncorrected_means_uncorrected(checkpoint, tmp_path):
     outcome = interjax("measure", "--checkpoint", checkpoint, *QUICK, "--correction", "none", "--out", tmp_path)
     assert outcome.exit_code == 0
-    assert numbers(tmp_path)["strength"] == numbers(tmp_path)["uncorrected"]
+    assert numbers(tmp_path, "profile.json")["strength"] == numbers(tmp_path, "profile.json")["uncorrected"]
 
 
 def test_the_official_preset_is_the_papers_allocation(checkpoint, tmp_path):
@@ -327,8 +323,8 @@ def test_a_table_has_its_columns_as_players_and_trains_its_own_network(table_fil
     assert outcome.exit_code == 0
     spec, _, _ = ij.training.load_network(tmp_path / "network")
     assert spec.input_shape == (5,)  # two numbers and a category of three values
-    assert numbers(tmp_path)["n_players"] == 3
-    assert numbers(tmp_path)["orders"] == [0, 1]
+    assert numbers(tmp_path, "profile.json")["n_players"] == 3
+    assert numbers(tmp_path, "profile.json")["orders"] == [0, 1]
 
 
 def test_quiet_shows_no_progress_bar(checkpoint, tmp_path, capfd):

@@ -78,15 +78,6 @@ def assert_equal_to_rounding(answer, expected):
     assert_same(answer, expected, rtol=1e-3, atol=1e-5)
 
 
-@pytest.fixture
-def compilations():
-    found = []
-    listener = lambda name, seconds, **_: found.append(name) if name.endswith("backend_compile_duration") else None  # noqa: E731
-    jax.monitoring.register_event_duration_secs_listener(listener)
-    yield found
-    jax.monitoring.unregister_event_duration_listener(listener)
-
-
 @entries("same key")
 def test_the_same_key_gives_the_same_answer_bit_for_bit(entry):
     assert_same(quietly(entry, KEY), answer_of(entry))

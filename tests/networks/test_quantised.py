@@ -7,7 +7,7 @@ import numpy as np
 import optax
 import pytest
 from flax import nnx
-from support.running import Killed, kill_at
+from support.running import Killed, arrays_of, kill_at
 
 from interjax import networks, training
 from interjax.pid._quantise import quantise
@@ -199,11 +199,6 @@ def run(model, **options):
     return training.train(model, (X, Y), key=jax.random.key(3), optimizer=SGD, batch_size=8, **options)
 
 
-def arrays(model):
-    leaves = jax.tree.leaves(nnx.state(model))
-    return [jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf for leaf in leaves]
-
-
 def test_a_killed_run_resumes_bit_for_bit_with_its_random_roundings(tmp_path):
     whole = SPEC.build(0)
     log = run(whole)
@@ -212,8 +207,8 @@ def test_a_killed_run_resumes_bit_for_bit_with_its_random_roundings(tmp_path):
     resumed = SPEC.build(0)
     chex.assert_trees_all_equal(run(resumed, checkpoint_folder=tmp_path, spec=SPEC, save_every=3), log)
     assert resumed.rounding.count[...] == 20
-    chex.assert_trees_all_equal(arrays(resumed), arrays(whole))
-    chex.assert_trees_all_equal(arrays(training.load_network(tmp_path)[1]), arrays(whole))
+    chex.assert_trees_all_equal(arrays_of(resumed), arrays_of(whole))
+    chex.assert_trees_all_equal(arrays_of(training.load_network(tmp_path)[1]), arrays_of(whole))
 
 
 def test_the_loss_goes_down_through_the_levels():

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
-from matplotlib.figure import Figure
+from support.pictures import legend_of
 
 import interjax as ij
 from interjax.plots._style import COLOURS
@@ -16,11 +16,6 @@ KEY = jax.random.key(0)
 STEPS = np.array([0, 10, 100, 1000])
 LAYERS = ("first", "second")
 BITS = np.array(list(np.ndindex(2, 2, 2)) * 25)
-
-
-@pytest.fixture
-def axes():
-    return Figure().subplots()
 
 
 def dynamics(seed=0, **changes):
@@ -48,10 +43,6 @@ def layers():
         "grouped": ij.pid.grouped_complexity(BITS, target, [(0, 1), (2,)], resamples=0),
         "dead": ij.pid.representational_complexity(np.zeros_like(BITS), target, resamples=0),
     }
-
-
-def legend_of(axes):
-    return [text.get_text() for text in axes.get_legend().get_texts()]
 
 
 def tick_labels(axes):

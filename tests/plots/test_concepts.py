@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
+from support.pictures import legend_of
 
 import interjax as ij
 from interjax.concepts._explanations._effects import AndOr
@@ -23,21 +24,12 @@ NAMES = ["age", "sex", "job"]
 
 
 @pytest.fixture
-def axes():
-    return Figure().subplots()
-
-
-@pytest.fixture
 def figure():
     return Figure()
 
 
 def row_names(axes):
     return [label.get_text() for label in axes.get_yticklabels()]
-
-
-def legend_of(axes):
-    return [text.get_text() for text in axes.get_legend().get_texts()]
 
 
 def bars_of(axes):

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
+from support.pictures import legend_of
 
 import interjax as ij
 
@@ -33,15 +33,6 @@ def make_profile(strength=STRENGTH, *, stderr=0.05, n_players=10, correction="fo
         n_players=n_players,
         contexts=10,
     )
-
-
-@pytest.fixture
-def axes():
-    return Figure().subplots()
-
-
-def labels_of(axes):
-    return [text.get_text() for text in axes.get_legend().get_texts()]
 
 
 def line_of(axes, label):
@@ -108,7 +99,7 @@ def test_several_profiles_are_told_apart_by_name_colour_marker_and_dashes(axes):
     names = [f"network {number}" for number in range(6)]
     ij.plots.profile(axes, {name: make_profile(STRENGTH + 0.1 * i) for i, name in enumerate(names)})
     lines = [line_of(axes, name) for name in names]
-    assert labels_of(axes) == names
+    assert legend_of(axes) == names
     assert len({line.get_color() for line in lines}) == 6
     assert len({line.get_marker() for line in lines}) == 6
     assert len(axes.collections) == 6
@@ -120,17 +111,17 @@ def test_the_uncorrected_strength_is_drawn_where_asked(axes):
     profile = make_profile()
     ij.plots.profile(axes, profile, uncorrected=True)
     np.testing.assert_allclose(line_of(axes, "uncorrected").get_ydata(), profile.uncorrected)
-    assert labels_of(axes) == ["corrected, 95% interval", "uncorrected"]
+    assert legend_of(axes) == ["corrected, 95% interval", "uncorrected"]
 
 
 def test_uncorrected_strengths_carry_the_names_of_their_profiles(axes):
     ij.plots.profile(axes, {"a": make_profile(), "b": make_profile()}, uncorrected=True)
-    assert labels_of(axes) == ["a", "a, uncorrected", "b", "b, uncorrected"]
+    assert legend_of(axes) == ["a", "a, uncorrected", "b", "b, uncorrected"]
 
 
 def test_a_profile_measured_without_correction_is_not_called_corrected(axes):
     ij.plots.profile(axes, make_profile(correction="none"), theory=5)
-    assert not any(label.startswith("corrected") for label in labels_of(axes))
+    assert not any(label.startswith("corrected") for label in legend_of(axes))
 
 
 def test_the_theory_says_its_number_of_players_and_has_mean_one(axes):

@@ -176,3 +176,8 @@ def _joint_shapley(table, size):
 
 def _rows_in_order(table):
     return sorted(subsets(everyone(table)), key=lambda s: sum(1 << i for i in s))
+
+
+def random_table(n, seed=0):
+    """All values of a game without structure."""
+    return np.random.default_rng(seed).normal(size=2**n)

@@ -1,9 +1,13 @@
 """What tests of commands and of resumed runs share."""
 
+import json
 import sys
 
+import jax
+import jax.numpy as jnp
 import pytest
 from click.testing import CliRunner
+from flax import nnx
 
 from interjax import cli
 
@@ -21,6 +25,15 @@ def main(monkeypatch, *arguments):
     return ended.value.code
 
 
+def numbers(folder, name):
+    """What a command wrote in a file of JSON, which has no NaN."""
+
+    def refuse(constant):
+        raise ValueError(f"{constant} is no JSON")
+
+    return json.loads((folder / name).read_text(), parse_constant=refuse)
+
+
 class Killed(Exception):
     """Stands for a process that is killed."""
 
@@ -33,3 +46,9 @@ def kill_at(step):
             raise Killed
 
     return progress
+
+
+def arrays_of(model):
+    """Every array of a network, its dropout stream as numbers."""
+    leaves = jax.tree.leaves(nnx.state(model))
+    return [jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf for leaf in leaves]

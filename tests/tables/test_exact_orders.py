@@ -9,14 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.brute_force import exact_order, shapley_by_permutations
+from support.brute_force import exact_order, random_table, shapley_by_permutations
 
 import interjax as ij
 from interjax.tables import _context_sums
-
-
-def random_table(n, seed=0):
-    return np.random.default_rng(seed).normal(size=2**n)
 
 
 def sizes_of(n):

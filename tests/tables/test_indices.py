@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.optimize import minimize
-from support.brute_force import brute_index, shapley_by_permutations, subsets
+from support.brute_force import brute_index, random_table, shapley_by_permutations, subsets
 
 import interjax as ij
 from interjax.tables._indices import INDEX_NAMES
@@ -20,10 +20,6 @@ SIZED = ["SII", "BII", "CHII", "k-SII", "STII", "FSII", "FBII", "kADD-SHAP", "Jo
 SIZED += ["SGV", "BGV", "CHGV", "EGV", "IGV", "Moebius", "Co-Moebius"]
 SINGLE = ["SV", "BV"]
 SOLVED_BY_REGRESSION = ("FSII", "FBII", "kADD-SHAP")  # the reference's own solver is off by about 1e-9
-
-
-def random_table(n, seed=0):
-    return np.random.default_rng(seed).normal(size=2**n)
 
 
 def masks_of(n):

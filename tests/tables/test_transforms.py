@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.brute_force import dividend, everyone, outside, subsets, value
+from support.brute_force import dividend, everyone, outside, random_table, subsets, value
 
 import interjax as ij
 from interjax.tables import _sweeps, _transforms
@@ -21,10 +21,6 @@ PAIRS = [
     (ij.walsh_hadamard, ij.inverse_walsh_hadamard),
 ]
 ALL = [transform for pair in PAIRS for transform in pair]
-
-
-def random_table(n, seed=0):
-    return np.random.default_rng(seed).normal(size=2**n)
 
 
 def in_order(function, table):

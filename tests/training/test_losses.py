@@ -4,12 +4,11 @@ import json
 
 import chex
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 from flax import nnx
-from support.running import Killed, kill_at
+from support.running import Killed, arrays_of, kill_at
 
 import interjax as ij
 from interjax import training
@@ -28,13 +27,6 @@ LOSS = ModulatedCrossEntropy(PLAYERS, **PRESETS["high-order"])
 def run(model, **options):
     defaults = {"key": KEY, "optimizer": optax.sgd(0.1), "batch_size": 8, "spec": SPEC, "loss": LOSS, "epochs": 4}
     return training.train(model, (X, Y), **(defaults | options))
-
-
-def arrays(model):
-    return [
-        jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
-        for leaf in jax.tree.leaves(nnx.state(model))
-    ]
 
 
 class Normed(nnx.Module):
@@ -124,7 +116,7 @@ def test_a_killed_steered_run_resumes_bit_for_bit(tmp_path):
                 **options,
             )
     again = run(killed, checkpoint_folder=tmp_path / "killed", metrics=tmp_path / "killed.jsonl", **options)
-    chex.assert_trees_all_equal(arrays(killed), arrays(whole))
+    chex.assert_trees_all_equal(arrays_of(killed), arrays_of(whole))
     np.testing.assert_array_equal(again.loss, log.loss)
     assert (tmp_path / "killed.jsonl").read_text() == (tmp_path / "whole.jsonl").read_text()
     assert training.saved_steps(tmp_path / "killed") == [0, 3, 13, 20]
@@ -147,12 +139,12 @@ def test_checkpoints_are_where_they_were_asked_for_and_are_told(tmp_path):
         keep=None,
         save_at=[0, 2, 5],
         save_every=8,
-        on_checkpoint=lambda step, model: told.update({step: arrays(model)}),
+        on_checkpoint=lambda step, model: told.update({step: arrays_of(model)}),
     )
     assert training.saved_steps(tmp_path) == [0, 2, 5, 8, 16, 20] == list(told)
     for step, found in told.items():
-        chex.assert_trees_all_equal(arrays(training.load_network(tmp_path, step=step)[1]), found)
-    chex.assert_trees_all_equal(told[0], arrays(SPEC.build(0)))
+        chex.assert_trees_all_equal(arrays_of(training.load_network(tmp_path, step=step)[1]), found)
+    chex.assert_trees_all_equal(told[0], arrays_of(SPEC.build(0)))
 
 
 def test_checkpoints_are_told_without_a_folder_too():

@@ -11,7 +11,7 @@ import numpy as np
 import optax
 import pytest
 from flax import nnx
-from support.running import Killed, kill_at
+from support.running import Killed, arrays_of, kill_at
 
 from interjax import datasets, networks, training
 
@@ -33,14 +33,6 @@ def run(model, data=DATA, **options):
 
 def parameters(model):
     return nnx.state(model, nnx.Param)
-
-
-def arrays(model):
-    """Every array of a network, its dropout stream as numbers."""
-    return [
-        jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
-        for leaf in jax.tree.leaves(nnx.state(model))
-    ]
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +61,7 @@ def test_the_log_is_saved_and_loaded(trained, tmp_path):
 def test_the_same_key_trains_the_same_network(trained):
     model = SPEC.build(0)
     run(model)
-    chex.assert_trees_all_equal(arrays(model), arrays(trained[0]))
+    chex.assert_trees_all_equal(arrays_of(model), arrays_of(trained[0]))
 
 
 def test_another_key_trains_another_network(trained):
@@ -81,7 +73,7 @@ def test_another_key_trains_another_network(trained):
 def test_steps_and_epochs_count_the_same_batches(trained):
     model = SPEC.build(0)
     log = run(model, steps=20)
-    chex.assert_trees_all_equal(arrays(model), arrays(trained[0]))
+    chex.assert_trees_all_equal(arrays_of(model), arrays_of(trained[0]))
     np.testing.assert_array_equal(log.loss, trained[1].loss)
 
 
@@ -114,9 +106,9 @@ def test_batch_statistics_are_trained_and_then_used():
     run(model, epochs=1)
     norm = model.layers[0]
     assert np.abs(norm.mean[...]).max() > 0
-    before = [array.copy() for array in arrays(model)]
+    before = [array.copy() for array in arrays_of(model)]
     training.accuracy(model, X, Y)
-    chex.assert_trees_all_equal(arrays(model), before)
+    chex.assert_trees_all_equal(arrays_of(model), before)
 
 
 def test_every_example_is_seen_once_an_epoch():
@@ -220,7 +212,7 @@ def test_a_killed_run_resumes_bit_for_bit(trained, tmp_path, save_every):
     model, steps = SPEC.build(0), []
     log = run(model, checkpoint_folder=tmp_path, save_every=save_every, progress=lambda done, _: steps.append(done))
     assert steps[0] == {None: 16, 1: 17, 3: 16}[save_every]
-    chex.assert_trees_all_equal(arrays(model), arrays(trained[0]))
+    chex.assert_trees_all_equal(arrays_of(model), arrays_of(trained[0]))
     chex.assert_trees_all_equal(log, trained[1])
 
 
@@ -237,7 +229,7 @@ def test_a_run_killed_in_its_callback_calls_it_again(trained, tmp_path):
     model = SPEC.build(0)
     run(model, checkpoint_folder=tmp_path, on_epoch=once)
     assert calls == [1, 2, 2, 3, 4]
-    chex.assert_trees_all_equal(arrays(model), arrays(trained[0]))
+    chex.assert_trees_all_equal(arrays_of(model), arrays_of(trained[0]))
 
 
 def test_a_step_that_was_being_written_is_cleared_away_in_silence(trained, tmp_path, capfd):
@@ -245,7 +237,7 @@ def test_a_step_that_was_being_written_is_cleared_away_in_silence(trained, tmp_p
     (tmp_path / "10.orbax-checkpoint-tmp").mkdir()
     model = SPEC.build(0)
     run(model, checkpoint_folder=tmp_path)
-    chex.assert_trees_all_equal(arrays(model), arrays(trained[0]))
+    chex.assert_trees_all_equal(arrays_of(model), arrays_of(trained[0]))
     assert training.saved_steps(tmp_path) == [20]
     assert capfd.readouterr().err == ""
 
@@ -255,7 +247,7 @@ def test_a_finished_run_is_only_read(trained, tmp_path):
     model, steps = SPEC.build(0), []
     log = run(model, checkpoint_folder=tmp_path, progress=lambda *step: steps.append(step))
     assert steps == []
-    chex.assert_trees_all_equal(arrays(model), arrays(trained[0]))
+    chex.assert_trees_all_equal(arrays_of(model), arrays_of(trained[0]))
     chex.assert_trees_all_equal(log, trained[1])
 
 
@@ -263,7 +255,7 @@ def test_a_run_can_be_made_longer(trained, tmp_path):
     run(SPEC.build(0), steps=8, checkpoint_folder=tmp_path)
     model = SPEC.build(0)
     log = run(model, checkpoint_folder=tmp_path)
-    chex.assert_trees_all_equal(arrays(model), arrays(trained[0]))
+    chex.assert_trees_all_equal(arrays_of(model), arrays_of(trained[0]))
     chex.assert_trees_all_equal(log, trained[1])
 
 
@@ -281,12 +273,12 @@ def test_kept_checkpoints_can_be_read_one_by_one(tmp_path):
         checkpoint_folder=tmp_path,
         keep=None,
         extra={"data": "toy"},
-        on_epoch=lambda epoch, model, log: seen.update({5 * epoch: arrays(model)}),
+        on_epoch=lambda epoch, model, log: seen.update({5 * epoch: arrays_of(model)}),
     )
     assert training.saved_steps(tmp_path) == [5, 10, 15]
     for step in seen:
         spec, model, extra = training.load_network(tmp_path, step=step)
-        chex.assert_trees_all_equal(arrays(model), seen[step])
+        chex.assert_trees_all_equal(arrays_of(model), seen[step])
     assert (spec, extra) == (SPEC, {"data": "toy"})
     with pytest.raises(ValueError, match="no checkpoint of step 7: it has 5, 10, 15"):
         training.load_network(tmp_path, step=7)
@@ -329,7 +321,7 @@ def test_a_network_survives_the_disk(tmp_path, monkeypatch):
     training.save_network("network", spec, model, extra={"accuracy": 0.5})
     found, again, extra = training.load_network(tmp_path / "network", expect=spec)
     assert (found, extra) == (spec, {"accuracy": 0.5})
-    chex.assert_trees_all_equal(arrays(again), arrays(model))
+    chex.assert_trees_all_equal(arrays_of(again), arrays_of(model))
     assert again.norm.use_running_average
 
 

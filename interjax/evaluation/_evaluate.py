@@ -22,6 +22,7 @@ from interjax.evaluation._corruptions import occlusions as plan_occlusions
 from interjax.evaluation._corruptions import shuffles as plan_shuffles
 from interjax.evaluation._rounds import Graded, Round
 from interjax.games._apply import Apply
+from interjax.games._evaluation_probe import are_probabilities, check_equal_outputs, warn_of_probabilities
 from interjax.games._identity import of_network
 from interjax.games._models import as_apply
 
@@ -212,6 +213,12 @@ def _check_network(name: str, model: Any, data: Dataset) -> tuple[Apply, Any]:
             f"networks: {name!r} must give logits of shape (batch, {data.n_classes}) for {data.name}, got {found} for "
             f"a batch of 2: build it with n_classes={data.n_classes}"
         )
+    try:
+        outputs = check_equal_outputs(apply, params, data.test_x[0], data.test_x[-1])
+    except ValueError as error:
+        raise ValueError(f"networks: {name!r}: {error}") from error
+    if outputs is not None and are_probabilities(*outputs):
+        warn_of_probabilities(name)
     return apply, params
 
 

@@ -15,10 +15,11 @@ from interjax.games._apply import Apply
 from interjax.games._outputs import gives_logits
 from interjax.games._players import Marginal
 
-# Outputs that differ by more than this share of the largest one are not rounded but other outputs.
-_ROUNDING = {"float32": 1e-4}
+_ROUNDING = {"float32": 1e-4}  # relative to an output's largest value: what differs by more is no rounding
 _COARSE_ROUNDING = 0.05
-_OF_HOST = 1e-3  # of host functions, whose precision is not known
+_OF_OTHERS = 1e-5  # relative to other outputs, whose sums may have cancelled
+_OF_HOST = 1e-3  # of the spread of a host function's values, whose precision is not known
+_OF_VALUE = 3e-6  # of its values
 _OF_ONE = 1e-3  # how near to 1 probabilities sum
 _CAUSES = (
     "it is random (dropout or noise left on) or depends on the other rows of the batch (batch statistics); "
@@ -29,7 +30,7 @@ _CAUSES = (
 def check_deterministic(
     network: Apply, params: Any, x: Array, absent: Array | Marginal, output: Any, precision: str | None
 ) -> None:
-    """Raise ValueError if equal inputs have different outputs, or other ones beside other inputs; two small batches.
+    """Raise ValueError if an input has other outputs elsewhere in a batch or alone; six rows through the network.
 
     Args:
         network: (params, inputs) -> outputs, at its precision.
@@ -40,51 +41,93 @@ def check_deterministic(
         precision: of the network.
     """
     other = absent.background[0] if isinstance(absent, Marginal) else absent
+    outputs = check_equal_outputs(network, params, x, other, precision)
+    if outputs is not None and gives_logits(output) and are_probabilities(*outputs):
+        warn_of_probabilities()
+
+
+def check_equal_outputs(
+    network: Apply, params: Any, x: Any, other: Any, precision: str | None = "float32"
+) -> list[np.ndarray] | None:
+    """Raise ValueError if a network gives an input other outputs elsewhere in a batch or alone.
+
+    Args:
+        network: (params, inputs) -> outputs.
+        params: its parameters.
+        x, other: two inputs; a third is made of entries of both.
+        precision: of the network.
+
+    Returns:
+        Outputs of the two inputs; None where they cannot be looked at, inside jit and on other hosts' devices.
+    """
     leaves = jax.tree.leaves((params, x, other))
     if any(isinstance(leaf, Tracer) or not getattr(leaf, "is_fully_addressable", True) for leaf in leaves):
-        return
+        return None
     # In NumPy the inputs are on no device, and go where the parameters are.
-    found = [np.asarray(each, np.float64) for each in _outputs(network, params, np.asarray(x), np.asarray(other))]
-    first, second, beside, of_other = found
-    if not all(np.isfinite(each).all() for each in found):
-        return  # reported with the values of the game
+    x, other = np.asarray(x), np.asarray(other)
+    between = np.where(np.arange(x.size).reshape(x.shape) % 2 == 0, x, other)
+    together, alone = (np.asarray(each, np.float64) for each in _outputs(network, params, x, other, between))
+    together, alone = together.reshape(len(together), -1), alone.reshape(len(alone), -1)
     share = _ROUNDING.get(precision or "", _COARSE_ROUNDING)
-    least = share * max(np.abs(first).max(initial=0.0), np.finfo(np.float32).tiny)
-    for name, again in (("in the same batch", second), ("beside another input", beside)):
-        if (change := np.abs(again - first).max(initial=0.0)) > least:
+    finite = np.where(np.isfinite(together), together, 0.0)
+    largest = np.abs(finite).max(axis=0)
+    varied = largest.max(initial=0.0, where=np.ptp(finite, axis=0) > 0)  # a masked class has one value, e.g. -1e9
+    least = np.maximum(share * largest, _OF_OTHERS / _ROUNDING["float32"] * share * varied)
+    places = {"in the same batch": (together[1], together[3]), "alone": (together[1], alone[0])}
+    places["between the input and the baseline, alone"] = together[2], alone[1]
+    for where, (one, again) in places.items():
+        if (change := _change(one, again, np.maximum(least, np.finfo(np.float32).tiny))) is not None:
             raise ValueError(
-                f"the network must give one output for one input, got outputs that differ by {change:.3g} for the "
-                f"same input {name}: {_CAUSES}"
+                f"the network must give one output for one input, got {change} for the same input {where}: {_CAUSES}"
             )
-    if gives_logits(output) and first.ndim == 1 and len(first) > 1 and _are_probabilities(first, of_other):
-        warnings.warn(
-            "the network's outputs are probabilities, positive and of sum 1, where log-odds, log-probabilities and "
-            "probabilities are taken of logits: leave its softmax out, or pass an output of your own, e.g. "
-            "output=lambda p: jnp.log(p[y] / (1 - p[y]))",
-            stacklevel=4,
-        )
+    return [together[1], together[0]]
+
+
+def warn_of_probabilities(name: str = "") -> None:
+    """Warn that a network, of this name among several, gives probabilities for logits."""
+    who = f"networks: {name!r} has outputs that" if name else "the network's outputs"
+    warnings.warn(
+        f"{who} are probabilities, positive and of sum 1, where log-odds, log-probabilities and "
+        "probabilities are taken of logits: leave its softmax out, or pass an output of your own, e.g. "
+        "output=lambda p: jnp.log(p[y] / (1 - p[y]))",
+        stacklevel=5,
+    )
 
 
 def check_equal_values(function: Callable[[np.ndarray], np.ndarray], n_players: int) -> None:
-    """Raise ValueError if a host function of masks gives equal masks other values; two calls of two masks."""
+    """Raise ValueError if a host function of masks gives equal masks other values; three calls of four masks."""
     present, absent = np.ones(n_players, bool), np.zeros(n_players, bool)
-    first, second = np.asarray(function(np.stack([present, present])), np.float64)
-    beside, of_absent = np.asarray(function(np.stack([present, absent])), np.float64)
-    if not np.isfinite([first, second, beside, of_absent]).all():
-        return  # reported with the values of the game
-    for name, again in (("in the same batch", second), ("beside another mask", beside)):
-        if abs(again - first) > _OF_HOST * max(abs(first), abs(of_absent), np.finfo(np.float32).tiny):
-            raise ValueError(
-                f"function must give one value for one mask, got {first:.6g} and {again:.6g} for the mask of all "
-                f"players {name}: {_CAUSES}"
-            )
+    some = np.arange(n_players) % 2 == 0
+    batches = ([absent, present, some, present], [present] * 4, [some] * 4)
+    mixed, all_present, all_some = (np.asarray(function(np.stack(masks)), np.float64) for masks in batches)
+    finite = mixed[np.isfinite(mixed)]
+    least = _OF_HOST * np.ptp(finite) + _OF_VALUE * np.abs(finite).max() if len(finite) else 0.0
+    equal = {
+        "the mask of all players": [mixed[1], mixed[3], *all_present],
+        "the mask of every second player": [mixed[2], *all_some],
+    }
+    for name, values in equal.items():
+        if any(_change(np.array([values[0]]), np.array([value]), least) is not None for value in values):
+            told = ", ".join(sorted({f"{value:.6g}" for value in values}))
+            raise ValueError(f"function must give one value for one mask, got {told} for {name}: {_CAUSES}")
 
 
-def _are_probabilities(*rows: np.ndarray) -> bool:
-    return all(row.min() >= 0 and abs(row.sum() - 1) < _OF_ONE for row in rows)
+def _change(one: np.ndarray, again: np.ndarray, least: Any) -> str | None:
+    """In words how far two outputs differ; None if by no more than this."""
+    if not np.array_equal(np.isfinite(one), np.isfinite(again)):
+        return "finite outputs here, NaN or infinite ones there,"
+    change = np.abs(np.subtract(again, one, where=np.isfinite(one), out=np.zeros_like(one)))
+    return f"outputs that differ by {change.max():.3g}" if np.any(change > least) else None
+
+
+def are_probabilities(*rows: np.ndarray) -> bool:
+    """Whether the outputs of some inputs are positive and sum to 1, and not all are those of one class."""
+    each = all(len(row) > 1 and row.min() >= 0 and abs(row.sum() - 1) < _OF_ONE for row in rows)
+    return each and any(row.max() < 1 for row in rows)
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _outputs(network: Apply, params: Any, x: Array, other: Array) -> tuple[Array, ...]:
-    """The two outputs of a batch that holds an input twice, and those of the input beside another one."""
-    return *network(params, jnp.stack([x, x])), *network(params, jnp.stack([x, other]))
+def _outputs(network: Apply, params: Any, x: Array, other: Array, between: Array) -> tuple[Array, Array]:
+    """Outputs of the second, the first, the third and again the first input together; of the first and third alone."""
+    together = network(params, jnp.stack([other, x, between, x]))
+    return together, jax.lax.map(lambda one: network(params, one[None])[0], jnp.stack([x, between]))

@@ -91,7 +91,8 @@ class Game:
     def from_host(cls, function: Callable[[np.ndarray], Any], n_players: int) -> "Game":
         """A game from a NumPy callable of any framework: bool (batch, n) -> (batch,) real values.
 
-        The function is called twice here, with two masks each, to see that equal masks have equal values.
+        The function is called three times here, with four masks each, to see that equal masks have equal values. A game
+        of a function that changes changes with it.
 
         Raises:
             ValueError: if it does not map masks so, or is random, or depends on the other masks of a batch.

@@ -14,6 +14,7 @@ from interjax._core._checks import check_count, check_examples
 from interjax._core._keys import check_key
 from interjax._engine._rows import RowProgram
 from interjax.games._apply import Apply
+from interjax.games._evaluation_probe import check_equal_outputs
 from interjax.games._inputs import inputs_program
 from interjax.games._models import as_apply, as_networks
 
@@ -36,7 +37,8 @@ def accuracy(model: Model, x: Any, y: Any, *, batch_size: int = 500) -> float:
         A number in [0, 1].
 
     Raises:
-        ValueError: lengths that do not match, no inputs, or outputs that are no logits (batch, classes).
+        ValueError: lengths that do not match, no inputs, outputs that are no logits (batch, classes), or a network that
+            is random or depends on the other inputs of a batch.
 
     Warns:
         UserWarning: if logits are NaN; such inputs count as wrong.
@@ -115,6 +117,7 @@ def _classifier(model: Model, like: np.ndarray, y: np.ndarray) -> Callable[[np.n
     shape = _shape_of_logits(apply, params, like)
     if y.max() >= shape[1]:
         raise ValueError(f"y must hold class indices from 0 to {shape[1] - 1}, as the network gives; got {y.max()}")
+    check_equal_outputs(apply, params, like[0], like[-1])
     programs: dict[int, RowProgram] = {}
 
     def classify(x: np.ndarray, batch_size: int) -> np.ndarray:

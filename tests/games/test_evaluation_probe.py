@@ -92,24 +92,75 @@ def test_parameters_may_be_spread_over_devices_that_the_input_is_not_on():
         ij.masked_game((lambda w, x: x @ w - x.mean(), everywhere), x, players=PLAYERS, output=ij.logit(0))
 
 
-@pytest.mark.parametrize(
-    ("function", "where"),
-    [
-        (lambda masks: masks.sum(1) + np.random.default_rng().normal(size=len(masks)), "in the same batch"),
-        (lambda masks: masks.sum(1) - masks.mean(), "beside another mask"),
-    ],
-)
-def test_host_functions_that_depend_on_more_than_the_mask_are_refused(function, where):
-    with pytest.raises(ValueError, match=rf"must give one value for one mask, got .* {where}: it is random"):
-        ij.Game.from_host(function, 4)
+def logits(x):
+    return jnp.tanh(x @ W)
 
 
-def test_a_host_function_is_looked_at_with_four_masks():
-    seen = []
+def dropped(x):
+    """Dropout beside a masked class, whose value is far larger than the others."""
+    z = logits(x) * jax.random.bernoulli(jax.random.key(3), 0.5, (len(x), 3))
+    return jnp.concatenate([z, jnp.full((len(x), 1), -1e9)], axis=1)
 
-    def function(masks):
-        seen.extend(masks.tolist())
-        return np.full(len(masks), np.nan)
 
-    ij.Game.from_host(function, 2)
-    assert seen == [[True, True], [True, True], [True, True], [False, False]]
+def of_columns(x, statistic):
+    return statistic(logits(x), axis=0, keepdims=True)
+
+
+DEPENDENT = {
+    "standardised without an epsilon": lambda x: (logits(x) - of_columns(x, jnp.mean)) / of_columns(x, jnp.std),
+    "between the least and the largest": lambda x: (logits(x) - of_columns(x, jnp.min)) / of_columns(x, jnp.ptp),
+    "relative to the largest": lambda x: logits(x) / of_columns(x, jnp.max),
+    "relative to the largest of all": lambda x: logits(x) / jnp.abs(logits(x)).max(),
+    "relative to the first": lambda x: logits(x) - logits(x)[:1],
+    "dropout beside a masked class": dropped,
+}
+
+
+@pytest.mark.parametrize("name", DEPENDENT)
+def test_a_dependence_that_some_batches_do_not_show_is_found(name):
+    with pytest.raises(ValueError, match="must give one output for one input, got"):
+        ij.masked_game(DEPENDENT[name], X, players=PLAYERS, output=ij.logit(0))
+
+
+def test_accuracies_and_evaluations_are_of_networks_that_give_one_output():
+    x = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
+    data = ij.datasets.from_arrays(x, np.arange(20) % 3, x, np.arange(20) % 3)
+    with pytest.raises(ValueError, match="the network must give one output for one input"):
+        ij.training.accuracy(noisy, x, np.arange(20) % 3)
+    with pytest.raises(ValueError, match="networks: 'one': the network must give one output for one input"):
+        ij.evaluation.evaluate({"one": noisy}, data, key=jax.random.key(0))
+    with pytest.warns(UserWarning, match="'one' has outputs that are probabilities"):
+        ij.evaluation.evaluate({"one": lambda x: jax.nn.softmax(x @ W)}, data, key=jax.random.key(0))
+
+
+def values(masks):
+    return np.tanh(masks.sum(1) - 2.0) * (1 + masks[:, 0])
+
+
+RANDOM = np.random.default_rng(0)
+HOST = {
+    "random": lambda masks: masks.sum(1) + RANDOM.normal(size=len(masks)),
+    "a little random beside an offset": lambda masks: 1000 + values(masks) + 0.1 * RANDOM.normal(size=len(masks)),
+    "random but for the full and the empty mask": lambda masks: (
+        values(masks) + RANDOM.normal(size=len(masks)) * (masks.sum(1) % 4 != 0)
+    ),
+    "centred": lambda masks: masks.sum(1) - masks.mean(),
+    "standardised": lambda masks: (values(masks) - values(masks).mean()) / values(masks).std(),
+    "between the least and the largest": lambda masks: (values(masks) - values(masks).min()) / np.ptp(values(masks)),
+    "relative to the largest": lambda masks: values(masks) / values(masks).max(),
+    "relative to the first": lambda masks: values(masks) - values(masks)[0],
+}
+
+
+@pytest.mark.parametrize("name", HOST)
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_host_functions_that_depend_on_more_than_the_mask_are_refused(name):
+    with pytest.raises(ValueError, match=r"must give one value for one mask, got .* for the mask of .*: it is random"):
+        ij.Game.from_host(HOST[name], 4)
+
+
+def test_host_functions_of_one_value_for_one_mask_are_taken():
+    for offset in (0.0, 1e6):
+        game = ij.Game.from_host(lambda masks, offset=offset: (offset + values(masks)).astype(np.float32), 4)
+        assert game(np.ones((1, 4), bool)).shape == (1,)
+    assert np.isnan(ij.Game.from_host(lambda masks: np.full(len(masks), np.nan), 2)(np.ones((1, 2), bool))).all()

@@ -82,6 +82,8 @@ def read_table(
         raise ValueError(f"{path} cannot be read as a CSV file: {str(error).strip()}") from error
     if frame.shape[1] and (frame.iloc[:, -1] == "").any():  # pandas fills short lines up with empty cells
         _check_widths(path, text, separator)
+    if '"' in text:
+        _check_quotes(path, frame, separator)
     _check_notes(path, noted, separator, frame.shape[1])
     names = [str(name).strip() for name in frame.iloc[0]] if len(frame) else []
     if known_names is not None and names and kind_of(names[0]) == NUMBER:
@@ -178,6 +180,17 @@ def _separator(path: Path, text: str) -> str:
 def _rows(text: str, separator: str) -> Any:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
     return (row for row in reader if len(row) > 1 or "".join(row).strip())
+
+
+def _check_quotes(path: Path, frame: Any, separator: str) -> None:
+    """Raise ValueError where a cell has swallowed others, as one does behind a quote that is not closed."""
+    for row, cells in enumerate(frame.itertuples(index=False), 1):
+        for cell in cells:
+            if "\n" in str(cell) and separator in str(cell):
+                raise ValueError(
+                    f"{path}, row {row}: a quote is not closed, so that one cell goes on over lines and cells, "
+                    f"{str(cell)[:60]!r}; close it, or write the text of a cell on one line"
+                )
 
 
 def _check_widths(path: Path, text: str, separator: str) -> None:

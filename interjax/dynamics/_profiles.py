@@ -102,7 +102,8 @@ def checkpoint_profiles(
         return order_profile(key, masking.games(model, x, labels), **options).to_arrays()
 
     settings = None if folder is None else _settings(key, x, labels, masking, options)
-    pieces = over_checkpoints(checkpoints, measure, steps=steps, folder=folder, settings=settings, progress=progress)
+    how: dict[str, Any] = {"folder": folder, "settings": settings, "inputs": np.asarray(x), "progress": progress}
+    pieces = over_checkpoints(checkpoints, measure, steps=steps, **how)
     return {step: OrderProfile.from_arrays(piece) for step, piece in pieces}
 
 

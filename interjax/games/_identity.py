@@ -17,7 +17,7 @@ from interjax.games._closures import signature, trace_of
 from interjax.games._game import Game
 from interjax.games._masked_networks import MaskedGame, MaskedNetwork
 
-_MASKS = 4  # on which a function that cannot be compared by its trace is compared by its values
+_MASKS = 16  # on which a function that cannot be compared by its trace is compared by its values
 _DIGITS = 5  # to which these agree on different machines
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
@@ -113,7 +113,11 @@ def _masks(game: Game) -> np.ndarray:
 
 
 def _rounded(values: Any) -> list[str]:
-    return [f"{value:.{_DIGITS - 1}e}" for value in np.asarray(values, np.float64)]
+    """The first value and the differences from it, which show what a game adds to a large offset."""
+    values = np.asarray(values, np.float64)
+    rest = values[1:] - values[:1]
+    steps = np.abs(rest).max(initial=0.0, where=np.isfinite(rest)) / 10**_DIGITS or 1.0
+    return [f"{values[0]:.{_DIGITS - 1}e}", f"{steps:.1e}", *(f"{value / steps:.0f}" for value in rest)]
 
 
 def _digest(parts: Iterable[Any]) -> str:

@@ -12,7 +12,7 @@ def unit_of(game: Game, values: np.ndarray) -> float:
     """The eps of the arithmetic that gave these values: of their type, or of the precision of the game's network."""
     if getattr(game.value, "precision", None) == "bfloat16":
         return float(jnp.finfo(jnp.bfloat16).eps)
-    return float(np.finfo(values.dtype if values.dtype.kind == "f" else np.float64).eps)
+    return float(jnp.finfo(values.dtype if jnp.issubdtype(values.dtype, jnp.floating) else np.float64).eps)
 
 
 def rounding_of(values: np.ndarray, unit: float) -> float:

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import hashlib
 import inspect
 import math
 import warnings
@@ -29,6 +30,7 @@ from interjax._core._checks import (
 from interjax._core._keys import check_key
 from interjax._core._progress import Progress
 from interjax.datasets._dataset import Dataset
+from interjax.games._identity import computation
 from interjax.games._models import as_apply, off_by_default
 from interjax.networks._spec import NetworkSpec
 from interjax.training._checkpoints import Model, PathLike, check_extra
@@ -139,14 +141,19 @@ def train(
     # A view that shares the model's variables: they train, and the caller's mode stays as it is.
     learner = nnx.with_attributes(model, deterministic=False, use_running_average=False, raise_if_not_found=False)
     run = TrainingRun(learner, nnx.Optimizer(learner, optimizer, wrt=nnx.Param))
+    is_ours = augment is None and (loss is None or loss is cross_entropy or isinstance(loss, SteeredCrossEntropy))
+    computes = "" if is_ours and checkpoint_folder is None else _computes(run, loss, augment, x, y, batch_size)
+    # What functions of the user's compute may change with what they hold: compiled again where it did.
+    make = _make_update(loss or cross_entropy, augment, "" if is_ours else computes)
     # Bound once: otherwise most of a small network's step goes into taking the two apart and together again.
-    update = nnx.cached_partial(_make_update(loss or cross_entropy, augment), run.model, run.optimizer)
+    update = nnx.cached_partial(make, run.model, run.optimizer)
     batch_key = jax.random.split(key)[1]
 
     with contextlib.ExitStack() as stack:
         write = _do_nothing
         if checkpoint_folder is not None:
             about = about_run(spec, extra, x, y, key, batch_size, loss, model, optimizer, augment)
+            about["run"]["computes"] = [computes, f"jax {jax.__version__}"]
             write = open_checkpoints(stack, run, checkpoint_folder, keep, about)
         if run.step > n_steps:
             raise ValueError(f"{checkpoint_folder} holds {run.step} steps of this run, more than the {n_steps} asked")
@@ -248,10 +255,14 @@ def _train_epochs(
 
 
 @functools.lru_cache(maxsize=8)
-def _make_update(loss: Loss, augment: Augment | None) -> Callable[..., Array]:
-    """One optimizer step, compiled once for each loss and augmentation."""
+def _make_update(loss: Loss, augment: Augment | None, computes: str) -> Callable[..., Array]:
+    """`_update_of`, compiled once for each loss and augmentation, and for each thing that they compute."""
+    return nnx.jit(_update_of(loss, augment))
 
-    @nnx.jit
+
+def _update_of(loss: Loss, augment: Augment | None) -> Callable[..., Array]:
+    """One optimizer step."""
+
     def update(model, optimizer, key, x, y, rows):
         augment_key, loss_key = jax.random.split(jax.random.fold_in(key, optimizer.step[...]))
         batch_x, batch_y = x[rows], y[rows]
@@ -274,6 +285,25 @@ def _make_update(loss: Loss, augment: Augment | None) -> Callable[..., Array]:
         return value
 
     return update
+
+
+def _computes(run: TrainingRun, loss: Loss | None, augment: Augment | None, x: Any, y: Any, batch_size: int) -> str:
+    """A digest of what one step computes, functions that the loss calls and numbers that they hold among it.
+
+    A steered loss tells its settings; in its place the trace has cross-entropy, and so what the network computes.
+    """
+    plain = cross_entropy if loss is None or isinstance(loss, SteeredCrossEntropy) else loss
+    graph, state = nnx.split((run.model, run.optimizer))
+    update = _update_of(plain, augment)
+
+    def step(state, key, x, y, rows):
+        model, optimizer = nnx.merge(graph, state)
+        value = update(model, optimizer, key, x, y, rows)
+        return value, nnx.state((model, optimizer))
+
+    key, rows = jax.random.key(0), np.zeros(batch_size, np.int32)
+    text = computation(step, state, key, jnp.asarray(x[:1]), jnp.asarray(y[:1]), rows)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _called(name: str, function: Callable, *arguments: Any) -> Any:

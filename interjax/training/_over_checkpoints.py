@@ -11,7 +11,8 @@ import numpy as np
 from interjax._core._checks import check_callable, check_count, check_folder, check_progress, check_several
 from interjax._engine._dispatch import Kept, shapes_of
 from interjax._engine._folders import RunFolder, fingerprint
-from interjax.games._models import params_of
+from interjax.games._identity import of_network
+from interjax.games._models import as_apply, params_of
 from interjax.training._checkpoints import load_network, saved_steps
 
 Checkpoints = str | os.PathLike | Mapping[int, Any]
@@ -30,6 +31,7 @@ def over_checkpoints(
     steps: Sequence[int] | None = None,
     folder: str | os.PathLike | None = None,
     settings: dict[str, Any] | None = None,
+    inputs: Any = None,
     progress: Callable[[int, int], Any] | None = None,
 ) -> Iterator[tuple[int, Piece]]:
     """Measure the network of every checkpoint of a training run, one after the other.
@@ -43,6 +45,8 @@ def over_checkpoints(
             stopped and gives the same numbers. Other steps may be added. Not for networks without arrays among their
             parameters, which cannot be told apart.
         settings: what a measurement depends on beside the weights, of JSON types; needed with a `folder`.
+        inputs: a batch of the networks' inputs, with which a `folder` tells networks of equal weights by what they
+            compute; without it by their weights alone, so that `settings` must say what else may change.
         progress: called with (checkpoints done, checkpoints in all) when the next one is asked for.
 
     Returns:
@@ -61,8 +65,8 @@ def over_checkpoints(
         {1: [1.0, 1.0], 10: [10.0, 10.0]}
     """
     check_callable("measure", measure, "a function of a network")
-    options = {"steps": steps, "folder": folder, "settings": settings, "progress": progress}
-    return over_checkpoints_in_parts(checkpoints, lambda network, _: measure(network), **options)
+    options: dict[str, Any] = {"folder": folder, "settings": settings, "inputs": inputs, "progress": progress}
+    return over_checkpoints_in_parts(checkpoints, lambda network, _: measure(network), steps=steps, **options)
 
 
 def over_checkpoints_in_parts(
@@ -72,6 +76,7 @@ def over_checkpoints_in_parts(
     steps: Sequence[int] | None,
     folder: str | os.PathLike | None,
     settings: dict[str, Any] | None,
+    inputs: Any,
     progress: Callable[[int, int], Any] | None,
 ) -> Iterator[tuple[int, Piece]]:
     """`over_checkpoints` whose `measure` gets, beside the network, what keeps parts of a checkpoint, or None."""
@@ -90,7 +95,10 @@ def over_checkpoints_in_parts(
 
     def of_each(run: RunFolder | None) -> Iterator[tuple[int, Piece]]:
         for done, (step, network) in enumerate(_networks(chosen, load), 1):
-            yield step, _as_piece(measure(network, None)) if run is None else _kept(run, step, network, measure)
+            if run is None:
+                yield step, _as_piece(measure(network, None))
+            else:
+                yield step, _kept(run, step, network, measure, None if inputs is None else _computes(network, inputs))
             if progress is not None:
                 progress(done, len(chosen))
 
@@ -161,7 +169,19 @@ def _checked(settings: Any) -> dict[str, Any]:
     return settings
 
 
-def _kept(run: RunFolder, step: int, network: Any, measure: Callable[[Any, Parts], Mapping[str, Any]]) -> Piece:
+def _computes(network: Any, inputs: Any) -> str:
+    """What a network computes of such inputs, whatever its weights."""
+    apply, params = as_apply(network, inputs)
+    return of_network(apply, params, inputs)["computes"]
+
+
+def _kept(
+    run: RunFolder,
+    step: int,
+    network: Any,
+    measure: Callable[[Any, Parts], Mapping[str, Any]],
+    computes: str | None,
+) -> Piece:
     """What the folder holds of a checkpoint, or what is measured now and kept there; ValueError for other weights."""
     params = params_of(network)
     if not jax.tree.leaves(params):
@@ -173,10 +193,16 @@ def _kept(run: RunFolder, step: int, network: Any, measure: Callable[[Any, Parts
     found = run.read(name)
     if found is None:
         piece = _as_piece(measure(network, lambda part: run.partial(f"{name}-{weights[:16]}-{part}")))
-        run.write(name, piece | {_WEIGHTS: np.array(weights)})
+        run.write(name, piece | {_WEIGHTS: np.array(weights if computes is None else f"{weights} {computes}")})
         return piece
-    if str(found.pop(_WEIGHTS)) != weights:
+    kept, *computed = str(found.pop(_WEIGHTS)).split()  # earlier versions kept the weights alone
+    if kept != weights:
         raise ValueError(f"{run.folder} holds measurements of other weights at step {step}: choose another folder")
+    if computes is not None and computed and computed != [computes]:
+        raise ValueError(
+            f"{run.folder} holds measurements of another network at step {step}, which computes something else of the "
+            "same weights: choose another folder"
+        )
     return found
 
 

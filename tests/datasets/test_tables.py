@@ -257,3 +257,12 @@ def test_a_named_column_that_counts_the_rows_is_told(tmp_path):
         data = read(tmp_path, counted("day", start=0))
     assert told[0].filename == __file__
     assert data.feature_names[0] == "day"
+
+
+@pytest.mark.parametrize("quoted", [(3, 8), (3, 4)])
+def test_a_quote_that_is_not_closed_swallows_no_rows(tmp_path, quoted):
+    rows = [f"{row * 0.37 % 1:.3f},{chr(34) if row in quoted else ''}it{row % 3},{'ab'[row % 2]}" for row in range(40)]
+    path = tmp_path / "table.csv"
+    path.write_text("\n".join(["a,b,y", *rows]) + "\n")
+    with pytest.raises(ValueError, match=r"table.csv, row 5: a quote is not closed"):
+        ij.datasets.csv(path, label="y")

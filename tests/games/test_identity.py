@@ -67,6 +67,14 @@ def test_host_functions_are_told_by_their_values():
     assert one != other
 
 
+def test_what_host_functions_add_to_an_offset_is_seen():
+    one, other = (
+        identity([ij.Game.from_host(function, 12)])
+        for function in (lambda m: 1e4 + 0.1 * m[:, 0] * m[:, 1], lambda m: 1e4 + 0.3 * m[:, 3] * m[:, 2] * m[:, 5])
+    )
+    assert one != other
+
+
 @pytest.mark.parametrize("change", [lambda m: m[:, 0] * 1.0, lambda m: m.sum(1) * 2.0])
 def test_a_folder_of_another_host_function_is_refused(tmp_path, change):
     def profile(function):

@@ -69,3 +69,22 @@ def test_what_is_kept_of_rounding_resumes(tmp_path):
     for _ in range(2):
         with pytest.warns(UserWarning, match="within what rounding"):
             assert np.isnan(ij.order_profile(KEY, game, folder=tmp_path).strength).all()
+
+
+@pytest.mark.parametrize("from_function", [True, False])
+def test_values_in_bfloat16_have_its_rounding(from_function):
+    """A linear network in bfloat16: its interactions are rounding, and every error says so."""
+    weights = jnp.linspace(0.1, 1.0, 16).reshape(8, 2).astype(jnp.bfloat16)
+
+    def network(x):
+        return jnp.bfloat16(10) + x.astype(jnp.bfloat16) @ weights
+
+    if from_function:
+        game = ij.Game.from_function(lambda m: network(m[None].astype(jnp.float32))[0, 0], 8)
+    else:
+        players = ij.Players.features(8)
+        game = ij.masked_game(network, np.ones(8, np.float32), players=players, output=lambda z: z[0])
+    with pytest.warns(UserWarning, match="within what rounding makes of the values"):
+        assert np.isnan(ij.order_profile(KEY, game, contexts=20).strength).all()
+    found = ij.order_interactions(KEY, game, contexts=20)
+    assert np.all(np.abs(found.mean) <= 4 * found.stderr)

@@ -1,6 +1,7 @@
 """One measurement at the checkpoints of a run: in order, kept once, resumed, and refused where it is another."""
 
 import json
+import warnings
 
 import jax
 import jax.numpy as jnp
@@ -152,3 +153,42 @@ def test_steps_that_are_missing_leave_no_folder(tmp_path):
     with pytest.raises(ValueError, match="steps must be among"):
         over_checkpoints(NETWORKS, unmeasured, steps=[2], folder=tmp_path / "kept", settings={})
     assert not (tmp_path / "kept").exists()
+
+
+def squared(weights, x):
+    return (x @ weights) ** 2
+
+
+def test_networks_of_equal_weights_are_told_by_what_they_compute(tmp_path):
+    x, weights = np.eye(3, dtype=np.float32), np.arange(6, dtype=np.float32).reshape(3, 2)
+
+    def profile(function, folder=tmp_path / "profile"):
+        players = ij.Players.features(3)
+        return ij.dynamics.checkpoint_profiles(
+            jax.random.key(0), {1: (function, weights)}, x, [0, 1, 1], players=players, folder=folder
+        )[1].magnitude
+
+    def concepts(function):
+        data = ij.datasets.from_arrays(x[[0, 1, 2] * 4], [0, 1, 1] * 4, x, [0, 1, 1])
+        return ij.concepts.checkpoint_concepts(
+            jax.random.key(0), {1: (function, weights)}, data, players=ij.Players.features(3), folder=tmp_path / "c"
+        )
+
+    def measured(function):
+        return dict(
+            ij.training.over_checkpoints(
+                {1: (function, weights)},
+                lambda network: {"sum": network[0](network[1], x).sum()},
+                folder=tmp_path / "measured",
+                settings={},
+                inputs=x,
+            )
+        )
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        np.testing.assert_array_equal(profile(squared), profile(lambda w, z: (z @ w) ** 2))
+        for measure in (profile, concepts, measured):
+            measure(squared)
+            with pytest.raises(ValueError, match="holds measurements of another network at step 1, which computes"):
+                measure(lambda w, z: (z @ w) ** 3)

@@ -124,13 +124,26 @@ def test_every_example_is_seen_once_an_epoch():
     assert seen[:40] != seen[40:]
 
 
-def test_one_compilation_serves_all_steps_and_runs():
-    @chex.assert_max_traces(n=1)
+def test_one_compilation_serves_all_steps_and_runs(compilations):
     def loss(model, x, y, key):
         return training.cross_entropy(model, x, y, key)
 
-    for seed in range(2):
-        run(SPEC.build(seed), epochs=2, loss=loss)
+    run(SPEC.build(0), epochs=2, loss=loss)
+    compilations.clear()
+    run(SPEC.build(1), epochs=2, loss=loss)
+    assert not compilations
+
+
+def test_a_loss_is_what_it_computes_now():
+    scale = {"of": 1.0}
+
+    def loss(model, x, y, key):
+        return scale["of"] * training.cross_entropy(model, x, y, key)
+
+    how = {"epochs": 1, "optimizer": optax.sgd(0.0), "loss": loss}
+    first = run(SPEC.build(0), **how).loss
+    scale["of"] = 3.0
+    np.testing.assert_allclose(run(SPEC.build(0), **how).loss, 3 * first, rtol=1e-6)
 
 
 def test_the_loss_gets_a_new_key_each_step():
@@ -496,3 +509,57 @@ def test_a_switch_that_stays_off_in_training_is_told():
         training.train(Switched(), (x, y), **how)
     own = lambda model, x, y, key: model(x, train=True).sum(axis=1)  # noqa: E731
     training.train(Switched(), (x, y), loss=own, **how)
+
+
+class Activated(nnx.Module):
+    def __init__(self, activation):
+        rngs = nnx.Rngs(0)
+        self.first, self.second = nnx.Linear(4, 8, rngs=rngs), nnx.Linear(8, 2, rngs=rngs)
+        self.activation = activation
+
+    def __call__(self, x):
+        return self.second(self.activation(self.first(x)))
+
+
+def helper(scale):
+    return lambda z, y: scale * optax.softmax_cross_entropy_with_integer_labels(z, y)
+
+
+HELD = {"loss": helper(1.0), "scale": 1.0}
+
+
+def calls_a_function_of_the_module(model, x, y, key):
+    return HELD["loss"](model(x), y)
+
+
+def multiplies_by_a_number_of_the_module(model, x, y, key):
+    return HELD["scale"] * helper(1.0)(model(x), y)
+
+
+def with_a_list(scales):
+    return lambda model, x, y, key: scales[0] * helper(1.0)(model(x), y)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "change"),
+    [
+        ({"activation": jnp.tanh}, {"activation": lambda z: 5 * nnx.relu(z)}, {}),
+        ({"loss": calls_a_function_of_the_module}, {}, {"loss": helper(50.0)}),
+        ({"loss": multiplies_by_a_number_of_the_module}, {}, {"scale": -1.0}),
+        ({"loss": with_a_list([1.0])}, {"loss": with_a_list([50.0])}, {}),
+    ],
+    ids=["activation", "helper", "global", "list"],
+)
+def test_a_run_that_computes_something_else_is_refused(tmp_path, monkeypatch, first, second, change):
+    x = np.random.default_rng(0).normal(size=(32, 4)).astype(np.float32)
+
+    def train(activation=jnp.tanh, loss=None):
+        how = {"key": jax.random.key(0), "optimizer": optax.sgd(0.01), "epochs": 2, "batch_size": 16, "loss": loss}
+        return training.train(Activated(activation), (x, np.arange(32) % 2), checkpoint_folder=tmp_path, **how).loss
+
+    told = train(**first)
+    np.testing.assert_array_equal(train(**first), told)
+    for name, value in change.items():
+        monkeypatch.setitem(HELD, name, value)
+    with pytest.raises(ValueError, match=r"holds another training run \(.*run.computes: "):
+        train(**first | second)

@@ -177,6 +177,7 @@ def checkpoint_concepts(
         steps=steps,
         folder=folder,
         settings=_settings(explained, masking, explain),
+        inputs=explained.x,
         progress=progress,
     )
     # As they come: the effects of all checkpoints may be too many to hold.

@@ -99,7 +99,7 @@ def tables_in(
         raise ValueError(f"x must be inputs of the shape that players partition, {players.shape}; got {x.shape[1:]}")
     apply, params = as_apply(model, x)
     model = (apply, jax.tree.map(jnp.asarray, params))
-    tables = np.empty((len(labels), 2**players.n), np.float32)
+    tables = np.empty((len(labels), 2**players.n), np.float32 if x.dtype != np.float64 else x.dtype)
     done, calls = 0, itertools.count()
     for games in _same_program(model, x, labels, masking):
         rows = np.concatenate([np.flatnonzero(labels == label) for label in games])

@@ -9,6 +9,10 @@ import jax.numpy as jnp
 
 Apply = Callable[[Any, jax.Array], jax.Array]
 
+CHANGES_ITSELF = (
+    "a network that changes itself when it is called, as running statistics and random seeds do in training mode: give "
+    "it as it is evaluated, e.g. called with training=False"
+)
 PRECISIONS = ("float32", "bfloat16")
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array
 
-from interjax.games._apply import Apply
+from interjax.games._apply import CHANGES_ITSELF, Apply
 from interjax.games._outputs import gives_logits
 from interjax.games._players import Marginal
 
@@ -66,7 +66,11 @@ def check_equal_outputs(
     # In NumPy the inputs are on no device, and go where the parameters are.
     x, other = np.asarray(x), np.asarray(other)
     between = np.where(np.arange(x.size).reshape(x.shape) % 2 == 0, x, other)
-    together, alone = (np.asarray(each, np.float64) for each in _outputs(network, params, x, other, between))
+    try:
+        outputs = _outputs(network, params, x, other, between)
+    except jax.errors.UnexpectedTracerError as error:
+        raise ValueError(f"model is {CHANGES_ITSELF}") from error
+    together, alone = (np.asarray(each, np.float64) for each in outputs)
     together, alone = together.reshape(len(together), -1), alone.reshape(len(alone), -1)
     share = _ROUNDING.get(precision or "", _COARSE_ROUNDING)
     finite = np.where(np.isfinite(together), together, 0.0)

@@ -13,7 +13,7 @@ import numpy as np
 from flax import nnx
 
 from interjax._core._checks import shown
-from interjax.games._apply import Apply
+from interjax.games._apply import CHANGES_ITSELF, Apply
 from interjax.games._closures import Closure, Program
 
 # How networks name their switch between training and evaluation, and its value for evaluation: as an argument of the
@@ -125,6 +125,13 @@ def _closure(function: Callable, like: Any, *params: Any, name: str) -> Closure:
     batches = [jax.ShapeDtypeStruct((rows, *like.shape[1:]), like.dtype) for rows in (2, 3)]
     try:
         return Closure.of(function, *((*params, batch) for batch in batches))
+    except jax.errors.UnexpectedTracerError as error:
+        raise ValueError(f"{name} is {CHANGES_ITSELF}") from error
+    except jax.errors.TracerArrayConversionError as error:
+        raise ValueError(
+            f"{name} is a network that needs its inputs as NumPy arrays and so cannot be traced by JAX: give what "
+            "JAX computes with, or make a game of it by ij.Game.from_host(function of masks, n_players)"
+        ) from error
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{name} is a network that does not take a batch of inputs of shape {batches[0].shape}: {error}"

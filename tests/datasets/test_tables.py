@@ -265,4 +265,4 @@ def test_a_quote_that_is_not_closed_swallows_no_rows(tmp_path, quoted):
     path = tmp_path / "table.csv"
     path.write_text("\n".join(["a,b,y", *rows]) + "\n")
     with pytest.raises(ValueError, match=r"table.csv, row 5: a quote is not closed"):
-        ij.datasets.csv(path, label="y")
+        datasets.csv(path, label="y")

@@ -197,3 +197,16 @@ def test_signatures_tell_computations_apart(one, other):
     x = jnp.ones(3)
     assert signature(trace_of(one, x)) == signature(trace_of(one, x))
     assert signature(trace_of(one, x)) != signature(trace_of(other, x))
+
+
+def test_networks_that_cannot_be_traced_are_told_why():
+    state = {"count": jnp.zeros(())}
+
+    def counts(x):
+        state["count"] = state["count"] + x.sum()
+        return x[:, :2] + state["count"]
+
+    with pytest.raises(ValueError, match="model is a network that changes itself when it is called"):
+        ij.masked_game(counts, X, players=PLAYERS, output=ij.logit(0))
+    with pytest.raises(ValueError, match=r"needs its inputs as NumPy arrays .* ij.Game.from_host"):
+        ij.masked_game(lambda x: np.asarray(x)[:, :2], X, players=PLAYERS, output=ij.logit(0))

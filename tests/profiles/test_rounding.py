@@ -88,3 +88,18 @@ def test_values_in_bfloat16_have_its_rounding(from_function):
         assert np.isnan(ij.order_profile(KEY, game, contexts=20).strength).all()
     found = ij.order_interactions(KEY, game, contexts=20)
     assert np.all(np.abs(found.mean) <= 4 * found.stderr)
+
+
+def test_single_precision_handed_over_as_double_is_known():
+    steps = np.linspace(0.1, 1, 8).astype(np.float32)
+    game = ij.Game.from_host(lambda masks: (np.float32(1e4) + masks.astype(np.float32) @ steps).astype(np.float64), 8)
+    with pytest.warns(UserWarning, match="within what rounding makes of the values"):
+        assert np.isnan(ij.order_profile(KEY, game, contexts=20).strength).all()
+    found = ij.order_interactions(KEY, game, contexts=20)
+    assert np.all(np.abs(found.mean) <= 4 * found.stderr)
+
+
+@pytest.mark.parametrize("double", [lambda m: m.sum(1) * 1.0, lambda m: np.tanh(m.sum(1)), lambda m: m[:, 0] * 0.5])
+def test_double_precision_and_counts_are_not_taken_for_single(double):
+    game = ij.Game.from_host(double, 8)
+    assert ij.order_interactions(KEY, game, contexts=5).stderr[0].max() < 1e-12

@@ -101,7 +101,8 @@ def observe_plan(
         masks = contexts.index_select(0, index[part])
         masks.scatter_(1, flips[part], 1 - masks.gather(1, flips[part]))
         values.append(log_odds(model(masked_at_once(x, masks[:, :n_players], cells, layout)), label))
-    sums.add(0, plan, torch.cat(values).numpy().astype(np.float64), 1)
+    found = torch.cat(values).numpy()
+    sums.add(0, plan, found.astype(np.float64), 1, float(np.finfo(found.dtype).eps))
 
 
 def masked_at_once(x: torch.Tensor, masks: torch.Tensor, cells: int, layout: Any) -> torch.Tensor:

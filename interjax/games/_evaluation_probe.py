@@ -2,7 +2,6 @@
 
 import functools
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -18,8 +17,6 @@ from interjax.games._players import Marginal
 _ROUNDING = {"float32": 1e-4}  # relative to an output's largest value: what differs by more is no rounding
 _COARSE_ROUNDING = 0.05
 _OF_OTHERS = 1e-5  # relative to other outputs, whose sums may have cancelled
-_OF_HOST = 1e-3  # of the spread of a host function's values, whose precision is not known
-_OF_VALUE = 3e-6  # of its values
 _OF_ONE = 1e-3  # how near to 1 probabilities sum
 _CAUSES = (
     "it is random (dropout or noise left on) or depends on the other rows of the batch (batch statistics); "
@@ -47,7 +44,7 @@ def check_deterministic(
 
 
 def check_equal_outputs(
-    network: Apply, params: Any, x: Any, other: Any, precision: str | None = "float32"
+    network: Apply, params: Any, x: Any, other: Any, precision: str | None = None
 ) -> list[np.ndarray] | None:
     """Raise ValueError if a network gives an input other outputs elsewhere in a batch or alone.
 
@@ -55,7 +52,7 @@ def check_equal_outputs(
         network: (params, inputs) -> outputs.
         params: its parameters.
         x, other: two inputs; a third is made of entries of both.
-        precision: of the network.
+        precision: of the network; None = the device's own, which may round products to bfloat16.
 
     Returns:
         Outputs of the two inputs; None where they cannot be looked at, inside jit and on other hosts' devices.
@@ -96,24 +93,6 @@ def warn_of_probabilities(name: str = "") -> None:
         "output=lambda p: jnp.log(p[y] / (1 - p[y]))",
         stacklevel=5,
     )
-
-
-def check_equal_values(function: Callable[[np.ndarray], np.ndarray], n_players: int) -> None:
-    """Raise ValueError if a host function of masks gives equal masks other values; three calls of four masks."""
-    present, absent = np.ones(n_players, bool), np.zeros(n_players, bool)
-    some = np.arange(n_players) % 2 == 0
-    batches = ([absent, present, some, present], [present] * 4, [some] * 4)
-    mixed, all_present, all_some = (np.asarray(function(np.stack(masks)), np.float64) for masks in batches)
-    finite = mixed[np.isfinite(mixed)]
-    least = _OF_HOST * np.ptp(finite) + _OF_VALUE * np.abs(finite).max() if len(finite) else 0.0
-    equal = {
-        "the mask of all players": [mixed[1], mixed[3], *all_present],
-        "the mask of every second player": [mixed[2], *all_some],
-    }
-    for name, values in equal.items():
-        if any(_change(np.array([values[0]]), np.array([value]), least) is not None for value in values):
-            told = ", ".join(sorted({f"{value:.6g}" for value in values}))
-            raise ValueError(f"function must give one value for one mask, got {told} for {name}: {_CAUSES}")
 
 
 def _change(one: np.ndarray, again: np.ndarray, least: Any) -> str | None:

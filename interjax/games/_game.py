@@ -16,7 +16,6 @@ from interjax._engine._memory import power_of_two_above
 from interjax._engine._rows import Resources, check_batch_size
 from interjax.games._closures import Closure
 from interjax.games._coalitions import check_masks
-from interjax.games._evaluation_probe import check_equal_values
 from interjax.games._folded import fold
 from interjax.games._values import masks_program
 
@@ -91,17 +90,12 @@ class Game:
     def from_host(cls, function: Callable[[np.ndarray], Any], n_players: int) -> "Game":
         """A game from a NumPy callable of any framework: bool (batch, n) -> (batch,) real values.
 
-        The function is called three times here, with four masks each, to see that equal masks have equal values. A game
-        of a function that changes changes with it.
-
-        Raises:
-            ValueError: if it does not map masks so, or is random, or depends on the other masks of a batch.
+        The function is called for the masks that are asked for and for no others, so nothing is tried beforehand: that
+        it gives one value for one mask, whatever is beside it in a batch, is left to the caller (dropout off, running
+        statistics fixed). A game of a function that changes changes with it.
         """
         check_callable("function", function, "a function of masks (batch, n)")
-        n_players = check_count("n_players", n_players)
-        host = _HostFunction(function)
-        check_equal_values(lambda masks: host((), masks), n_players)
-        return cls((), host, n_players, on_host=True)
+        return cls((), _HostFunction(function), check_count("n_players", n_players), on_host=True)
 
     def __call__(self, masks: Any, *, batch_size: int | None = None) -> Any:
         """Values of coalitions: bool (batch, n) -> (batch,), evaluated in chunks that fit memory.

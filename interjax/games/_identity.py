@@ -17,7 +17,7 @@ from interjax.games._closures import signature, trace_of
 from interjax.games._game import Game
 from interjax.games._masked_networks import MaskedGame, MaskedNetwork
 
-_MASKS = 16  # on which a function that cannot be compared by its trace is compared by its values
+_MASKS = 6  # on which a function that cannot be compared by its trace is compared by its values
 _DIGITS = 5  # to which these agree on different machines
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
@@ -109,7 +109,12 @@ def _text(value: Any) -> str:
 
 
 def _masks(game: Game) -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 2, (_MASKS, game.n_players)).astype(bool)
+    n = game.n_players
+    return np.concatenate([np.ones((1, n), bool), np.zeros((1, n), bool), _random_masks(n)])
+
+
+def _random_masks(n_players: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 2, (_MASKS - 2, n_players)).astype(bool)
 
 
 def _rounded(values: Any) -> list[str]:

@@ -121,6 +121,7 @@ def checkpoint_complexity(
         steps=steps,
         folder=folder,
         settings=settings,
+        inputs=x,
         progress=progress,
     )
     found = dict(pieces)

@@ -117,7 +117,7 @@ def _classifier(model: Model, like: np.ndarray, y: np.ndarray) -> Callable[[np.n
     shape = _shape_of_logits(apply, params, like)
     if y.max() >= shape[1]:
         raise ValueError(f"y must hold class indices from 0 to {shape[1] - 1}, as the network gives; got {y.max()}")
-    check_equal_outputs(apply, params, like[0], like[-1])
+    check_equal_outputs(apply, params, like[0], like[-1])  # at the device's precision
     programs: dict[int, RowProgram] = {}
 
     def classify(x: np.ndarray, batch_size: int) -> np.ndarray:

@@ -131,36 +131,3 @@ def test_accuracies_and_evaluations_are_of_networks_that_give_one_output():
         ij.evaluation.evaluate({"one": noisy}, data, key=jax.random.key(0))
     with pytest.warns(UserWarning, match="'one' has outputs that are probabilities"):
         ij.evaluation.evaluate({"one": lambda x: jax.nn.softmax(x @ W)}, data, key=jax.random.key(0))
-
-
-def values(masks):
-    return np.tanh(masks.sum(1) - 2.0) * (1 + masks[:, 0])
-
-
-RANDOM = np.random.default_rng(0)
-HOST = {
-    "random": lambda masks: masks.sum(1) + RANDOM.normal(size=len(masks)),
-    "a little random beside an offset": lambda masks: 1000 + values(masks) + 0.1 * RANDOM.normal(size=len(masks)),
-    "random but for the full and the empty mask": lambda masks: (
-        values(masks) + RANDOM.normal(size=len(masks)) * (masks.sum(1) % 4 != 0)
-    ),
-    "centred": lambda masks: masks.sum(1) - masks.mean(),
-    "standardised": lambda masks: (values(masks) - values(masks).mean()) / values(masks).std(),
-    "between the least and the largest": lambda masks: (values(masks) - values(masks).min()) / np.ptp(values(masks)),
-    "relative to the largest": lambda masks: values(masks) / values(masks).max(),
-    "relative to the first": lambda masks: values(masks) - values(masks)[0],
-}
-
-
-@pytest.mark.parametrize("name", HOST)
-@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
-def test_host_functions_that_depend_on_more_than_the_mask_are_refused(name):
-    with pytest.raises(ValueError, match=r"must give one value for one mask, got .* for the mask of .*: it is random"):
-        ij.Game.from_host(HOST[name], 4)
-
-
-def test_host_functions_of_one_value_for_one_mask_are_taken():
-    for offset in (0.0, 1e6):
-        game = ij.Game.from_host(lambda masks, offset=offset: (offset + values(masks)).astype(np.float32), 4)
-        assert game(np.ones((1, 4), bool)).shape == (1,)
-    assert np.isnan(ij.Game.from_host(lambda masks: np.full(len(masks), np.nan), 2)(np.ones((1, 2), bool))).all()

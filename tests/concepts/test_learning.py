@@ -674,3 +674,17 @@ def test_paths_warn_of_gaps():
 def test_paths_that_there_are_none_of_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         concept_paths(with_paths([[0, 1, 0, 0]]), **options)
+
+
+def test_tables_of_double_precision_are_not_rounded():
+    with jax.enable_x64(True):
+        weights = jnp.linspace(0.1, 1.0, 8, dtype=jnp.float64).reshape(4, 2)
+        players, x = ij.Players.features(4), np.arange(1.0, 5.0)
+
+        def network(inputs):
+            return 1e6 + inputs @ weights
+
+        tables = concept_tables(network, x[None], [1], players=players, output=ij.logit)
+        table = ij.tabulate(ij.masked_game(network, x, players=players, output=ij.logit(1)))
+    np.testing.assert_allclose(tables[0] - 1e6, np.asarray(table) - 1e6, atol=1e-8)
+    assert tables.dtype == np.float64

@@ -31,6 +31,7 @@ from interjax._folding._tracing import product_work
 from interjax.games._coalitions import Draw, draw_coalitions
 from interjax.games._models import as_apply
 from interjax.orders._observations import ObservationSums
+from interjax.orders._rounding import Rounding
 from interjax.orders._row_values import RowValues
 
 # Nominal dense TFLOP/s by device kind and precision (NVIDIA's H200 data sheet, without sparsity).
@@ -186,7 +187,7 @@ def outside_seconds(subject: Subject, method: str, contexts: int, batch_size: in
         values = [np.ones(len(plan.context_index)) for plan in pieces]
         start = clock()
         for plan, ones in zip(pieces, values, strict=True):
-            sums.add(0, plan, ones, 1, float(np.finfo(np.float32).eps))
+            sums.add(0, plan, ones, 1, Rounding(float(np.finfo(np.float32).eps)))
         summing += clock() - start
         rows += sum(map(len, values))
     return {"everything": everything, "drawing_and_listing": listing / rows, "summing": summing / rows}

@@ -15,6 +15,7 @@ from interjax.networks import MLP, AlexNetCIFAR, LeNet
 # The very rows that interjax evaluates, and its sums of observations: what PyTorch is given to compare equal work.
 from interjax.orders._designs import Plan
 from interjax.orders._observations import ObservationSums
+from interjax.orders._rounding import Rounding
 
 
 class ChannelsLastFlatten(nn.Module):
@@ -102,7 +103,7 @@ def observe_plan(
         masks.scatter_(1, flips[part], 1 - masks.gather(1, flips[part]))
         values.append(log_odds(model(masked_at_once(x, masks[:, :n_players], cells, layout)), label))
     found = torch.cat(values).numpy()
-    sums.add(0, plan, found.astype(np.float64), 1, float(np.finfo(found.dtype).eps))
+    sums.add(0, plan, found.astype(np.float64), 1, Rounding(float(np.finfo(found.dtype).eps)))
 
 
 def masked_at_once(x: torch.Tensor, masks: torch.Tensor, cells: int, layout: Any) -> torch.Tensor:

@@ -26,7 +26,7 @@ _CAUSES = (
 
 def check_deterministic(
     network: Apply, params: Any, x: Array, absent: Array | Marginal, output: Any, precision: str | None
-) -> None:
+) -> list[np.ndarray] | None:
     """Raise ValueError if an input has other outputs elsewhere in a batch or alone; six rows through the network.
 
     Args:
@@ -36,11 +36,15 @@ def check_deterministic(
         absent: the baseline, what is put beside the input.
         output: that of the game; one that expects logits warns of probabilities.
         precision: of the network.
+
+    Returns:
+        The network's outputs of the input and of what is beside it, flat; None where they cannot be looked at.
     """
     other = absent.background[0] if isinstance(absent, Marginal) else absent
     outputs = check_equal_outputs(network, params, x, other, precision)
     if outputs is not None and gives_logits(output) and are_probabilities(*outputs):
         warn_of_probabilities()
+    return outputs
 
 
 def check_equal_outputs(

@@ -14,7 +14,8 @@ from jaxtyping import Array
 from interjax._core._checks import check_array, check_callable, check_count, check_is, is_real
 from interjax._engine._memory import power_of_two_above
 from interjax._engine._rows import Resources, check_batch_size
-from interjax.games._closures import Closure
+from interjax.games._arithmetic import unit_of_network
+from interjax.games._closures import Closure, trace_of
 from interjax.games._coalitions import check_masks
 from interjax.games._folded import fold
 from interjax.games._values import masks_program
@@ -34,8 +35,10 @@ class Game:
         value: value(params, masks (batch, n) bool) -> (batch,); equal functions share compiled code.
         on_host: True if `value` is a NumPy callable that cannot be traced.
         passes: forward passes that one mask costs (examples of a marginal baseline).
+        unit: eps of the coarsest arithmetic inside the value function, where that is known.
         is_null: bool (n,), players known to change nothing (their part of the input equals the baseline); None = none
             known.
+        rounding: how far a value may be off because a network's outputs are rounded; None = its last digit.
 
     Example:
         >>> import interjax as ij, jax.numpy as jnp, numpy as np
@@ -49,7 +52,9 @@ class Game:
     n_players: int = dataclasses.field(metadata={"static": True})
     on_host: bool = dataclasses.field(default=False, metadata={"static": True})
     passes: int = dataclasses.field(default=1, metadata={"static": True})
+    unit: float = dataclasses.field(default=0.0, metadata={"static": True})
     is_null: Any = None
+    rounding: Any = None
 
     @classmethod
     def from_table(cls, table: Any) -> "Game":
@@ -84,7 +89,9 @@ class Game:
             raise ValueError(f"{wanted}; it fails on it, or gives something else: {error}") from error
         if getattr(value, "shape", None) != () or not is_real(value):
             raise ValueError(f"{wanted}, it gives {value}")
-        return cls(Closure.of(function, (jax.ShapeDtypeStruct((n_players,), bool),)), _batched, n_players)
+        mask = jax.ShapeDtypeStruct((n_players,), bool)
+        unit = unit_of_network(trace_of(function, mask), 1, None)
+        return cls(Closure.of(function, (mask,)), _batched, n_players, unit=unit)
 
     @classmethod
     def from_host(cls, function: Callable[[np.ndarray], Any], n_players: int) -> "Game":

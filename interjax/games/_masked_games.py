@@ -12,6 +12,7 @@ from jaxtyping import Array
 from interjax._core._checks import check_array, check_callable, check_known
 from interjax._engine._dispatch import shapes_of
 from interjax.games._apply import Apply, at_precision
+from interjax.games._arithmetic import carried, unit_of_network
 from interjax.games._evaluation_probe import check_deterministic
 from interjax.games._game import Game
 from interjax.games._masked_networks import MaskedGame, MaskedNetwork
@@ -74,7 +75,7 @@ def masked_game(
     References:
         Deng et al., ICLR 2022 (arXiv:2111.06236), section 2.
     """
-    return _masked_game(model, x, players, baseline, output, fold, precision)
+    return _masked_game(model, x, players, baseline, output, fold, precision)[0]
 
 
 def _masked_game(
@@ -86,9 +87,9 @@ def _masked_game(
     fold: Fold,
     precision: str | None,
     *,
-    is_probed: bool = False,
-) -> Game:
-    """`masked_game` of a network that is still to be looked at, or was with another input."""
+    looked_at: list[np.ndarray] | None = None,
+) -> tuple[Game, list[np.ndarray] | None]:
+    """`masked_game`, and outputs of its network from looking at it; or those given, from doing so at another input."""
     check_players(players)
     check_known("x", x)
     x = _as_input(x)
@@ -96,7 +97,7 @@ def _masked_game(
         raise ValueError(f"x must have the shape that players partition, {players.shape}; got {x.shape}")
     apply, params = as_apply(model, x[None])
     absent = as_baseline(baseline, x, players)
-    logits = _check_network(apply, params, x)
+    logits, unit = _check_network(apply, params, x, precision)
     network = at_precision(apply, precision)
     if output is None:
         if len(logits.shape) != 2 or logits.shape[1] < 2:
@@ -104,15 +105,17 @@ def _masked_game(
         output = log_odds(int(jnp.argmax(_forward(network, params, x[None])[0])))
     output = as_output(output, logits)
     check_output(output, logits)
-    if not is_probed:
-        check_deterministic(network, params, x, absent, output, precision)
+    if looked_at is None:
+        looked_at = check_deterministic(network, params, x, absent, output, precision)
+    rounding = None if looked_at is None else carried(output, looked_at, logits, unit)
     passes = absent.background.shape[0] if isinstance(absent, Marginal) else 1
     if passes > 1 and isinstance(fold, tuple):
         raise ValueError("a marginal baseline is not folded: leave fold=(stem, trunk) out, or use another baseline")
     split, folds_masks = (None, False) if passes > 1 else split_of(apply, params, x, players.n, fold, precision)
     value = MaskedNetwork(network, players, split, folds_masks, precision, isinstance(fold, tuple))
     is_null = None if isinstance(absent, Marginal) else players.without_entries(np.asarray(x != absent))
-    return Game(MaskedGame(params, x, absent, output), value, players.n, passes=passes, is_null=is_null)
+    parts = MaskedGame(params, x, absent, output)
+    return Game(parts, value, players.n, False, passes, unit, is_null, rounding), looked_at
 
 
 def masked_games(
@@ -160,10 +163,12 @@ def masked_games(
     check_callable("output", output, "a function of a label, such as ij.log_odds")
     apply, params = as_apply(model, xs[:1])
     model = (apply, jax.tree.map(jnp.asarray, params))  # once: all games hold the same arrays
-    return [
-        _masked_game(model, x, players, baseline, output_of(output, label), fold, precision, is_probed=number > 0)
-        for number, (x, label) in enumerate(zip(xs, labels, strict=True))
-    ]
+    games, looked_at = [], None
+    for x, label in zip(xs, labels, strict=True):
+        own = output_of(output, label)
+        game, looked_at = _masked_game(model, x, players, baseline, own, fold, precision, looked_at=looked_at)
+        games.append(game)
+    return games
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -171,25 +176,27 @@ def _forward(apply: Apply, params: Any, inputs: Array) -> Array:
     return apply(params, inputs)
 
 
-def _check_network(apply: Apply, params: Any, x: Array) -> jax.ShapeDtypeStruct:
-    """Shape of the network's output on two inputs, checked to be a batch."""
-    return _logits_of(apply, shapes_of(params), jax.ShapeDtypeStruct((2, *x.shape), x.dtype))
+def _check_network(apply: Apply, params: Any, x: Array, precision: str | None) -> tuple[jax.ShapeDtypeStruct, float]:
+    """Shape of the network's output on two inputs, checked to be a batch; and the eps of its arithmetic."""
+    return _logits_of(apply, shapes_of(params), jax.ShapeDtypeStruct((2, *x.shape), x.dtype), precision)
 
 
 @functools.lru_cache(maxsize=64)
-def _logits_of(apply: Apply, params: tuple[Any, tuple], batch: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+def _logits_of(
+    apply: Apply, params: tuple[Any, tuple], batch: jax.ShapeDtypeStruct, precision: str | None
+) -> tuple[jax.ShapeDtypeStruct, float]:
     """The same from shapes alone: checked once for all inputs of a network."""
     structure, shapes = params
     example = jax.tree.unflatten(structure, [jax.ShapeDtypeStruct(shape, kind) for shape, kind in shapes])
     try:
-        logits = jax.eval_shape(apply, example, batch)
+        trace, logits = jax.make_jaxpr(apply, return_shape=True)(example, batch)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"model is a network that does not take a batch of inputs of shape {batch.shape}: {error}"
         ) from error
     if not hasattr(logits, "shape") or logits.shape[:1] != (2,):
         raise ValueError(f"model must give one row of outputs an input: inputs {batch.shape} gave {logits}")
-    return logits
+    return logits, unit_of_network(trace, 1, precision)
 
 
 def _as_input(x: Any, name: str = "x") -> Array:

@@ -191,7 +191,7 @@ class Regression:
         resources: Resources,
     ) -> Estimates:
         rows = RowValues(game, resources, shared=False)
-        how = (contexts, rows.of_masks, lambda: rows.unit)
+        how = (contexts, rows.of_masks, lambda: rows.rounding)
         found = [regress_pairs(key, game, coalitions, order, *how) for order in orders]
         mean, stderr, count = (np.stack([getattr(one, name) for one in found]) for name in ("mean", "stderr", "count"))
         n_forwards, n_nonfinite = (sum(getattr(one, name) for one in found) for name in ("n_forwards", "n_nonfinite"))

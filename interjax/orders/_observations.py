@@ -10,7 +10,7 @@ import numpy as np
 from interjax._engine._rows import Resources
 from interjax.games._game import Game
 from interjax.orders._designs import PIECE_ROWS, Plan
-from interjax.orders._rounding import rounding_of
+from interjax.orders._rounding import Rounding
 from interjax.orders._row_values import RowValues
 
 _ROWS_IN_FLIGHT = 8192
@@ -35,9 +35,9 @@ class ObservationSums:
         shape = (orders, groups, coalitions)
         return cls(np.zeros(shape), np.zeros(shape), np.zeros(shape, np.int64), np.zeros(orders))
 
-    def add(self, place: int, plan: Plan, values: np.ndarray, passes: int, unit: float) -> None:
+    def add(self, place: int, plan: Plan, values: np.ndarray, passes: int, rounding: Rounding) -> None:
         """Add the observations of a plan at the order number `place`, given the values of its rows."""
-        self.rounding[place] = max(self.rounding[place], rounding_of(values, unit))
+        self.rounding[place] = max(self.rounding[place], rounding.of(values))
         with np.errstate(invalid="ignore"):  # infinities meet: the NaN is kept and counted
             observed = sum(sign * values[plan.observation_rows[:, i]] for i, sign in enumerate(plan.signs))
         shape = self.total.shape[1:]
@@ -80,7 +80,7 @@ def observe(
         found = collect()
         done.values.append(found)
         if is_last:
-            _add(sums, pieces, np.concatenate(done.values), game.passes, row_values.unit)
+            _add(sums, pieces, np.concatenate(done.values), game.passes, row_values.rounding)
             done.pieces, done.values = done.pieces + 1, []
         return len(found) * game.passes
 
@@ -101,11 +101,15 @@ def observe(
 
 
 def _add(
-    sums: Sequence[ObservationSums], pieces: list[tuple[int, int, Plan]], values: np.ndarray, passes: int, unit: float
+    sums: Sequence[ObservationSums],
+    pieces: list[tuple[int, int, Plan]],
+    values: np.ndarray,
+    passes: int,
+    rounding: Rounding,
 ) -> None:
     """Add the observations of plans evaluated together, given the values of all their rows."""
     for number, place, plan in pieces:
-        sums[number].add(place, plan, values[: len(plan.context_index)], passes, unit)
+        sums[number].add(place, plan, values[: len(plan.context_index)], passes, rounding)
         values = values[len(plan.context_index) :]
 
 

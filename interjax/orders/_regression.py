@@ -18,7 +18,7 @@ import numpy as np
 from interjax.games._coalitions import Draw, draw_coalitions
 from interjax.games._game import Game
 from interjax.orders._quadratic import Quadratic, fit_quadratic
-from interjax.orders._rounding import resolution, rounding_of
+from interjax.orders._rounding import Rounding, resolution
 from interjax.orders._samples import FOLDS, Evaluate, Sample, draw_samples, stream_of
 
 # The four strata of a pair: whether i and j are present, and the stratum's sign.
@@ -76,11 +76,11 @@ def regress_pairs(
     order: int,
     contexts: int,
     evaluate: Evaluate,
-    unit: Callable[[], float],
+    rounding_of: Callable[[], Rounding],
 ) -> PairEstimates:
     """Estimate I^(order) of pairs (P, 2); a pair of which a player is known to be null is 0 without passes.
 
-    `unit` tells, once values were computed, the eps of their arithmetic.
+    `rounding_of` tells, once values were computed, how far such may be off.
     """
     n_players = game.n_players
     live = np.ones(n_players, bool) if game.is_null is None else ~np.asarray(game.is_null)
@@ -94,7 +94,7 @@ def regress_pairs(
     sums = _stratum_sums(samples, models, own, order, n_players)
     added = _top_up(key, sums, samples, models, pairs[wanted], live, order, evaluate)
     mean[wanted], stderr[wanted], count[wanted] = _combine(sums, samples)
-    rounding = max(rounding_of(each, unit()) for each in [added, *(one.values + one.shift for one in samples)])
+    rounding = max(rounding_of().of(each) for each in [added, *(one.values + one.shift for one in samples)])
     stderr[wanted] = np.hypot(stderr[wanted], resolution(rounding, count[wanted]))
     is_finite = np.concatenate([np.isfinite(added), *(sample.is_finite for sample in samples)])
     return PairEstimates(mean, stderr, count, len(is_finite) * game.passes, int(np.count_nonzero(~is_finite)))

@@ -1,6 +1,6 @@
 """What arithmetic can tell of an interaction: it is a difference of values that are known to their last digit only."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -10,13 +10,25 @@ from interjax.games._game import Game
 _LAST_BITS = (1 << 11) - 1  # of a float32's significand; sums of few powers of two, such as counts, leave them empty
 
 
-def unit_of(game: Game, values: np.ndarray) -> float:
-    """The eps of the arithmetic that gave these values: of their type, or of the precision of the game's network."""
-    if getattr(game.value, "precision", None) == "bfloat16":
-        return float(jnp.finfo(jnp.bfloat16).eps)
-    if values.dtype == np.float64 and _are_float32(values):
-        return float(np.finfo(np.float32).eps)
-    return float(jnp.finfo(values.dtype if jnp.issubdtype(values.dtype, jnp.floating) else np.float64).eps)
+class Rounding(NamedTuple):
+    """How far the values of a game may be off: by their last digit, eps max |v|, and no less than `least`."""
+
+    unit: float = 0.0
+    least: float = 0.0
+
+    @classmethod
+    def of_game(cls, game: Game, values: np.ndarray) -> "Rounding":
+        """That of the arithmetic that gave these values: of their type, or of the game's network where it is worse."""
+        unit = game.unit
+        if values.dtype == np.float64 and _are_float32(values):
+            unit = max(unit, float(np.finfo(np.float32).eps))
+        kind = values.dtype if jnp.issubdtype(values.dtype, jnp.floating) else np.float64
+        return cls(max(unit, float(jnp.finfo(kind).eps)), 0.0 if game.rounding is None else float(game.rounding))
+
+    def of(self, values: np.ndarray) -> float:
+        """How far these may be off."""
+        largest = float(np.max(np.abs(values), initial=0.0, where=np.isfinite(values)))
+        return max(self.unit * largest, self.least if len(values) else 0.0)
 
 
 def _are_float32(values: np.ndarray) -> bool:
@@ -27,11 +39,6 @@ def _are_float32(values: np.ndarray) -> bool:
     if not len(values) or not np.array_equal(single, values):
         return False
     return bool(np.mean(single.view(np.int32) & _LAST_BITS != 0) > 0.5)
-
-
-def rounding_of(values: np.ndarray, unit: float) -> float:
-    """How far values may be off, eps max |v|."""
-    return unit * float(np.max(np.abs(values), initial=0.0, where=np.isfinite(values)))
 
 
 def resolution(rounding: Any, count: Any, size: int = 2) -> Any:

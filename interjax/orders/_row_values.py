@@ -11,7 +11,7 @@ from interjax._engine._memory import MemoryTooSmall
 from interjax._engine._rows import Resources, RowProgram
 from interjax.games._folded import CHECKED_MASKS, check_folded, masks_to_check, player_parts
 from interjax.games._game import Game
-from interjax.orders._rounding import unit_of
+from interjax.orders._rounding import Rounding
 
 
 class RowValues:
@@ -30,7 +30,7 @@ class RowValues:
         self._game, self._resources = game, resources
         self._made: RowProgram | None = None
         self._is_checked = True
-        self.unit = 0.0  # eps of the arithmetic of the values found so far
+        self.rounding = Rounding()  # of the values found so far
 
     def batch_rows(self, flips: int) -> int:
         """Rows to dispatch at a time, for rows of so many flips: a batch on all devices together."""
@@ -84,7 +84,7 @@ class RowValues:
         return lambda: self._noted(collect()).astype(np.float64)
 
     def _noted(self, found: np.ndarray) -> np.ndarray:
-        self.unit = unit_of(self._game, found)
+        self.rounding = Rounding.of_game(self._game, found)
         return found
 
     def _program(self, flips: int) -> RowProgram:

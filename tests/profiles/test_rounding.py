@@ -8,6 +8,7 @@ import pytest
 import interjax as ij
 
 KEY = jax.random.key(0)
+OFFSET = np.float32(1e5)
 RANDOM = np.random.default_rng(0)
 WIDE, NARROW = (RANDOM.normal(size=shape).astype(np.float32) for shape in ((64, 16), (16, 3)))
 
@@ -103,3 +104,26 @@ def test_single_precision_handed_over_as_double_is_known():
 def test_double_precision_and_counts_are_not_taken_for_single(double):
     game = ij.Game.from_host(double, 8)
     assert ij.order_interactions(KEY, game, contexts=5).stderr[0].max() < 1e-12
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        lambda x: x @ NARROW[:8] * 0.01 + OFFSET,
+        lambda x: (x.astype(jnp.bfloat16) @ NARROW[:8].astype(jnp.bfloat16)).astype(jnp.float32),
+    ],
+    ids=["logits with an offset", "hidden layers in bfloat16"],
+)
+@pytest.mark.parametrize("method", ["blocks", "regression"])
+def test_rounding_that_the_values_do_not_show_has_errors_of_its_size(network, method):
+    """Differences of two logits of a linear network: without interactions, of small values in full precision."""
+    x = RANDOM.normal(size=(2, 8)).astype(np.float32)
+    games = ij.masked_games(
+        network, x, [0, 1], players=ij.Players.features(8), output=lambda label: lambda z: z[label] - z[2]
+    )
+    for game in games:
+        found = ij.order_interactions(KEY, game, contexts=20, method=method)
+        assert np.all(np.abs(found.mean) <= 4 * found.stderr)
+    if method == "blocks":
+        with pytest.warns(UserWarning, match="within what rounding makes|no measured pair"):
+            assert np.isnan(ij.order_profile(KEY, games, contexts=20).strength).all()

@@ -24,6 +24,7 @@ WRITE_SHARE = 0.05
 _LONGEST_VALUE = 60  # characters of a setting in a message
 _ABSENT = object()
 _STAMP = "written by"  # of a piece: a digest of its run, its name and its content
+_STAMPED = {"pieces": "stamped"}  # beside a run's settings: a folder without it may be of a time before stamps
 
 
 class RunFolder:
@@ -60,6 +61,7 @@ class RunFolder:
                     f"{path} must hold the settings of a run, an object of JSON; got {_in_short(found)}: choose "
                     "another folder, or delete this one to start anew"
                 )
+            self._is_stamped = any(found.pop(key, None) == value for key, value in _STAMPED.items())
             check_same_run(self.folder, found, settings)
             return
         pieces = sorted([*self.folder.glob("*.npz"), *self.folder.glob("partial/*.npz")])
@@ -68,7 +70,8 @@ class RunFolder:
                 f"{self.folder} holds {pieces[0].name} but no settings.json, which says what run it is of: choose "
                 "another folder, or delete this one to start anew"
             )
-        text = json.dumps(settings, indent=1)
+        self._is_stamped = True
+        text = json.dumps(settings | _STAMPED, indent=1)
         with replaced(path) as partial:
             partial.write_text(text)
 
@@ -104,9 +107,13 @@ class RunFolder:
 
     def _read(self, path: Path, name: str) -> dict[str, np.ndarray]:
         """A piece without its digest; ValueError if it is not what this run wrote there."""
-        arrays = read_arrays(path)
+        try:
+            arrays = read_arrays(path)
+        except ValueError as error:
+            raise ValueError(f"{error}: delete the file to measure it anew") from error
         stamp = arrays.pop(_STAMP, None)
-        if stamp is not None and str(stamp) != self._digest(name, arrays):
+        is_ours = not self._is_stamped if stamp is None else str(stamp) == self._digest(name, arrays)
+        if not is_ours:
             raise ValueError(
                 f"{path} is not what this run wrote there: it was changed, or belongs to another run or input; delete "
                 "the file to measure it anew"

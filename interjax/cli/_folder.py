@@ -65,4 +65,5 @@ def _as_json(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _compared(settings: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in settings.items() if name not in _CHANGES_NO_RESULT}
+    """The settings that choose the results, without options given by repeating them that were not given."""
+    return {name: value for name, value in settings.items() if name not in _CHANGES_NO_RESULT and value != []}

@@ -67,6 +67,13 @@ _DATA = [
         "--data", default="digits", help="digits | mnist:FOLDER | cifar10:FOLDER | adult:FILE | csv:FILE:LABEL"
     ),
     click.option("--limit", type=click.IntRange(1), default=None, help="images to read of each class (mnist, cifar10)"),
+    click.option(
+        "--read",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help='how a csv or adult file is read: header=false, separator=tab, decimal=",", test_fraction=0.3, seed=1; '
+        "drop=COLUMN, categorical=COLUMN, numeric=COLUMN for each such column; repeatable",
+    ),
 ]
 _NETWORK = [
     click.option("--network", default=None, help=f"{' | '.join(NETWORKS)}; by default one that suits the data"),

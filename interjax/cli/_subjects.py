@@ -1,6 +1,7 @@
 """Data, players, baselines and networks that the options of a command name."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,12 +71,50 @@ def train_or_continue(
     return spec, model, log
 
 
+def _as_bool(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(text)
+    return text.lower() == "true"
+
+
+def _as_separator(text: str) -> str:
+    return {"tab": "\t", "\\t": "\t"}.get(text, text)
+
+
 def load(settings: dict) -> datasets.Dataset:
-    if settings["limit"] is None:
-        return datasets.load(settings["data"])
-    if not settings["data"].startswith(("mnist:", "cifar10:")):
-        raise ValueError(f"--limit is for images read from files (mnist, cifar10), not for {settings['data']}")
-    return datasets.load(settings["data"], limit=settings["limit"])
+    """The data set that --data names, read as --limit and --read say."""
+    name, options = settings["data"], _reading(settings["data"].partition(":")[0], settings["read"])
+    if settings["limit"] is not None:
+        if not name.startswith(("mnist:", "cifar10:")):
+            raise ValueError(f"--limit is for images read from files (mnist, cifar10), not for {name}")
+        options["limit"] = settings["limit"]
+    return datasets.load(name, **options)
+
+
+_READERS = {"header": _as_bool, "separator": _as_separator, "decimal": str, "test_fraction": float, "seed": int}
+_COLUMNS = ("drop", "categorical", "numeric")
+_READ = {"csv": (*_READERS, *_COLUMNS), "adult": ("test_fraction", "seed")}
+
+
+def _reading(kind: str, given: Sequence[str]) -> dict[str, Any]:
+    """The keyword arguments of a loader that the values of --read are."""
+    taken, found = _READ.get(kind, ()), {}
+    for text in given:
+        name, mark, value = text.partition("=")
+        if name not in taken or not mark:
+            names = ", ".join(f"{each}=" for each in taken)
+            raise ValueError(f"--read: expected {names or f'nothing, for {kind} has no such options'}; got {text!r}")
+        if name in _COLUMNS:
+            found.setdefault(name, []).append(value)
+            continue
+        if name in found:
+            raise ValueError(f"--read: {name} is given twice, {text!r} the second time: give it once")
+        try:
+            found[name] = _READERS[name](value)
+        except ValueError:
+            wanted = "true or false" if name == "header" else "a number"
+            raise ValueError(f"--read: {name} must be {wanted}, got {value!r}") from None
+    return found
 
 
 def players_of(data: datasets.Dataset, grid: tuple[int, ...] | None) -> ij.Players:

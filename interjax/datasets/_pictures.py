@@ -26,7 +26,7 @@ def decode(name: str, data: bytes) -> np.ndarray:
         ImportError: without pillow installed.
     """
     try:
-        from PIL import Image, ImageOps
+        from PIL import Image, ImageOps, UnidentifiedImageError
     except ImportError as error:
         raise ImportError('reading images needs pillow: pip install "interjax[cli]"') from error
     try:
@@ -38,6 +38,11 @@ def decode(name: str, data: bytes) -> np.ndarray:
             image.load()
     except Image.DecompressionBombError:
         raise _too_large(name, "far too many") from None
+    except UnidentifiedImageError:
+        raise ValueError(
+            f"{name} is a damaged image: expected a PNG or JPEG, got {len(data)} bytes of something else; download it "
+            "again"
+        ) from None
     except (OSError, SyntaxError, ValueError, struct.error) as error:
         raise ValueError(f"{name} is a damaged image ({error}): expected a PNG or JPEG; download it again") from error
     if image.width * image.height > MOST_PIXELS:

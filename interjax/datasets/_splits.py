@@ -10,12 +10,18 @@ from interjax._core._checks import check_count, check_number
 
 
 def stratified(
-    labels: np.ndarray, class_names: Sequence[str], *, test_fraction: float, seed: Any, stacklevel: int
+    labels: np.ndarray,
+    class_names: Sequence[str],
+    *,
+    test_fraction: float,
+    seed: Any,
+    stacklevel: int,
+    where: str = "",
 ) -> np.ndarray:
     """Boolean (N,): the rows held out, the same fraction of every class (rounded), at least one overall.
 
     A class of one row, which cannot be both learned and tested, is refused; one of which none is held out is told by a
-    warning, `stacklevel` frames above this one.
+    warning, `stacklevel` frames above this one. Messages start with `where` the labels are from.
     """
     test_fraction, seed = check_split(test_fraction, seed)
     random = np.random.default_rng(seed)
@@ -24,18 +30,18 @@ def stratified(
         rows = random.permutation(np.flatnonzero(labels == label))
         if len(rows) < 2:
             raise ValueError(
-                f"class {class_names[label]!r} has one row, data row {rows[0] + 1}: expected at least two of each "
-                "class, one to learn and one to test; remove the class or join it with another"
+                f"{where}class {class_names[label]!r} has one row, data row {rows[0] + 1}: expected at least two of "
+                "each class, one to learn and one to test; remove the class or join it with another"
             )
         count = min(round(test_fraction * len(rows)), len(rows) - 1)
         held_out[rows[:count]] = True
         if not count:
             untested.append(class_names[label])
     if not held_out.any():
-        raise ValueError(f"{len(labels)} rows with test_fraction={test_fraction} leave none for testing")
+        raise ValueError(f"{where}{len(labels)} rows with test_fraction={test_fraction} leave none for testing")
     if untested:
         warnings.warn(
-            f"no row of class {', '.join(map(repr, untested[:5]))} is held out for testing: test_fraction="
+            f"{where}no row of class {', '.join(map(repr, untested[:5]))} is held out for testing: test_fraction="
             f"{test_fraction} of so few rows rounds to none; raise it to see the class tested",
             stacklevel=stacklevel,
         )

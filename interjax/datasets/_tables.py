@@ -51,7 +51,8 @@ def table(
     if both:
         raise ValueError(f"{path}: column {columns[both[0]].name!r} is in categorical and in numeric: choose one")
     labels, class_names = encode_labels(path, columns[target].mapped(spelling), stacklevel=4)
-    test = stratified(labels, class_names, test_fraction=test_fraction, seed=seed, stacklevel=4)
+    held_out: dict[str, Any] = {"test_fraction": test_fraction, "seed": seed}
+    test = stratified(labels, class_names, **held_out, stacklevel=4, where=f"{path}: ")
     encoded = encode_features(reading, kept, ~test, stacklevel=4)
     _check_names(path, kept)
     return Dataset(

@@ -19,6 +19,8 @@ def as_orders(orders: Any, n_players: int, size: int) -> np.ndarray:
         orders = np.arange(largest + 1) if n_players <= 16 else np.array(OFFICIAL_RATIOS)
     check_known("orders", orders)
     wanted = f"a non-empty list of integers 0..{largest} or ratios in [0, 1]"
+    if isinstance(orders, list | tuple) and {int, float} <= set(map(type, orders)):
+        raise ValueError(f"orders must be all integers or all ratios (0.0, 0.5, 1.0), got both: {orders!r}")
     orders = np.asarray(as_array("orders", orders, wanted))
     if orders.ndim != 1 or orders.size == 0 or orders.dtype.kind not in "iuf":
         raise ValueError(f"orders must be {wanted}, got {orders!r}")

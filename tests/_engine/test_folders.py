@@ -1,6 +1,7 @@
 """What settings say of a function: the same for the same code and what it holds, in every process."""
 
 import functools
+import json
 import os
 import shutil
 import subprocess
@@ -111,6 +112,23 @@ def test_a_changed_piece_is_refused_by_its_name(run, change):
     with np.load(path) as file:
         np.savez(path, **{name: file[name] for name in file.files} | change)
     with pytest.raises(ValueError, match=r"input0\.npz is not what this run wrote there: .* delete the file"):
+        run.read("input0")
+
+
+def test_a_piece_without_its_stamp_is_refused_but_in_a_folder_of_a_time_before_stamps(run):
+    path, settings = run.folder / "input0.npz", run.folder / "settings.json"
+    with np.load(path) as file:
+        np.savez(path, **{name: file[name] for name in file.files if name != "written by"})
+    with pytest.raises(ValueError, match=r"input0\.npz is not what this run wrote there"):
+        RunFolder(run.folder, {"key": 1}).read("input0")
+    settings.write_text(json.dumps({"key": 1}))
+    assert RunFolder(run.folder, {"key": 1}).read("input0").keys() == PIECE.keys()
+
+
+def test_a_cut_piece_says_what_to_do(run):
+    path = run.folder / "input0.npz"
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(ValueError, match=r"input0\.npz cannot be read .* delete the file to measure it anew"):
         run.read("input0")
 
 

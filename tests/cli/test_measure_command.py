@@ -327,6 +327,20 @@ def test_a_table_has_its_columns_as_players_and_trains_its_own_network(table_fil
     assert numbers(tmp_path, "profile.json")["orders"] == [0, 1]
 
 
+def test_a_table_is_read_as_the_options_say(tmp_path, monkeypatch):
+    rows = [f"{number};{number % 7},5;{number % 3};{'yes' if number % 2 else 'no'}" for number in range(60)]
+    (tmp_path / "table.csv").write_text("\n".join(rows))
+    reading = ["header=false", "decimal=,", "separator=;", "drop=column_0", "categorical=column_2", "test_fraction=0.5"]
+    command = ["measure", "--data", f"csv:{tmp_path}/table.csv:column_3", "--out", tmp_path / "out"]
+    command += ["--contexts", 2, "--epochs", 1, "--inputs", 1]
+    options = [part for each in reading for part in ("--read", each)]
+    assert interjax(*command, *options).exit_code == 0
+    assert numbers(tmp_path / "out", "profile.json")["n_players"] == 2
+    spec, _, _ = ij.training.load_network(tmp_path / "out" / "network")
+    assert spec.input_shape == (4,)
+    assert "read: " in main(monkeypatch, *command)
+
+
 def test_quiet_shows_no_progress_bar(checkpoint, tmp_path, capfd):
     interjax("measure", "--checkpoint", checkpoint, *QUICK, "--out", tmp_path)
     assert capfd.readouterr().err == ""
@@ -339,6 +353,10 @@ WRONG_DATA = {
     "--data mnist:/nowhere": "/nowhere",
     "--data csv:/nowhere.csv:label": "/nowhere.csv",
     "--data digits --limit 5": "limit",
+    "--data digits --read seed=1": "--read: expected nothing, for digits has no such options; got 'seed=1'",
+    "--data csv:/nowhere.csv:label --read heads=no": "--read: expected header=, separator=",
+    "--data csv:/nowhere.csv:label --read header=no": "--read: header must be true or false, got 'no'",
+    "--data adult:/nowhere.csv --read seed=1 --read seed=2": "--read: seed is given twice, 'seed=2' the second time",
     "--network nope": "network must be one of mlp",
     "--distributed": "run `interjax train` first, then give --checkpoint",
 }

@@ -188,6 +188,7 @@ BAD = {
     "negative order": ({"orders": [-1]}, "0..8"),
     "ratio above one": ({"orders": [0.5, 1.5]}, r"\[0, 1\]"),
     "no orders": ({"orders": []}, "non-empty"),
+    "orders and ratios": ({"orders": [0, 1.0]}, "all integers or all ratios"),
     "repeated orders": ({"orders": [1, 1]}, "distinct"),
     "i = j": ({"pairs": [(1, 1)]}, "i != j"),
     "unknown player": ({"pairs": [(0, 10)]}, "player numbers 0..9"),

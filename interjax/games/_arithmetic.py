@@ -69,7 +69,7 @@ def carried(output: Any, rows: list[np.ndarray], like: jax.ShapeDtypeStruct, uni
 
 @jax.jit
 def _carried(output: Any, logits: jax.Array, unit: jax.Array) -> jax.Array:
-    signs = np.random.default_rng(0).choice(np.float32([-1, 1]), (_PATTERNS, *logits.shape))
+    signs = np.random.default_rng(0).choice(np.array([-1, 1], np.float32), (_PATTERNS, *logits.shape))
     values = jax.vmap(output)(logits)
 
     def change(signs: jax.Array) -> jax.Array:

@@ -1,5 +1,6 @@
 """What the values of games depend on, in words and digests that a folder keeps: the same for equal games alone."""
 
+import functools
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -8,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import ClosedJaxpr, Primitive
+from jax.extend.core import Primitive
 
 from interjax._engine._dispatch import shapes_of
 from interjax._engine._folders import fingerprint
@@ -55,8 +56,8 @@ def of_network(apply: Apply, params: Any, inputs: Any) -> dict[str, Any]:
 
 def _of_masked_networks(games: Sequence[Game]) -> dict[str, Any]:
     params: list[MaskedGame] = [game.params for game in games]
-    traces = {_network_of(game): _trace_of_network(game) for game in _distinct(games, _network_of)}
-    texts = [_text(signature(trace)) for trace in traces.values()]
+    traces = {_network_of(game): _trace_of_network(*_network_of(game)) for game in _distinct(games, _network_of)}
+    texts = [text for text, _ in traces.values()]
     outputs = _distinct(games, lambda game: shapes_of(game.params.output))
     found = {
         "network": _digest(texts),
@@ -65,7 +66,7 @@ def _of_masked_networks(games: Sequence[Game]) -> dict[str, Any]:
         "players": _digest([game.value.players.digest for game in games]),
         "baseline": fingerprint([part.baseline for part in params]),
         "output": _digest(
-            [_output_text(game, traces[_network_of(game)]) for game in outputs]
+            [_output_text(game, traces[_network_of(game)][1]) for game in outputs]
             + [fingerprint([part.output for part in params])]
         ),
         "precision": games[0].value.precision,
@@ -80,13 +81,17 @@ def _network_of(game: Game) -> tuple:
     return game.value.apply, shapes_of((game.params.weights, game.params.x))
 
 
-def _trace_of_network(game: Game) -> ClosedJaxpr:
-    part: MaskedGame = game.params
-    return trace_of(game.value.apply, part.weights, jax.ShapeDtypeStruct((2, *part.x.shape), part.x.dtype))
+@functools.lru_cache(maxsize=64)
+def _trace_of_network(apply: Apply, shapes: tuple[Any, tuple]) -> tuple[str, jax.ShapeDtypeStruct]:
+    """What a network computes, as a text, and what it gives for two inputs; traced once, as its compiled code is."""
+    structure, leaves = shapes
+    weights, x = jax.tree.unflatten(structure, [jax.ShapeDtypeStruct(shape, kind) for shape, kind in leaves])
+    trace = trace_of(apply, weights, jax.ShapeDtypeStruct((2, *x.shape), x.dtype))
+    (batch,) = trace.out_avals
+    return _text(signature(trace)), jax.ShapeDtypeStruct(batch.shape, batch.dtype)
 
 
-def _output_text(game: Game, network: ClosedJaxpr) -> str:
-    (batch,) = network.out_avals
+def _output_text(game: Game, batch: jax.ShapeDtypeStruct) -> str:
     row = jax.ShapeDtypeStruct(batch.shape[1:], batch.dtype)
     return computation(lambda output, row: output(row), game.params.output, row)
 

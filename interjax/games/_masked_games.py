@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -75,47 +75,67 @@ def masked_game(
     References:
         Deng et al., ICLR 2022 (arXiv:2111.06236), section 2.
     """
-    return _masked_game(model, x, players, baseline, output, fold, precision)[0]
-
-
-def _masked_game(
-    model: Any,
-    x: Any,
-    players: Players,
-    baseline: Any,
-    output: Any,
-    fold: Fold,
-    precision: str | None,
-    *,
-    looked_at: list[np.ndarray] | None = None,
-) -> tuple[Game, list[np.ndarray] | None]:
-    """`masked_game`, and outputs of its network from looking at it; or those given, from doing so at another input."""
     check_players(players)
     check_known("x", x)
     x = _as_input(x)
     if x.shape != players.shape:
         raise ValueError(f"x must have the shape that players partition, {players.shape}; got {x.shape}")
+    return _game(_network(model, x, players, baseline, fold, precision), x, output)[0]
+
+
+class _Network(NamedTuple):
+    """A network as the games of all inputs of one shape and type have it.
+
+    Attributes:
+        params: its weights.
+        absent: what stands for absent players.
+        logits: what it gives for two inputs.
+        unit: eps of its arithmetic.
+        value: that of a game.
+    """
+
+    params: Any
+    absent: Array | Marginal
+    logits: jax.ShapeDtypeStruct
+    unit: float
+    value: MaskedNetwork
+
+    @property
+    def passes(self) -> int:
+        return self.absent.background.shape[0] if isinstance(self.absent, Marginal) else 1
+
+
+def _network(model: Any, x: Array, players: Players, baseline: Any, fold: Fold, precision: str | None) -> _Network:
+    """A network checked on inputs like this one, and split behind its first layer where that pays."""
     apply, params = as_apply(model, x[None])
     absent = as_baseline(baseline, x, players)
     logits, unit = _check_network(apply, params, x, precision)
+    is_mean = isinstance(absent, Marginal) and len(absent.background) > 1
+    if is_mean and isinstance(fold, tuple):
+        raise ValueError("a marginal baseline is not folded: leave fold=(stem, trunk) out, or use another baseline")
+    split, folds_masks = (None, False) if is_mean else split_of(apply, params, x, players.n, fold, precision)
     network = at_precision(apply, precision)
+    value = MaskedNetwork(network, players, split, folds_masks, precision, isinstance(fold, tuple))
+    return _Network(params, absent, logits, unit, value)
+
+
+def _game(
+    network: _Network, x: Array, output: Any, looked_at: list[np.ndarray] | None = None
+) -> tuple[Game, list[np.ndarray] | None]:
+    """The game of one input, and outputs of the network from looking at it; or those given, of another input."""
+    params, absent, logits, unit, value = network
     if output is None:
         if len(logits.shape) != 2 or logits.shape[1] < 2:
             raise ValueError(f"model gives {logits.shape}, not (batch, classes): pass output=, logits -> scalar")
-        output = log_odds(int(jnp.argmax(_forward(network, params, x[None])[0])))
+        output = log_odds(int(jnp.argmax(_forward(value.apply, params, x[None])[0])))
     output = as_output(output, logits)
     check_output(output, logits)
     if looked_at is None:
-        looked_at = check_deterministic(network, params, x, absent, output, precision)
+        looked_at = check_deterministic(value.apply, params, x, absent, output, value.precision)
     rounding = None if looked_at is None else carried(output, looked_at, logits, unit)
-    passes = absent.background.shape[0] if isinstance(absent, Marginal) else 1
-    if passes > 1 and isinstance(fold, tuple):
-        raise ValueError("a marginal baseline is not folded: leave fold=(stem, trunk) out, or use another baseline")
-    split, folds_masks = (None, False) if passes > 1 else split_of(apply, params, x, players.n, fold, precision)
-    value = MaskedNetwork(network, players, split, folds_masks, precision, isinstance(fold, tuple))
-    is_null = None if isinstance(absent, Marginal) else players.without_entries(np.asarray(x != absent))
+    is_null = None if isinstance(absent, Marginal) else value.players.without_entries(np.asarray(x != absent))
     parts = MaskedGame(params, x, absent, output)
-    return Game(parts, value, players.n, False, passes, unit, is_null, rounding), looked_at
+    return Game(parts, value, value.players.n, False, network.passes, unit, is_null, rounding), looked_at
 
 
 def masked_games(
@@ -161,12 +181,10 @@ def masked_games(
     if not len(xs):
         return []
     check_callable("output", output, "a function of a label, such as ij.log_odds")
-    apply, params = as_apply(model, xs[:1])
-    model = (apply, jax.tree.map(jnp.asarray, params))  # once: all games hold the same arrays
+    network = _network(model, xs[0], players, baseline, fold, precision)
     games, looked_at = [], None
     for x, label in zip(xs, labels, strict=True):
-        own = output_of(output, label)
-        game, looked_at = _masked_game(model, x, players, baseline, own, fold, precision, looked_at=looked_at)
+        game, looked_at = _game(network, x, output_of(output, label), looked_at)
         games.append(game)
     return games
 

@@ -4,7 +4,7 @@
 
 An MLP and LeNet on 28x28 pixels in 14x14 players, as nnx modules and as callables that hold one; one game, and 32
 games in one call. Times are CPU milliseconds of a call after the first, beside one trace of the network and its
-forward pass of one input. Prints JSON lines.
+forward pass of one input; `first_identity` is that of the first call, which traces the network. Prints JSON lines.
 """
 
 import argparse

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from interjax.orders._interactions import order_interactions as order_interactions
     from interjax.orders._theory import learning_strength as learning_strength
     from interjax.profiles._profile import OFFICIAL_ALLOCATION as OFFICIAL_ALLOCATION
-    from interjax.profiles._profile import OrderProfile as OrderProfile
     from interjax.profiles._profile import order_profile as order_profile
+    from interjax.profiles._result import OrderProfile as OrderProfile
     from interjax.tables._exact_orders import exact_order_interactions as exact_order_interactions
     from interjax.tables._indices import Interactions as Interactions
     from interjax.tables._indices import interaction_index as interaction_index

@@ -17,7 +17,8 @@ from interjax._engine._folders import fingerprint
 from interjax.games._masking import Masking
 from interjax.games._outputs import log_odds
 from interjax.games._players import Players
-from interjax.profiles._profile import OrderProfile, order_profile
+from interjax.profiles._profile import order_profile
+from interjax.profiles._result import OrderProfile
 from interjax.training._over_checkpoints import over_checkpoints
 
 P = ParamSpec("P")

@@ -9,7 +9,7 @@ import numpy as np
 from interjax._core._checks import check_count, check_flag, check_level
 from interjax.orders._theory import learning_strength
 from interjax.plots._style import COLOURS, LINES, MARKERS, check_axes, edges, named_results, order_label, ratios
-from interjax.profiles._profile import OrderProfile
+from interjax.profiles._result import OrderProfile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

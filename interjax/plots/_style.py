@@ -7,7 +7,7 @@ import numpy as np
 
 from interjax._core._checks import check_is, shown
 from interjax.dynamics._gradients import GradientStatistics
-from interjax.profiles._profile import OrderProfile
+from interjax.profiles._result import OrderProfile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Axes

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 from interjax._core._lazy import lazy_face
 
 if TYPE_CHECKING:
-    from interjax.profiles._profile import METHODS as METHODS
+    from interjax.profiles._arguments import METHODS as METHODS
     from interjax.profiles._profile import OFFICIAL_ALLOCATION as OFFICIAL_ALLOCATION
-    from interjax.profiles._profile import OrderProfile as OrderProfile
     from interjax.profiles._profile import order_profile as order_profile
+    from interjax.profiles._result import OrderProfile as OrderProfile
     from interjax.profiles._strength import CORRECTIONS as CORRECTIONS
     from interjax.profiles._strength import KINDS as KINDS
 else:

@@ -1,0 +1,61 @@
+"""What a strength profile holds."""
+
+import numpy as np
+
+from interjax._core._results import Saved, result, static_field
+from interjax._core._statistics import normal_interval
+
+
+@result
+class OrderProfile(Saved):
+    """Strength of interactions by order, J^(m), relative to its mean over the measured orders.
+
+    Attributes:
+        orders: int (orders,), context sizes m.
+        strength: (orders,) J^(m), bias-corrected; mean 1. NaN where no interaction is told from rounding.
+        stderr: (orders,) standard error of J^(m): over inputs, pairs and contexts; with one input, over pairs and
+            contexts. Every error includes that of rounding, 2 eps max |v| / sqrt(contexts) of an interaction.
+        stderr_within: (orders,) its part from pairs and contexts: the error if the inputs were the whole population.
+        uncorrected: (orders,) J^(m) from plain |mean of contexts|, biased towards a flat profile.
+        magnitude: (orders,) E|I^(m)| (or root mean square), in units of the value v.
+        magnitude_stderr: (orders,) its standard error.
+        noise: (orders,) mean standard error of an interaction, as a share of the mean magnitude; beyond 1.5 the
+            correction leaves a bias that `stderr` does not cover.
+        by_input: (inputs, orders) corrected strength of each input (its square for kind "rms"), in units of v.
+        pairs_by_input: (inputs,) pairs measured for each input; with "blocks", pairs with a player whose part of the
+            input equals the baseline are known not to interact and are counted as 0 without passes.
+        n_forwards: forward passes made.
+        n_nonfinite: values of the games that were NaN or infinite.
+        method, correction, kind, n_players, contexts: how it was measured.
+    """
+
+    orders: np.ndarray
+    strength: np.ndarray
+    stderr: np.ndarray
+    stderr_within: np.ndarray
+    uncorrected: np.ndarray
+    magnitude: np.ndarray
+    magnitude_stderr: np.ndarray
+    noise: np.ndarray
+    by_input: np.ndarray
+    pairs_by_input: np.ndarray
+    n_forwards: int
+    n_nonfinite: int
+    method: str = static_field()
+    correction: str = static_field()
+    kind: str = static_field()
+    n_players: int = static_field()
+    contexts: int = static_field()
+
+    def interval(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper ends of the normal confidence interval of J^(m) at this level."""
+        return normal_interval(self.strength, self.stderr, level)
+
+    def table(self) -> str:
+        """J^(m), its standard error and its uncorrected value, a line for each order, in plain aligned text."""
+        lines = [f"{'order m':>8}  {'J^(m)':>7}  {'stderr':>7}  {'uncorrected':>11}"]
+        for order, strength, stderr, plain in zip(
+            self.orders, self.strength, self.stderr, self.uncorrected, strict=True
+        ):
+            lines.append(f"{order:>8}  {strength:7.3f}  {stderr:7.3f}  {plain:11.3f}")
+        return "\n".join(lines)

@@ -1,0 +1,134 @@
+"""The profile of what was measured so far: its numbers, whether they are good enough, and what a reader must know."""
+
+import warnings
+
+import numpy as np
+
+from interjax.games._game import warn_if_nonfinite
+from interjax.profiles._one_input import Design, Measured
+from interjax.profiles._result import OrderProfile
+from interjax.profiles._strength import strength_of_input
+
+# Measured on games with known profiles: beyond this ratio of noise to strength the correction leaves about a tenth.
+_NOISY = 1.5
+
+
+def summarise(measured: list[list[Measured]], design: Design, kind: str, correction: str) -> OrderProfile:
+    """J^(m) with its error by linearisation: between inputs, or between replicates within each input."""
+    inputs = [strength_of_input(found, design, kind, correction) for found in measured]
+    by_input = np.stack([part.corrected for part in inputs])
+    magnitude = _root(by_input.mean(0), kind)
+    plain = _root(np.mean([part.uncorrected for part in inputs], axis=0), kind)
+    rounding = np.mean([part.rounding for part in inputs], axis=0)
+    # Of linear networks of 12 to 196 players and of values near 1e6 mean |I| was 0.01 to 0.6 of this; NaN stays NaN.
+    is_known = not magnitude.mean() <= rounding.mean()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        slope = 1.0 if kind == "mean" else 0.5 / magnitude
+        strength = magnitude / (magnitude.mean() if is_known else np.nan)
+        uncorrected = plain / (plain.mean() if is_known else np.nan)
+
+    def of_profile(shift: np.ndarray) -> np.ndarray:
+        """First-order change of J when the strengths (..., orders) shift."""
+        if not is_known:
+            return np.full_like(shift, np.nan)
+        return (shift - strength * shift.mean(axis=-1, keepdims=True)) / magnitude.mean()
+
+    between = slope * (by_input - by_input.mean(0))
+    within = [slope * (part.replicates - part.replicates.mean(0)) for part in inputs]
+    stderr_within = _within(list(map(of_profile, within)))
+    of_rounding = rounding / magnitude.mean() if is_known else np.nan
+    several = len(inputs) > 1
+    return OrderProfile(
+        orders=design.orders,
+        strength=strength,
+        stderr=np.hypot(_between(of_profile(between)) if several else stderr_within, of_rounding),
+        stderr_within=np.hypot(stderr_within, of_rounding),
+        uncorrected=uncorrected,
+        magnitude=magnitude,
+        magnitude_stderr=np.hypot(_between(between) if several else _within(within), rounding),
+        noise=np.mean([part.noise for part in inputs], axis=0) / np.where(magnitude > 0, magnitude, np.nan),
+        by_input=by_input,
+        pairs_by_input=np.array(
+            [sum(len(part.cluster) for part in (found[:1] if found[0].took_all else found)) for found in measured]
+        ),
+        n_forwards=sum(part.n_forwards for found in measured for part in found),
+        n_nonfinite=sum(part.n_nonfinite for found in measured for part in found),
+        method=design.method,
+        correction=correction,
+        kind=kind,
+        n_players=design.population.n_players,
+        contexts=design.contexts,
+    )
+
+
+def _root(strength: np.ndarray, kind: str) -> np.ndarray:
+    if kind == "mean":
+        return strength
+    with np.errstate(invalid="ignore"):
+        return np.sqrt(strength)
+
+
+def _between(deviations: np.ndarray) -> np.ndarray:
+    """Standard error of a mean from its terms' deviations (inputs, orders)."""
+    inputs = len(deviations)
+    return np.sqrt(np.sum(deviations**2, axis=0) / (inputs * (inputs - 1)))
+
+
+def _within(deviations: list[np.ndarray]) -> np.ndarray:
+    """Jackknife standard error of a mean over inputs, from each one's replicate deviations (groups, orders)."""
+    variances = [(len(part) - 1) / len(part) * np.sum(part**2, axis=0) for part in deviations]
+    return np.sqrt(np.sum(variances, axis=0)) / len(deviations)
+
+
+def finished(profile: OrderProfile, target: float, max_forwards: float, rounds: int) -> bool:
+    """Whether to stop: target reached, out of passes, or the inputs alone keep the error above the target."""
+    error = float(np.max(profile.stderr))
+    if np.isnan(error):
+        warnings.warn("the standard error is unknown (NaN), so target_stderr cannot be reached", stacklevel=3)
+        return True
+    if error <= target:
+        return True
+    from_inputs = float(np.max(np.sqrt(np.maximum(profile.stderr**2 - profile.stderr_within**2, 0.0))))
+    if len(profile.by_input) > 1 and from_inputs > target:
+        warnings.warn(
+            f"target_stderr {target:g} is out of reach: these inputs alone differ by {from_inputs:.3g}; "
+            f"use more than {len(profile.by_input)} inputs",
+            stacklevel=3,
+        )
+        return True
+    if profile.n_forwards * (rounds + 1) / rounds > max_forwards:
+        warnings.warn(
+            f"stopped at max_forwards with standard error {error:.3g} above the target {target:g}",
+            stacklevel=3,
+        )
+        return True
+    return False
+
+
+def warn(profile: OrderProfile) -> None:
+    """Warn of what makes numbers of a profile doubtful."""
+    warn_if_nonfinite(profile.n_nonfinite, profile.n_forwards)
+    noisy = profile.orders[np.nan_to_num(profile.noise) > _NOISY]
+    is_known = not np.all(np.isnan(profile.strength))
+    if profile.kind == "mean" and profile.correction != "none" and len(noisy) and is_known:
+        warnings.warn(
+            f"at orders {noisy.tolist()} the noise of an interaction is up to {np.nanmax(profile.noise):.1f} times the "
+            "strength: some upward bias is left there that the standard error does not cover; use more contexts",
+            stacklevel=3,
+        )
+    if not np.any(profile.magnitude):
+        warnings.warn("no measured pair interacts at any order, so J is undefined (NaN)", stacklevel=3)
+    elif not is_known and np.all(np.isfinite(profile.magnitude)):
+        warnings.warn(
+            f"the interactions, {np.mean(profile.magnitude):.2g} on average, are within what rounding makes of the "
+            f"values of the game, {np.mean(profile.magnitude_stderr):.2g}, so J is undefined (NaN): no interaction is "
+            "told from none. Should there be some, take a constant off the values or compute them in float64 "
+            '(jax.config.update("jax_enable_x64", True) and precision=None)',
+            stacklevel=3,
+        )
+    if profile.kind == "rms" and np.any(np.isnan(profile.magnitude)) and not profile.n_nonfinite:
+        warnings.warn(
+            "the mean square interaction is negative after subtracting its noise, so the rms strength is NaN: "
+            "use more contexts or pairs",
+            stacklevel=3,
+        )

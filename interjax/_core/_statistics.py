@@ -32,9 +32,51 @@ def tail_quantile(share: float) -> float:
     return float(ndtri(1 - share / 2)) if share < 1 else 0.0
 
 
-def student_quantile(level: Any, freedom: float) -> float:
-    """The same of Student's t with so many degrees of freedom."""
-    return float(stdtrit(freedom, 0.5 + check_level(level) / 2))
+def student_quantile(level: Any, freedom: Any) -> Any:
+    """The same of Student's t with so many degrees of freedom; the normal one where they are infinite.
+
+    NaN where there are none.
+    """
+    freedom, inside = np.asarray(freedom, float), 0.5 + check_level(level) / 2
+    found = np.where(np.isinf(freedom), ndtri(inside), stdtrit(np.where(np.isinf(freedom), 1.0, freedom), inside))
+    found = np.where(freedom > 0, found, np.nan)
+    return found if found.ndim else float(found)
+
+
+def sum_freedom(variances: Any, freedom: Any, axis: int = 0) -> np.ndarray:
+    """Degrees of freedom of a sum of independent estimates of variance, each known with its own.
+
+    f = (sum v)^2 / sum (v^2 / f)
+
+    References:
+        Satterthwaite, "An approximate distribution of estimates of variance components", Biometrics 2, 1946.
+    """
+    variances, freedom = np.asarray(variances, float), np.asarray(freedom, float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        below = np.where(variances > 0, variances**2 / freedom, 0.0).sum(axis=axis)
+        return np.where(below > 0, variances.sum(axis=axis) ** 2 / below, np.inf)
+
+
+def shrunk_variance(variance: Any, freedom: Any, most: float = 4.0) -> tuple[np.ndarray, np.ndarray]:
+    """Variances of few observations drawn towards that of the others, and the degrees of freedom of each.
+
+    Along the last axis are variances s_i^2 of single observations that vary about alike, each known with f_i degrees
+    of freedom (0 for one observation, whose own variance is NaN). The pooled variance p_i of the others counts as
+    `most` observations, or as many degrees of freedom as it has where these are fewer:
+
+        (f_i s_i^2 + w_i p_i) / (f_i + w_i)   with f_i + w_i degrees of freedom,   w_i = min(most, sum of the others' f)
+
+    Returns:
+        Variances, NaN where nothing is known of them, and degrees of freedom. A variance that is NaN tells nothing.
+    """
+    variance = np.asarray(variance, float)
+    freedom = np.where(np.isfinite(variance), np.asarray(freedom, float), 0.0)
+    squares = np.where(freedom > 0, variance * freedom, 0.0)
+    others = freedom.sum(axis=-1, keepdims=True) - freedom
+    with np.errstate(invalid="ignore", divide="ignore"):
+        pooled = np.where(others > 0, np.maximum(squares.sum(axis=-1, keepdims=True) - squares, 0.0) / others, 0.0)
+        weight = np.minimum(most, others)
+        return (squares + weight * pooled) / (freedom + weight), freedom + weight
 
 
 def normal_interval(value: Any, stderr: Any, level: Any = 0.95) -> tuple[Any, Any]:
@@ -43,7 +85,7 @@ def normal_interval(value: Any, stderr: Any, level: Any = 0.95) -> tuple[Any, An
     return value - reach, value + reach
 
 
-def student_interval(value: Any, stderr: Any, freedom: float, level: Any = 0.95) -> tuple[Any, Any]:
+def student_interval(value: Any, stderr: Any, freedom: Any, level: Any = 0.95) -> tuple[Any, Any]:
     """value -+ t stderr, for an error estimated with so many degrees of freedom: n - 1 for the mean of n values."""
     reach = student_quantile(level, freedom) * np.asarray(stderr)
     return value - reach, value + reach

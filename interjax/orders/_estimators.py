@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from interjax._core._checks import check_choice
+from interjax._core._statistics import shrunk_variance, sum_freedom
 from interjax._engine._rows import Resources
 from interjax.games._game import Game
 from interjax.orders import _designs as designs
@@ -24,6 +25,8 @@ class Estimates(NamedTuple):
     Attributes:
         mean: float64 (orders, coalitions), in units of the value v.
         stderr: float64 (orders, coalitions), rounding included, which alone is left where exact; NaN where unknown.
+        freedom: float64 (orders, coalitions), degrees of freedom with which the standard error is known.
+        exact: bool (orders, coalitions), whether all contexts were evaluated.
         count: int (orders, coalitions), contexts drawn.
         n_forwards: forward passes made.
         n_nonfinite: values that were NaN or infinite.
@@ -31,6 +34,8 @@ class Estimates(NamedTuple):
 
     mean: np.ndarray
     stderr: np.ndarray
+    freedom: np.ndarray
+    exact: np.ndarray
     count: np.ndarray
     n_forwards: int
     n_nonfinite: int
@@ -127,10 +132,14 @@ class Planned(abc.ABC):
         total, squares, count = sums.total[:, 0], sums.squares[:, 0], sums.count[:, 0]
         mean, variance = moments(total, squares, count)
         size = coalitions.shape[1]
-        variance[[self.is_exact(game.n_players, size, order, contexts) for order in orders]] = 0.0
+        is_exact = np.array([self.is_exact(game.n_players, size, order, contexts) for order in orders])
+        exact = np.broadcast_to(is_exact[:, None], mean.shape)
+        variance, freedom = shrunk_variance(variance, count - 1.0)
         rounding = resolution(sums.rounding[:, None], count, size)
-        stderr = np.where(np.isnan(mean), np.nan, np.hypot(np.sqrt(variance / np.maximum(count, 1)), rounding))
-        return Estimates(mean, stderr, count, sums.n_forwards, sums.n_nonfinite)
+        variances = np.stack([np.where(exact, 0.0, variance / np.maximum(count, 1)), rounding**2])
+        freedom = sum_freedom(variances, np.stack([freedom, np.full_like(freedom, np.inf)]))
+        stderr = np.where(np.isnan(mean), np.nan, np.sqrt(variances.sum(axis=0)))
+        return Estimates(mean, stderr, freedom, exact, count, sums.n_forwards, sums.n_nonfinite)
 
 
 class Blocks(Planned):
@@ -193,9 +202,8 @@ class Regression:
         rows = RowValues(game, resources, shared=False)
         how = (contexts, rows.of_masks, lambda: rows.rounding)
         found = [regress_pairs(key, game, coalitions, order, *how) for order in orders]
-        mean, stderr, count = (np.stack([getattr(one, name) for one in found]) for name in ("mean", "stderr", "count"))
-        n_forwards, n_nonfinite = (sum(getattr(one, name) for one in found) for name in ("n_forwards", "n_nonfinite"))
-        return Estimates(mean, stderr, count, n_forwards, n_nonfinite)
+        arrays = (np.stack(column) for column in list(zip(*found, strict=True))[:5])
+        return Estimates(*arrays, sum(one.n_forwards for one in found), sum(one.n_nonfinite for one in found))
 
 
 ESTIMATORS: dict[str, Estimator] = {"blocks": Blocks(), "quadruples": Quadruples(), "regression": Regression()}

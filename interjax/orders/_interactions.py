@@ -11,6 +11,7 @@ from jax.sharding import Mesh
 from interjax._core._checks import check_count, check_known
 from interjax._core._keys import check_key
 from interjax._core._results import Saved, result, static_field
+from interjax._core._statistics import student_interval
 from interjax._engine._rows import Resources
 from interjax.games._game import Game, check_game, warn_if_nonfinite
 from interjax.orders._arguments import as_coalitions, as_orders
@@ -26,8 +27,10 @@ class OrderInteractions(Saved):
         pairs: int (coalitions, k), the measured coalitions, k = 1, 2 or 3 players each.
         mean: float64 (orders, coalitions), in units of the value v.
         stderr: float64 (orders, coalitions), standard error over contexts and of rounding, sqrt(2^k) eps max |v| /
-            sqrt(contexts) for coalitions of k players; rounding alone at the orders whose contexts were all
-            evaluated, which are exact.
+            sqrt(contexts) for coalitions of k players; rounding alone where `exact`. The variance over a coalition's
+            few contexts is drawn towards that of the order's other coalitions, which counts as 4 contexts.
+        freedom: float64 (orders, coalitions), degrees of freedom with which `stderr` is known; infinite where exact.
+        exact: bool (orders, coalitions), whether all contexts were evaluated, or a player is known to change nothing.
         count: int (orders, coalitions), contexts drawn; with "regression" the coalitions of a pair's rarest stratum, 0
             for pairs with a player known to be null, which do not interact.
         n_forwards: forward passes of the network that were made.
@@ -45,6 +48,16 @@ class OrderInteractions(Saved):
     n_nonfinite: int
     method: str = static_field()
     n_players: int = static_field()
+    freedom: np.ndarray | None = None
+    exact: np.ndarray | None = None
+
+    def interval(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+        """Ends of the confidence intervals of I^(m)(T) at this level, mean -+ t stderr: (orders, coalitions) each.
+
+        t is the quantile of Student's distribution with `freedom` degrees; the normal one for results that were saved
+        without. Each interval is one by itself: of many, one in twenty misses at level 0.95.
+        """
+        return student_interval(self.mean, self.stderr, np.inf if self.freedom is None else self.freedom, level)
 
     def to_matrix(self) -> np.ndarray:
         """Means of pairs as symmetric matrices (orders, n, n); NaN where a pair was not measured."""

@@ -11,10 +11,12 @@ what g explains adds no noise. A size with few coalitions is enumerated, its str
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
+from interjax._core._statistics import sum_freedom
 from interjax.games._coalitions import Draw, draw_coalitions
 from interjax.games._game import Game
 from interjax.orders._quadratic import Quadratic, fit_quadratic
@@ -58,12 +60,13 @@ class StratumSums:
         return np.where(self.nonfinite > 0, np.nan, mean), deviations, count
 
 
-@dataclasses.dataclass(frozen=True)
-class PairEstimates:
-    """I^(m) of pairs: mean, stderr, count (pairs,), and what they took."""
+class PairEstimates(NamedTuple):
+    """I^(m) of pairs at one order: arrays (pairs,) as in `Estimates`, and what they took."""
 
     mean: np.ndarray
     stderr: np.ndarray
+    freedom: np.ndarray
+    exact: np.ndarray
     count: np.ndarray
     n_forwards: int
     n_nonfinite: int
@@ -86,18 +89,23 @@ def regress_pairs(
     live = np.ones(n_players, bool) if game.is_null is None else ~np.asarray(game.is_null)
     wanted = live[pairs].all(axis=1)
     mean, stderr, count = np.zeros(len(pairs)), np.zeros(len(pairs)), np.zeros(len(pairs), int)
+    freedom, exact = np.full(len(pairs), np.inf), np.ones(len(pairs), bool)
     if not wanted.any():
-        return PairEstimates(mean, stderr, count, 0, 0)
+        return PairEstimates(mean, stderr, freedom, exact, count, 0, 0)
     samples = draw_samples(key, n_players, order, contexts, evaluate, live)
     own = (np.cumsum(live) - 1)[pairs[wanted]]
     models = _cross_fit(samples, centre=(order + 1) / n_players)
     sums = _stratum_sums(samples, models, own, order, n_players)
     added = _top_up(key, sums, samples, models, pairs[wanted], live, order, evaluate)
-    mean[wanted], stderr[wanted], count[wanted] = _combine(sums, samples)
+    mean[wanted], variances, freedoms, count[wanted] = _combine(sums, samples)
+    exact[wanted] = not len(variances)
     rounding = max(rounding_of().of(each) for each in [added, *(one.values + one.shift for one in samples)])
-    stderr[wanted] = np.hypot(stderr[wanted], resolution(rounding, count[wanted]))
+    variances = np.stack([*variances, resolution(rounding, count[wanted]) ** 2])
+    freedom[wanted] = sum_freedom(variances, np.stack([*freedoms, np.full(len(variances[0]), np.inf)]))
+    stderr[wanted] = np.where(np.isnan(mean[wanted]), np.nan, np.sqrt(variances.sum(axis=0)))
     is_finite = np.concatenate([np.isfinite(added), *(sample.is_finite for sample in samples)])
-    return PairEstimates(mean, stderr, count, len(is_finite) * game.passes, int(np.count_nonzero(~is_finite)))
+    made, nonfinite = len(is_finite) * game.passes, int(np.count_nonzero(~is_finite))
+    return PairEstimates(mean, stderr, freedom, exact, count, made, nonfinite)
 
 
 def _cross_fit(samples: Sequence[Sample], centre: float) -> list[Quadratic]:
@@ -229,16 +237,20 @@ def _top_up(
     return values
 
 
-def _combine(sums: Sequence[StratumSums], samples: Sequence[Sample]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean, standard error and the count of the rarest stratum of each pair; strata are disjoint, errors add up."""
-    mean, variance, counts = 0.0, 0.0, []
+def _combine(
+    sums: Sequence[StratumSums], samples: Sequence[Sample]
+) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray], np.ndarray]:
+    """Mean, variance of each sampled stratum's part with its degrees of freedom, and the count of the rarest stratum.
+
+    Strata are disjoint, so that their variances add up.
+    """
+    mean, variances, freedoms, counts = 0.0, [], [], []
     for one, (has_first, has_second, sign) in zip(sums, _STRATA, strict=True):
         sample = samples[has_first + has_second]
         of_stratum, deviations, count = one.moments()
         mean = mean + sign * (of_stratum + sample.shift)
         counts.append(count)
         if not sample.enumerated:
-            freedom = count - 1 + _POOLED_WEIGHT
-            variance = variance + (deviations + _POOLED_WEIGHT * one.pooled_variance) / freedom / count
-    stderr = np.where(np.isnan(mean), np.nan, np.sqrt(variance))
-    return np.asarray(mean), stderr, np.min(counts, axis=0).astype(int)
+            freedoms.append(count - 1 + _POOLED_WEIGHT)
+            variances.append((deviations + _POOLED_WEIGHT * one.pooled_variance) / freedoms[-1] / count)
+    return np.asarray(mean), variances, freedoms, np.min(counts, axis=0).astype(int)

@@ -15,6 +15,7 @@ from interjax._core._checks import as_array, check_count, check_lengths
 
 # Contexts are drawn in batches of one of these lengths, so that a run compiles the sampler at most twice.
 _DRAW_LENGTHS = (128, 2048)
+_MOST_WAITING = 256  # wishes that are drawn together
 _DRAWS_IN_CACHE = 64
 _MOST_ABSENT = 3
 
@@ -126,7 +127,7 @@ def draw_coalitions(key: Array, n_players: int, draws: Iterable[Draw]) -> Iterat
     waiting: list[Draw] = []
     for draw in draws:
         waiting.append(draw)
-        if sum(one.count for one in waiting) >= _DRAW_LENGTHS[-1]:
+        if len(waiting) >= _MOST_WAITING or sum(one.count for one in waiting) >= _DRAW_LENGTHS[-1]:
             yield from _draw_together(key, n_players, waiting)
             waiting = []
     yield from _draw_together(key, n_players, waiting)

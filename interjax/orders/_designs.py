@@ -10,6 +10,7 @@ the mirror image: U uniform of size m + k, coalitions inside U, players removed 
 
 import collections
 import dataclasses
+import functools
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,10 @@ from interjax.games._coalitions import Draw, draw_coalitions, masks_of_size
 
 # Pieces of work are cut at about this many rows whatever the chunk size, so results do not depend on memory.
 PIECE_ROWS = 2**16
+# Contexts are drawn without replacement where there are at most so many for each one drawn: beyond, the error would be
+# less by a fortieth; and where no more than so many need be listed.
+_FEW = 20
+_MOST_LISTED = 2**16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,12 +87,25 @@ def has_one_context(n_players: int, size: int, order: int) -> bool:
 
 
 def enumerates_shared(n_players: int, size: int, order: int, contexts: int) -> bool:
-    """True where every shared context is evaluated once: the two end orders, which have one, and their neighbours,
-    where the contexts (one player present, or one absent) are at most twice as many as would be drawn."""
+    """True where every shared context is evaluated once: the end orders, which have one, and those where the contexts
+    are at most twice as many as would be drawn."""
     if has_one_context(n_players, size, order):
         return True
-    is_neighbour = order in (1, n_players - size - 1)
-    return is_neighbour and n_players <= 2 * _shared_draws(n_players, size, order, contexts)
+    every = math.comb(n_players, _drawn_size(n_players, size, order))
+    return every <= min(2 * _shared_draws(n_players, size, order, contexts), _MOST_LISTED)
+
+
+def enumerates_own(n_players: int, size: int, order: int, contexts: int) -> bool:
+    """True where every context of a coalition is evaluated once, as there are no more than would be drawn."""
+    return math.comb(n_players - size, order) <= contexts
+
+
+def draws_distinct(n_players: int, size: int, order: int, contexts: int, *, shared: bool) -> bool:
+    """Whether contexts are drawn without replacement: where they are few, so that it tells."""
+    if shared:
+        every = math.comb(n_players, _drawn_size(n_players, size, order))
+        return every <= min(_FEW * _shared_draws(n_players, size, order, contexts), _MOST_LISTED)
+    return math.comb(n_players - size, order) <= min(_FEW * contexts, _MOST_LISTED)
 
 
 def block_plans(
@@ -105,17 +123,18 @@ def block_plans(
         yield number, place, plan
     least = [0 if enumerates_shared(n_players, size, order, contexts) else min(2, contexts) for order in orders]
     missing = {cell: np.maximum(least[cell[1]] - counts[cell], 0) for cell in cells}
-    yield from _own_plans(key, n_players, sets, orders, missing, groups)
+    yield from _own_plans(key, n_players, sets, orders, missing, groups, [False] * len(orders))
 
 
 def quadruple_plans(
     key: jax.Array, n_players: int, sets: Sequence[np.ndarray], orders: Sequence[int], contexts: int, groups: int
 ) -> Iterator[tuple[int, int, Plan]]:
-    """Exactly `contexts` contexts of its own for every coalition, one at the end orders."""
+    """Exactly `contexts` contexts of its own for every coalition, or all that there are where these are fewer."""
     size = sets[0].shape[1]
-    counts = [1 if has_one_context(n_players, size, order) else contexts for order in orders]
+    counts = [min(contexts, math.comb(n_players - size, order)) for order in orders]
     wanted = {cell: np.full(len(sets[cell[0]]), counts[cell[1]]) for cell in _cells(sets, orders)}
-    yield from _own_plans(key, n_players, sets, orders, wanted, groups)
+    distinct = [draws_distinct(n_players, size, order, contexts, shared=False) for order in orders]
+    yield from _own_plans(key, n_players, sets, orders, wanted, groups, distinct)
 
 
 def _cells(sets: Sequence[np.ndarray], orders: Sequence[int]) -> list[tuple[int, int]]:
@@ -130,48 +149,97 @@ def _shared_plans(
     size = sets[0].shape[1]
     subsets = [closure(coalitions, n_players) for coalitions in sets]
 
-    def pieces() -> Iterator[tuple[int, int, Draw]]:
+    def pieces() -> Iterator[tuple[int, int, slice, Draw]]:
         for number, place in _cells(sets, orders):
             order = orders[place]
-            count = _shared_draws(n_players, size, order, contexts)
+            count, drawn = _shared_draws(n_players, size, order, contexts), _drawn_size(n_players, size, order)
             if enumerates_shared(n_players, size, order, contexts):
-                count = math.comb(n_players, _drawn_size(n_players, size, order))
+                count = math.comb(n_players, drawn)
+            distinct = draws_distinct(n_players, size, order, contexts, shared=True)
             rows_of_context = len(subsets[number].sets) * share_of_contexts(n_players, size, order)
             length = max(1, int(PIECE_ROWS / max(1.0, rows_of_context)))
             stream = _stream(n_players, number, order)
             for first in range(0, count, length):
-                draw = Draw(stream, _drawn_size(n_players, size, order), min(length, count - first), first)
-                yield number, place, draw
+                part = slice(first, min(first + length, count))
+                yield number, place, part, Draw(stream, drawn, 0 if distinct else part.stop - first, first)
 
-    for (number, place, draw), shared in _drawn(key, n_players, pieces()):
-        order = orders[place]
-        part = slice(draw.first, draw.first + draw.count)
+    @functools.lru_cache(maxsize=1)
+    def distinct_contexts(number: int, order: int) -> np.ndarray:
+        every = masks_of_size(n_players, _drawn_size(n_players, size, order))
         if enumerates_shared(n_players, size, order, contexts):
-            shared = masks_of_size(n_players, draw.size)[part]
+            return every
+        chosen = _generator(key, _stream(n_players, number, order)).permutation(len(every))
+        return every[chosen[: _shared_draws(n_players, size, order, contexts)]]
+
+    for (number, place, part, draw), shared in _drawn(key, n_players, pieces()):
+        order = orders[place]
+        if not draw.count:
+            shared = distinct_contexts(number, order)[part]
         group = np.arange(part.start, part.stop) % groups
         mirrored = _mirrored(n_players, size, order)
         yield number, place, block_plan(shared, subsets[number], order, mirrored=mirrored, group=group)
 
 
 def _own_plans(
-    key: jax.Array, n_players: int, sets: Sequence[np.ndarray], orders: Sequence[int], missing: dict, groups: int
+    key: jax.Array,
+    n_players: int,
+    sets: Sequence[np.ndarray],
+    orders: Sequence[int],
+    missing: dict,
+    groups: int,
+    distinct: Sequence[bool],
 ) -> Iterator[tuple[int, int, Plan]]:
-    """`missing[set, place][p]` independent contexts for each coalition p of each set, drawn outside it."""
+    """`missing[set, place][p]` contexts for each coalition p of each set, drawn outside it, independent or distinct."""
     length = PIECE_ROWS >> sets[0].shape[1]
 
-    def pieces() -> Iterator[tuple[int, int, np.ndarray, np.ndarray, Draw]]:
+    def pieces() -> Iterator[tuple[int, int, np.ndarray, np.ndarray, np.ndarray, Draw]]:
         for (number, place), contexts in missing.items():
             stops = np.cumsum(contexts)
             stream = _stream(n_players, number, orders[place]) + 1
             for first in range(0, int(stops[-1]), length):
                 draws = np.arange(first, min(first + length, int(stops[-1])))
                 coalition = np.searchsorted(stops, draws, side="right")
-                group = (draws - (stops - contexts)[coalition]) % groups
+                own = draws - (stops - contexts)[coalition]
                 absent = sets[number][coalition].astype(np.int32)
-                yield number, place, coalition, group, Draw(stream, orders[place], len(absent), first, absent)
+                wished = slice(0, 0 if distinct[place] else None)
+                wish = Draw(stream, orders[place], len(absent[wished]), first, absent[wished])
+                yield number, place, coalition, own, absent, wish
 
-    for (number, place, coalition, group, _), own in _drawn(key, n_players, pieces()):
-        yield number, place, quadruple_plan(own, sets[number], coalition, orders[place], group=group)
+    for (number, place, coalition, own, absent, draw), contexts in _drawn(key, n_players, pieces()):
+        if distinct[place]:
+            which = coalition, own, missing[number, place]
+            contexts = _distinct_own(key, n_players, draw.stream, orders[place], absent, *which)
+        yield number, place, quadruple_plan(contexts, sets[number], coalition, orders[place], group=own % groups)
+
+
+def _distinct_own(
+    key: jax.Array,
+    n_players: int,
+    stream: int,
+    order: int,
+    absent: np.ndarray,
+    coalition: np.ndarray,
+    own: np.ndarray,
+    counts: np.ndarray,
+) -> np.ndarray:
+    """Contexts drawn without replacement: number own[t] of the counts[p] of coalition p = coalition[t]."""
+    outside = n_players - absent.shape[1]
+    every = masks_of_size(outside, order)
+    chosen = np.zeros(len(coalition), np.int64)
+    for one in np.unique(coalition):
+        mine = coalition == one
+        chosen[mine] = _generator(key, stream, int(one)).permutation(len(every))[: counts[one]][own[mine]]
+    is_absent = np.zeros((len(coalition), n_players), bool)
+    np.put_along_axis(is_absent, absent, True, axis=1)
+    contexts = np.zeros((len(coalition), n_players), bool)
+    others = np.argsort(is_absent, axis=1, kind="stable")[:, :outside]
+    np.put_along_axis(contexts, others, every[chosen], axis=1)
+    return contexts
+
+
+def _generator(key: jax.Array, *stream: int) -> np.random.Generator:
+    """Draws on the host that depend on the key and the stream alone."""
+    return np.random.default_rng([*np.asarray(jax.random.key_data(key)).astype(np.uint32).ravel().tolist(), *stream])
 
 
 def _drawn(key: jax.Array, n_players: int, pieces: Iterator[Any]) -> Iterator[tuple[Any, np.ndarray]]:

@@ -1,6 +1,7 @@
 """Estimators of I^(m): one protocol, and the registry that arguments, commands, tests and laws read."""
 
 import abc
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -114,6 +115,17 @@ class Planned(abc.ABC):
     @abc.abstractmethod
     def is_exact(self, n_players: int, size: int, order: int, contexts: int) -> bool: ...
 
+    def share_left(self, n_players: int, size: int, order: int, contexts: int, count: np.ndarray) -> np.ndarray:
+        """What is left of the variance of a mean over `count` contexts where they are drawn without replacement.
+
+        1 - count / C(n - k, m), as in a sample of a finite population; 0 where `is_exact`, 1 for independent contexts.
+        """
+        if self.is_exact(n_players, size, order, contexts):
+            return np.zeros(count.shape)
+        if not designs.draws_distinct(n_players, size, order, contexts, shared=self.shares_contexts):
+            return np.ones(count.shape)
+        return np.clip(1 - count / math.comb(n_players - size, order), 0.0, 1.0)
+
     @abc.abstractmethod
     def expected_passes(self, n_players: int, coalitions: np.ndarray, order: int, contexts: int) -> float: ...
 
@@ -136,7 +148,11 @@ class Planned(abc.ABC):
         exact = np.broadcast_to(is_exact[:, None], mean.shape)
         variance, freedom = shrunk_variance(variance, count - 1.0)
         rounding = resolution(sums.rounding[:, None], count, size)
-        variances = np.stack([np.where(exact, 0.0, variance / np.maximum(count, 1)), rounding**2])
+        left = [
+            self.share_left(game.n_players, size, order, contexts, each)
+            for order, each in zip(orders, count, strict=True)
+        ]
+        variances = np.stack([np.where(exact, 0.0, np.stack(left) * variance / np.maximum(count, 1)), rounding**2])
         freedom = sum_freedom(variances, np.stack([freedom, np.full_like(freedom, np.inf)]))
         stderr = np.where(np.isnan(mean), np.nan, np.sqrt(variances.sum(axis=0)))
         return Estimates(mean, stderr, freedom, exact, count, sums.n_forwards, sums.n_nonfinite)
@@ -172,11 +188,11 @@ class Quadruples(Planned):
         return designs.quadruple_plans(key, n_players, sets, orders, contexts, groups)
 
     def is_exact(self, n_players: int, size: int, order: int, contexts: int) -> bool:
-        return designs.has_one_context(n_players, size, order)
+        return designs.enumerates_own(n_players, size, order, contexts)
 
     def expected_passes(self, n_players: int, coalitions: np.ndarray, order: int, contexts: int) -> float:
         size = coalitions.shape[1]
-        return float(len(coalitions) * (1 if self.is_exact(n_players, size, order, contexts) else contexts) * 2**size)
+        return float(len(coalitions) * min(contexts, math.comb(n_players - size, order)) * 2**size)
 
 
 class Regression:

@@ -5,13 +5,17 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from interjax.games._double import in_double
 from interjax.games._game import Game
 
 _LAST_BITS = (1 << 11) - 1  # of a float32's significand; sums of few powers of two, such as counts, leave them empty
 
 
 class Rounding(NamedTuple):
-    """How far the values of a game may be off: by their last digit, eps max |v|, and no less than `least`."""
+    """How far the values of a game may be off: by their last digit, eps max |v|, and no less than `least`.
+
+    The last digit is all that values tell of it. A network may round more on the way to them: see `measured_rounding`.
+    """
 
     unit: float = 0.0
     least: float = 0.0
@@ -39,6 +43,19 @@ def _are_float32(values: np.ndarray) -> bool:
     if not len(values) or not np.array_equal(single, values):
         return False
     return bool(np.mean(single.view(np.int32) & _LAST_BITS != 0) > 0.5)
+
+
+def measured_rounding(game: Game, masks: np.ndarray, values: np.ndarray) -> float:
+    """How far these values of a few coalitions are from what the game gives in double precision.
+
+    2 sqrt(mean (v - v64)^2); 0 for a host game, and where the game cannot be computed so.
+    """
+    found = None if game.on_host else in_double(game.value, game.params, masks)
+    if found is None:
+        return 0.0
+    (double,) = found
+    error = np.abs(values - double, where=np.isfinite(values) & np.isfinite(double), out=np.zeros(len(values)))
+    return 2 * float(np.sqrt(np.mean(error**2)))
 
 
 def resolution(rounding: Any, count: Any, size: int = 2) -> Any:

@@ -101,7 +101,7 @@ def _run(trace: ClosedJaxpr | Jaxpr, given: Flagged) -> Flagged:
     known |= dict(zip(jaxpr.invars, zip(*given, strict=True), strict=True))
 
     def read(atoms: Sequence[Any]) -> Flagged:
-        found = [(np.asarray(a.val, a.aval.dtype), False) if isinstance(a, Literal) else known[a] for a in atoms]
+        found = [(_literal(atom), False) if isinstance(atom, Literal) else known[atom] for atom in atoms]
         return [value for value, _ in found], [does for _, does in found]
 
     for equation in jaxpr.eqns:
@@ -110,6 +110,10 @@ def _run(trace: ClosedJaxpr | Jaxpr, given: Flagged) -> Flagged:
         flags = results[1] or [any(depends)] * len(results[0])
         known.update(zip(equation.outvars, zip(results[0], flags, strict=True), strict=True))
     return read(jaxpr.outvars)
+
+
+def _literal(atom: Any) -> np.ndarray:
+    return np.asarray(atom.val, atom.aval.dtype)
 
 
 def _as_traced(equation: JaxprEqn, values: list[Any], **changes: Any) -> list[Any]:

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -75,10 +76,10 @@ def check_equal_outputs(
     except jax.errors.UnexpectedTracerError as error:
         raise ValueError(f"model is {CHANGES_ITSELF}") from error
     share = _ROUNDING.get(precision or "", _COARSE_ROUNDING)
-    if (change := _difference(*outputs, share)) is not None:
+    if (change := _difference(outputs, share)) is not None:
         # Sums that cancel differ more in batches of other sizes; in double precision only what is no rounding is left.
         double = in_double(_Look(network), params, (x, other, between))
-        if double is None or _difference(*double, _DOUBLE_ROUNDING) is not None:
+        if double is None or _difference(double, _DOUBLE_ROUNDING) is not None:
             raise ValueError(f"the network must give one output for one input, got {change}: {_CAUSES}")
     together = np.asarray(outputs[0], np.float64).reshape(len(outputs[0]), -1)
     return [together[1], together[0]]
@@ -95,9 +96,9 @@ def warn_of_probabilities(name: str = "") -> None:
     )
 
 
-def _difference(together: Any, alone: Any, share: float) -> str | None:
+def _difference(outputs: Sequence[Any], share: float) -> str | None:
     """In words how outputs of one input differ beside others and alone, beyond a share of the largest; None if not."""
-    together, alone = (np.asarray(each, np.float64).reshape(len(each), -1) for each in (together, alone))
+    together, alone = (np.asarray(each, np.float64).reshape(len(each), -1) for each in outputs)
     finite = np.where(np.isfinite(together), together, 0.0)
     largest = np.abs(finite).max(axis=0)
     varied = largest.max(initial=0.0, where=np.ptp(finite, axis=0) > 0)  # a masked class has one value, e.g. -1e9

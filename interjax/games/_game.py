@@ -155,7 +155,18 @@ class _HostFunction:
     function: Callable[[np.ndarray], Any]
 
     def __call__(self, params: Any, masks: np.ndarray) -> np.ndarray:
-        found = np.asarray(self.function(masks))
+        try:
+            given = self.function(masks)
+        except TypeError as error:
+            raise ValueError(
+                f"the host function must take masks, a NumPy array of bool {masks.shape}; it fails on them: {error}"
+            ) from error
+        try:
+            found = np.asarray(given)
+        except Exception as error:  # whatever another framework raises
+            raise ValueError(
+                f"the host function must give what NumPy makes an array of, such as tensor.detach().numpy(): {error}"
+            ) from error
         if found.shape != (len(masks),) or found.dtype.kind not in "iufb":
             raise ValueError(
                 f"the host function must map bool {masks.shape} to real values of shape ({len(masks)},), "

@@ -41,6 +41,21 @@ def test_outputs_that_depend_on_more_than_the_input_are_refused(network):
         ij.concepts.concept_tables(network, X[None], [0], players=PLAYERS)
 
 
+@pytest.mark.parametrize("offset", [1e2, 1e4, 1e6])
+def test_sums_that_cancel_are_not_taken_for_noise(offset):
+    """A batch of another size sums in another order, which moves such outputs by more than their own last digits."""
+    wide = jnp.asarray(np.random.default_rng(1).normal(size=(4, 64)), jnp.float32)
+    back = jnp.asarray(np.random.default_rng(2).normal(size=(64, 3)), jnp.float32)
+
+    def network(x):
+        return jax.nn.relu(x @ wide + offset) @ back - offset * back.sum(axis=0)[None]
+
+    game = ij.masked_game(network, X, players=PLAYERS, output=ij.logit(0))
+    right = np.maximum(X.astype(float) @ np.asarray(wide, float) + offset, 0) - offset
+    right = right @ np.asarray(back, float)[:, 0]
+    assert abs(float(game(np.ones((1, 4), bool))[0]) - right) < 1e-4 * offset
+
+
 @pytest.mark.parametrize("name", ["training", "is_training", "is_train", "enable_dropout", "inference", "eval_mode"])
 def test_switches_of_a_module_are_set_and_left_as_found(name):
     value = name in ("training", "is_training", "is_train", "enable_dropout")

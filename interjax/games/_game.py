@@ -99,7 +99,8 @@ class Game:
 
         The function is called for the masks that are asked for and for no others, so nothing is tried beforehand: that
         it gives one value for one mask, whatever is beside it in a batch, is left to the caller (dropout off, running
-        statistics fixed). A game of a function that changes changes with it.
+        statistics fixed); sampled interactions and profiles ask it for a few values twice, which are not counted as
+        passes, and warn if they are others. A game of a function that changes changes with it.
         """
         check_callable("function", function, "a function of masks (batch, n)")
         return cls((), _HostFunction(function), check_count("n_players", n_players), on_host=True)

@@ -9,11 +9,12 @@ import numpy as np
 
 from interjax._core._checks import check_choice
 from interjax._engine._rows import Resources
+from interjax.games._folded import masks_to_check
 from interjax.games._game import Game
 from interjax.orders import _designs as designs
 from interjax.orders._observations import ObservationSums, moments, observe
 from interjax.orders._regression import regress_pairs
-from interjax.orders._rounding import resolution
+from interjax.orders._rounding import check_host_again, resolution
 from interjax.orders._row_values import RowValues
 from interjax.orders._samples import expected_coalitions
 
@@ -195,6 +196,9 @@ class Regression:
         found = [regress_pairs(key, game, coalitions, order, *how) for order in orders]
         mean, stderr, count = (np.stack([getattr(one, name) for one in found]) for name in ("mean", "stderr", "count"))
         n_forwards, n_nonfinite = (sum(getattr(one, name) for one in found) for name in ("n_forwards", "n_nonfinite"))
+        if game.on_host:
+            masks = masks_to_check(game.n_players)
+            check_host_again(game, masks, rows.of_masks(masks))
         return Estimates(mean, stderr, count, n_forwards, n_nonfinite)
 
 

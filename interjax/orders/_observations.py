@@ -10,7 +10,7 @@ import numpy as np
 from interjax._engine._rows import Resources
 from interjax.games._game import Game
 from interjax.orders._designs import PIECE_ROWS, Plan
-from interjax.orders._rounding import Rounding, measured_rounding
+from interjax.orders._rounding import Rounding, check_host_again, measured_rounding
 from interjax.orders._row_values import RowValues, flipped
 
 _ROWS_IN_FLIGHT = 8192
@@ -124,6 +124,8 @@ def _measure_rounding(game: Game, sums: ObservationSums, place: int, plan: Plan,
         return
     rows = np.linspace(0, len(values) - 1, _ROWS_IN_DOUBLE).astype(int)
     masks = flipped(np, plan.contexts, plan.context_index[rows], plan.flips[rows])
+    if game.on_host and place == 0:
+        check_host_again(game, masks, values[rows])
     nearest = measured[np.argmin(np.abs(np.arange(orders)[:, None] - measured), axis=1)] == place
     sums.rounding[nearest] = np.maximum(sums.rounding[nearest], measured_rounding(game, masks, values[rows]))
 

@@ -146,3 +146,22 @@ def test_accuracies_and_evaluations_are_of_networks_that_give_one_output():
         ij.evaluation.evaluate({"one": noisy}, data, key=jax.random.key(0))
     with pytest.warns(UserWarning, match="'one' has outputs that are probabilities"):
         ij.evaluation.evaluate({"one": lambda x: jax.nn.softmax(x @ W)}, data, key=jax.random.key(0))
+
+
+@pytest.mark.parametrize("method", ["blocks", "quadruples", "regression"])
+def test_a_host_function_that_is_random_or_depends_on_its_batch_is_told(method):
+    random = np.random.default_rng(0)
+    weights = random.normal(size=8)
+
+    def measured(function):
+        return ij.order_interactions(jax.random.key(0), ij.Game.from_host(function, 8), contexts=5, method=method)
+
+    for function in (
+        lambda masks: masks @ weights + random.normal(size=len(masks)),
+        lambda masks: masks @ weights - (masks @ weights).mean(),
+    ):
+        with pytest.warns(UserWarning, match="the host function gives other values for the same coalitions"):
+            measured(function)
+    calls = []
+    found = measured(lambda masks: calls.append(len(masks)) or masks @ weights)
+    assert 4 <= sum(calls) - found.n_forwards <= 12  # what was asked for again is not counted

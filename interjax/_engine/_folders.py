@@ -53,6 +53,7 @@ class RunFolder:
             raise ValueError("folder must be the path of a folder, got an empty one")
         self.folder = Path(folder)
         path = self.folder / "settings.json"
+        settings = {name: value for name, value in settings.items() if name not in _STAMPED}  # where they were read
         self._run = json.dumps(settings, sort_keys=True)
         if path.exists():
             found = read_json(path)

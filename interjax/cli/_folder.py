@@ -30,17 +30,25 @@ def open_folder(command: str, settings: dict[str, Any]) -> Path:
     out = settings["out"] or Path("interjax-results") / f"{command}-{settings['data'].split(':')[0]}-{digest}"
     path = out / "settings.json"
     if path.exists():
-        check_same_run(out, _compared(_settings_of(path)), chosen, elsewhere="another --out")
+        check_same_run(out, _compared(_settings_of(path, command)), chosen, elsewhere="another --out")
     if jax.process_index() == 0:  # the processes of one run share it
         click.get_current_context().with_resource(held(out))
     return out
 
 
-def _settings_of(path: Path) -> dict[str, Any]:
-    """What an earlier start wrote there."""
-    found = read_json(path)
+def _settings_of(path: Path, command: str) -> dict[str, Any]:
+    """What an earlier start of the command wrote there."""
+    try:
+        found = read_json(path)
+    except ValueError as error:
+        raise ValueError(f"{error}: choose another --out, or delete this folder to start anew") from error
     if not isinstance(found, dict) or "settings" not in found:
         raise ValueError(f"{path} is of no command: expected a folder that a command wrote; choose another --out")
+    if found.get("command", command).split()[-1] != command.split()[-1]:  # reproduce bottleneck: bottleneck
+        raise ValueError(
+            f"{path.parent} holds a run of `interjax {found['command']}`, this is `interjax {command}`: choose another "
+            "--out"
+        )
     return found["settings"]
 
 

@@ -1,6 +1,7 @@
 """Data, players, baselines and networks that the options of a command name."""
 
 import dataclasses
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 import interjax as ij
 from interjax import datasets, networks, training
+from interjax._engine._folders import fingerprint
 from interjax.cli._progress import Progress
 
 OUTPUTS = {"log-odds": ij.log_odds, "log-prob": ij.log_prob, "logit": ij.logit, "prob": ij.prob}
@@ -20,20 +22,56 @@ def network_of(out: Path, data: datasets.Dataset, settings: dict, **options: Any
     if settings["checkpoint"] is not None:
         if settings["network"] or settings["epochs"]:
             raise ValueError("--network and --epochs choose what is trained; with --checkpoint nothing is")
-        spec, model, _ = training.load_network(settings["checkpoint"])
-        check_fits(spec, data, settings["checkpoint"], settings["data"])
+        spec, model, kept = training.load_network(settings["checkpoint"])
+        check_fits(spec, kept, data, settings["checkpoint"], settings["data"])
         return model, spec
     spec, model, _ = train_or_continue(out / "network", data, plan_of(data, settings), settings, **options)
     return model, spec
 
 
-def check_fits(spec: networks.NetworkSpec, data: datasets.Dataset, place: Path, name: str) -> None:
-    """Raise ValueError unless a saved network takes these inputs and classes."""
+def check_fits(
+    spec: networks.NetworkSpec, kept: dict[str, Any], data: datasets.Dataset, place: Path, name: str
+) -> None:
+    """Raise ValueError unless a saved network takes these inputs and classes, in their order; warn of other rows.
+
+    Args:
+        spec, kept: of the network, with what was kept beside it.
+        data: to be given to it.
+        place, name: of the network and of the data, for messages.
+    """
     if tuple(spec.input_shape) != data.input_shape or spec.n_classes != data.n_classes:
         raise ValueError(
             f"{place} holds a network for inputs of shape {tuple(spec.input_shape)} and {spec.n_classes} classes; "
             f"{name} has {data.input_shape} and {data.n_classes}"
         )
+    trained, given = kept.get("data"), _described(data)
+    if not isinstance(trained, dict):  # written from Python, or by an earlier version
+        return
+    for what in ("class_names", "feature_names"):
+        if trained.get(what) != given[what]:
+            there, here = _short(trained.get(what)), _short(given[what])
+            raise ValueError(
+                f"{place} was trained on data with {what} {there}; {name} has {here}: give the columns and classes "
+                "that it was trained with, in their order"
+            )
+    if trained.get("rows") != given["rows"]:
+        warnings.warn(
+            f"{place} was trained on other rows than {name} has for training, or rows scaled otherwise (another file, "
+            "split or limit): its inputs here are in other units, and some it may have been trained on",
+            stacklevel=2,
+        )
+
+
+def _described(data: datasets.Dataset) -> dict[str, Any]:
+    """What a network must know of the data that it was trained on, to be given no other: kept beside it."""
+    names = {"class_names": list(data.class_names), "feature_names": data.feature_names and list(data.feature_names)}
+    # Of images --limit takes fewer, which is no other split.
+    rows = data.normalization if data.is_image else (data.train_x, data.train_y)
+    return names | {"rows": fingerprint(rows)}
+
+
+def _short(names: Sequence[str] | None) -> str:
+    return "none" if names is None else f"{', '.join(names[:5])}{', ...' if len(names) > 5 else ''}"
 
 
 def plan_of(data: datasets.Dataset, settings: dict) -> training.Plan:
@@ -64,6 +102,7 @@ def train_or_continue(
             augment=plan.augment,
             checkpoint_folder=folder,
             spec=plan.spec,
+            extra={"data": _described(data)},
             progress=advance,
             **options,
         )

@@ -94,6 +94,8 @@ def from_arrays(
         test_labels = _labels("test_y", test_y)
         _check_rows("test", test_x, test_y, held_out, test_labels)
         parts = (x, y, held_out, _numbered("test_y", test_labels, classes, class_names))
+        _check_one_scale(train_x, test_x)
+    _warn_of_channels(x)
     feature_names = columns if feature_names is None else feature_names
     if player_names is None and player_labels is None and x.ndim == 2:
         player_names = feature_names
@@ -159,15 +161,20 @@ def _check_resolution(name: str, array: np.ndarray, columns: tuple[str, ...] | N
     if array.dtype.kind in "iu" and peak.max() <= 2**24:
         return
     spread = array.std(axis=0, dtype=np.float64)
-    suspect = (peak * 2.0**-24 > _LEAST_RESOLUTION * spread) & (spread > 1e-12 * peak)
+    least = 1e-12 * peak
+    if array.dtype.kind in "iu":  # large ones may be equal in double precision, too
+        spread, least = np.where(np.ptp(array, axis=0) > 0, np.maximum(spread, 0.5), 0.0), 0.0
+    suspect = (peak * 2.0**-24 > _LEAST_RESOLUTION * spread) & (spread > least)
     for place in zip(*np.nonzero(suspect), strict=True):
-        values = array[(slice(None), *place)].astype(np.float64)
-        rounding = np.abs(values - values.astype(np.float32)).max()
+        values = array[(slice(None), *place)]
+        rounded, wide = values.astype(np.float32), object if array.dtype.kind in "iu" else np.float64
+        kept = np.array([int(each) for each in rounded], object) if wide is object else rounded
+        rounding = float(np.abs(values.astype(wide) - kept).max())
         if rounding > _LEAST_RESOLUTION * spread[place]:
             entry = repr(columns[place[0]]) if columns else ", ".join(str(int(axis)) for axis in place)
             raise ValueError(
-                f"{name}: float32 rounds entry {entry} by up to {rounding:.1e} where its standard deviation is "
-                f"{spread[place]:.1e}: subtract its mean, and divide by its deviation, first"
+                f"{name}: float32 rounds entry {entry} by up to {rounding:.1e} where its values spread over "
+                f"{float(np.ptp(values)):.1e}: subtract its mean, and divide by its deviation, first"
             )
 
 
@@ -235,6 +242,27 @@ def _numbered(name: str, labels: np.ndarray, classes: np.ndarray | None, names: 
             "or name all classes by class_names="
         )
     return order[np.searchsorted(classes, labels)]
+
+
+def _check_one_scale(train_x: Any, test_x: Any) -> None:
+    """Raise ValueError for pixels from 0 to 255 in one split and fractions in the other."""
+    kinds = [as_array(name, values).dtype for name, values in (("train_x", train_x), ("test_x", test_x))]
+    if (kinds[0] == np.uint8) != (kinds[1] == np.uint8):
+        raise ValueError(
+            f"train_x and test_x must be on one scale: train_x is {kinds[0]}, test_x is {kinds[1]}; give both as they "
+            "were read, or divide the one of uint8 by 255 if the other is"
+        )
+
+
+def _warn_of_channels(x: np.ndarray) -> None:
+    """Warn of images that seem to have their channels first."""
+    shape = x.shape[1:]
+    if len(shape) == 3 and shape[0] in (1, 3) and shape[1] == shape[2] > 4:
+        warnings.warn(
+            f"inputs of shape {shape} seem to be images with their channels first, but are read as (height, width, "
+            "channels): move the axis, x.transpose(0, 2, 3, 1)",
+            stacklevel=3,
+        )
 
 
 def _is_pandas(values: Any, kind: str) -> bool:

@@ -1,7 +1,9 @@
 """Data sets with their players: digits (bundled with scikit-learn), MNIST, CIFAR-10, Adult and any CSV file."""
 
+import importlib.util
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,15 +38,27 @@ def digits() -> Dataset:
         >>> digits().input_shape
         (8, 8, 1)
     """
+    pixels, labels = _digits_of_sklearn()
+    images = pixels.reshape(-1, 8, 8, 1) / 16.0
+    names = tuple(str(digit) for digit in range(10))
+    test = stratified(labels, names, test_fraction=0.2, seed=0, stacklevel=3)
+    return Dataset(images[~test], labels[~test], images[test], labels[test], "digits", names)
+
+
+def _digits_of_sklearn() -> tuple[np.ndarray, np.ndarray]:
+    """Pixels (1797, 64) from 0 to 16 and labels, from scikit-learn's file where it is: importing it takes seconds."""
+    found = importlib.util.find_spec("sklearn")
+    for place in (found and found.submodule_search_locations) or ():
+        path = Path(place, "datasets", "data", "digits.csv.gz")
+        if path.is_file():
+            table = np.loadtxt(path, delimiter=",")
+            return table[:, :-1], table[:, -1].astype(int)
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
         raise ImportError('the digits come with scikit-learn: pip install "interjax[cli]"') from error
     pixels, labels = map(np.asarray, load_digits(return_X_y=True))
-    images = pixels.reshape(-1, 8, 8, 1) / 16.0
-    names = tuple(str(digit) for digit in range(10))
-    test = stratified(labels, names, test_fraction=0.2, seed=0, stacklevel=3)
-    return Dataset(images[~test], labels[~test], images[test], labels[test], "digits", names)
+    return pixels, labels
 
 
 def mnist(folder: PathLike, *, limit: int | None = None) -> Dataset:

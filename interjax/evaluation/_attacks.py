@@ -19,6 +19,7 @@ from interjax.games._apply import Apply
 from interjax.games._models import as_apply, with_params
 
 Bounds = tuple[Any, Any]
+_BOUND_SLACK = 1e-5  # by which rounded inputs may lie outside
 
 
 def fgsm(
@@ -51,7 +52,7 @@ def fgsm(
         Inputs within `strength` of x and within the bounds. Where the gradient is NaN, they are NaN.
 
     Raises:
-        ValueError: what is no network.
+        ValueError: what is no network, or inputs outside the bounds.
 
     Example:
         >>> def apply(weights, x): return x @ weights
@@ -109,7 +110,8 @@ def pgd(
         Inputs within `strength` of x and within the bounds. Where a gradient is NaN, they are NaN.
 
     Raises:
-        ValueError: no key, what is no network, or steps or restarts that are no positive integers.
+        ValueError: no key, what is no network, inputs outside the bounds, or steps or restarts that are no positive
+            integers.
 
     Warns:
         UserWarning: if the gradient is 0 at the starts of some inputs, of whose robustness the attack tells nothing.
@@ -283,8 +285,20 @@ def _box(x: Any, strength: Any, bounds: Bounds | None) -> tuple[Array, Array, Ar
     """The inputs as an array, the ball's radius (1, *shape), and the least and largest value of every entry."""
     x = as_inputs(x)
     lowest, highest = (each[None] for each in check_bounds((-np.inf, np.inf) if bounds is None else bounds, x))
+    if bounds is not None and not isinstance(x, Tracer):
+        _check_within(x, lowest, highest)
     radius = for_one_input("strength", strength, x, above=0.0, about="the largest change of an entry")[None]
     return x, radius, *_intersection(x, radius, lowest, highest)
+
+
+def _check_within(x: Array, lowest: Array, highest: Array) -> None:
+    """Raise ValueError for inputs outside the bounds, which no point near them need be within."""
+    outside = (x < lowest - _BOUND_SLACK) | (x > highest + _BOUND_SLACK)
+    if count := int(np.count_nonzero(outside.reshape(len(x), -1).any(axis=1))):
+        raise ValueError(
+            f"x must lie within bounds, got {count} of {len(x)} inputs outside (from {float(x.min()):.3g} to "
+            f"{float(x.max()):.3g}): give the bounds in the units of x, such as those of ij.evaluation.attack_limits"
+        )
 
 
 @jax.jit

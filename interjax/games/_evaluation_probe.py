@@ -1,7 +1,9 @@
 """Whether a network gives one output for one input, whatever is beside it: looked at once when a game is made."""
 
+import dataclasses
 import functools
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -11,11 +13,13 @@ from jax.core import Tracer
 from jaxtyping import Array
 
 from interjax.games._apply import CHANGES_ITSELF, Apply
+from interjax.games._double import in_double
 from interjax.games._outputs import gives_logits
 from interjax.games._players import Marginal
 
 _ROUNDING = {"float32": 1e-4}  # relative to an output's largest value: what differs by more is no rounding
 _COARSE_ROUNDING = 0.05
+_DOUBLE_ROUNDING = 1e-9
 _OF_OTHERS = 1e-5  # relative to other outputs, whose sums may have cancelled
 _OF_ONE = 1e-3  # how near to 1 probabilities sum
 _CAUSES = (
@@ -68,23 +72,16 @@ def check_equal_outputs(
     x, other = np.asarray(x), np.asarray(other)
     between = np.where(np.arange(x.size).reshape(x.shape) % 2 == 0, x, other)
     try:
-        outputs = _outputs(network, params, x, other, between)
+        outputs = _outputs(_Look(network), params, (x, other, between))
     except jax.errors.UnexpectedTracerError as error:
         raise ValueError(f"model is {CHANGES_ITSELF}") from error
-    together, alone = (np.asarray(each, np.float64) for each in outputs)
-    together, alone = together.reshape(len(together), -1), alone.reshape(len(alone), -1)
     share = _ROUNDING.get(precision or "", _COARSE_ROUNDING)
-    finite = np.where(np.isfinite(together), together, 0.0)
-    largest = np.abs(finite).max(axis=0)
-    varied = largest.max(initial=0.0, where=np.ptp(finite, axis=0) > 0)  # a masked class has one value, e.g. -1e9
-    least = np.maximum(share * largest, _OF_OTHERS / _ROUNDING["float32"] * share * varied)
-    places = {"in the same batch": (together[1], together[3]), "alone": (together[1], alone[0])}
-    places["between the input and the baseline, alone"] = together[2], alone[1]
-    for where, (one, again) in places.items():
-        if (change := _change(one, again, np.maximum(least, np.finfo(np.float32).tiny))) is not None:
-            raise ValueError(
-                f"the network must give one output for one input, got {change} for the same input {where}: {_CAUSES}"
-            )
+    if (change := _difference(outputs, share)) is not None:
+        # Sums that cancel differ more in batches of other sizes; in double precision only what is no rounding is left.
+        double = in_double(_Look(network), params, (x, other, between))
+        if double is None or _difference(double, _DOUBLE_ROUNDING) is not None:
+            raise ValueError(f"the network must give one output for one input, got {change}: {_CAUSES}")
+    together = np.asarray(outputs[0], np.float64).reshape(len(outputs[0]), -1)
     return [together[1], together[0]]
 
 
@@ -97,6 +94,21 @@ def warn_of_probabilities(name: str = "") -> None:
         "output=lambda p: jnp.log(p[y] / (1 - p[y]))",
         stacklevel=5,
     )
+
+
+def _difference(outputs: Sequence[Any], share: float) -> str | None:
+    """In words how outputs of one input differ beside others and alone, beyond a share of the largest; None if not."""
+    together, alone = (np.asarray(each, np.float64).reshape(len(each), -1) for each in outputs)
+    finite = np.where(np.isfinite(together), together, 0.0)
+    largest = np.abs(finite).max(axis=0)
+    varied = largest.max(initial=0.0, where=np.ptp(finite, axis=0) > 0)  # a masked class has one value, e.g. -1e9
+    least = np.maximum(share * largest, _OF_OTHERS / _ROUNDING["float32"] * share * varied)
+    places = {"in the same batch": (together[1], together[3]), "alone": (together[1], alone[0])}
+    places["between the input and the baseline, alone"] = together[2], alone[1]
+    for where, (one, again) in places.items():
+        if (change := _change(one, again, np.maximum(least, np.finfo(np.float32).tiny))) is not None:
+            return f"{change} for the same input {where}"
+    return None
 
 
 def _change(one: np.ndarray, again: np.ndarray, least: Any) -> str | None:
@@ -113,8 +125,19 @@ def are_probabilities(*rows: np.ndarray) -> bool:
     return each and any(row.max() < 1 for row in rows)
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _outputs(network: Apply, params: Any, x: Array, other: Array, between: Array) -> tuple[Array, Array]:
+@dataclasses.dataclass(frozen=True)
+class _Look:
     """Outputs of the second, the first, the third and again the first input together; of the first and third alone."""
-    together = network(params, jnp.stack([other, x, between, x]))
-    return together, jax.lax.map(lambda one: network(params, one[None])[0], jnp.stack([x, between]))
+
+    network: Apply
+
+    def __call__(self, params: Any, inputs: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+        x, other, between = inputs
+        together = self.network(params, jnp.stack([other, x, between, x]))
+        alone = jax.lax.map(lambda one: self.network(params, one[None])[0], jnp.stack([x, between]))
+        return together, alone
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _outputs(look: _Look, params: Any, inputs: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+    return look(params, inputs)

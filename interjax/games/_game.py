@@ -99,7 +99,8 @@ class Game:
 
         The function is called for the masks that are asked for and for no others, so nothing is tried beforehand: that
         it gives one value for one mask, whatever is beside it in a batch, is left to the caller (dropout off, running
-        statistics fixed). A game of a function that changes changes with it.
+        statistics fixed); sampled interactions and profiles ask it for a few values twice, which are not counted as
+        passes, and warn if they are others. A game of a function that changes changes with it.
         """
         check_callable("function", function, "a function of masks (batch, n)")
         return cls((), _HostFunction(function), check_count("n_players", n_players), on_host=True)
@@ -155,7 +156,18 @@ class _HostFunction:
     function: Callable[[np.ndarray], Any]
 
     def __call__(self, params: Any, masks: np.ndarray) -> np.ndarray:
-        found = np.asarray(self.function(masks))
+        try:
+            given = self.function(masks)
+        except TypeError as error:
+            raise ValueError(
+                f"the host function must take masks, a NumPy array of bool {masks.shape}; it fails on them: {error}"
+            ) from error
+        try:
+            found = np.asarray(given)
+        except Exception as error:  # whatever another framework raises
+            raise ValueError(
+                f"the host function must give what NumPy makes an array of, such as tensor.detach().numpy(): {error}"
+            ) from error
         if found.shape != (len(masks),) or found.dtype.kind not in "iufb":
             raise ValueError(
                 f"the host function must map bool {masks.shape} to real values of shape ({len(masks)},), "

@@ -79,6 +79,11 @@ def check_classes_given(labels: Array, logits: Array, name: str = "labels") -> N
         )
 
 
+def of_classes(losses: Array, labels: Array, classes: int) -> Array:
+    """The losses (batch,); NaN where the label is no class, which inside jit nothing else can tell."""
+    return jnp.where((labels >= 0) & (labels < classes), losses, jnp.nan)
+
+
 def logits_of(apply: Callable[[Array], Array], inputs: Array, name: str = "apply") -> Array:
     """The network's logits, checked to be (inputs, classes)."""
     check_apply(name, apply)

@@ -25,6 +25,7 @@ from interjax.losses._masked_examples import (
     for_examples,
     logits_of,
     masked,
+    of_classes,
 )
 
 MODES = ("encourage", "penalize")
@@ -124,7 +125,7 @@ def order_modulation(
     else:
         log_probabilities = jax.nn.log_softmax(change)
         losses = jnp.sum(jnp.exp(log_probabilities) * log_probabilities, axis=-1)
-    return losses.mean(axis=1)
+    return of_classes(losses.mean(axis=1), labels, logits.shape[-1])
 
 
 def modulated_sizes(low: float, high: float, n_players: int) -> tuple[int, int]:

@@ -21,6 +21,7 @@ from interjax.losses._masked_examples import (
     for_examples,
     logits_of,
     masked,
+    of_classes,
 )
 from interjax.orders._arguments import as_coalitions, as_orders
 
@@ -109,7 +110,8 @@ def order_weighted(
     terms = _strength(both - first - second + neither, strength)
     if relative:
         terms = terms / terms.mean()
-    return len(sizes) * jnp.mean(jnp.asarray(shares, terms.dtype)[turn] * terms, axis=1)
+    losses = len(sizes) * jnp.mean(jnp.asarray(shares, terms.dtype)[turn] * terms, axis=1)
+    return of_classes(losses, labels, logits.shape[-1])
 
 
 def check_weights(weights: Any, orders: Any, count: int) -> Array | np.ndarray:

@@ -11,11 +11,12 @@ import numpy as np
 from interjax._core._checks import check_choice
 from interjax._core._statistics import shrunk_variance, sum_freedom
 from interjax._engine._rows import Resources
+from interjax.games._folded import masks_to_check
 from interjax.games._game import Game
 from interjax.orders import _designs as designs
 from interjax.orders._observations import ObservationSums, moments, observe
 from interjax.orders._regression import regress_pairs
-from interjax.orders._rounding import resolution
+from interjax.orders._rounding import check_host_again, resolution
 from interjax.orders._row_values import RowValues
 from interjax.orders._samples import expected_coalitions
 
@@ -218,6 +219,9 @@ class Regression:
         rows = RowValues(game, resources, shared=False)
         how = (contexts, rows.of_masks, lambda: rows.rounding)
         found = [regress_pairs(key, game, coalitions, order, *how) for order in orders]
+        if game.on_host:
+            masks = masks_to_check(game.n_players)
+            check_host_again(game, masks, rows.of_masks(masks))
         arrays = (np.stack(column) for column in list(zip(*found, strict=True))[:5])
         return Estimates(*arrays, sum(one.n_forwards for one in found), sum(one.n_nonfinite for one in found))
 

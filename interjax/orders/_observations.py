@@ -10,10 +10,11 @@ import numpy as np
 from interjax._engine._rows import Resources
 from interjax.games._game import Game
 from interjax.orders._designs import PIECE_ROWS, Plan
-from interjax.orders._rounding import Rounding
-from interjax.orders._row_values import RowValues
+from interjax.orders._rounding import Rounding, check_host_again, measured_rounding
+from interjax.orders._row_values import RowValues, flipped
 
 _ROWS_IN_FLIGHT = 8192
+_ROWS_IN_DOUBLE = 8  # that show how far values are off
 
 
 @dataclasses.dataclass
@@ -80,7 +81,7 @@ def observe(
         found = collect()
         done.values.append(found)
         if is_last:
-            _add(sums, pieces, np.concatenate(done.values), game.passes, row_values.rounding)
+            _add(game, sums, pieces, np.concatenate(done.values), row_values.rounding)
             done.pieces, done.values = done.pieces + 1, []
         return len(found) * game.passes
 
@@ -101,16 +102,32 @@ def observe(
 
 
 def _add(
+    game: Game,
     sums: Sequence[ObservationSums],
     pieces: list[tuple[int, int, Plan]],
     values: np.ndarray,
-    passes: int,
     rounding: Rounding,
 ) -> None:
     """Add the observations of plans evaluated together, given the values of all their rows."""
     for number, place, plan in pieces:
-        sums[number].add(place, plan, values[: len(plan.context_index)], passes, rounding)
-        values = values[len(plan.context_index) :]
+        own, values = values[: len(plan.context_index)], values[len(plan.context_index) :]
+        if number == 0 and not sums[number].count[place].any():  # the first rows of an order, the same after a pause
+            _measure_rounding(game, sums[number], place, plan, own)
+        sums[number].add(place, plan, own, game.passes, rounding)
+
+
+def _measure_rounding(game: Game, sums: ObservationSums, place: int, plan: Plan, values: np.ndarray) -> None:
+    """Note how far a few values of the first, the middle and the last order are off, for the orders nearest to each."""
+    orders = len(sums.rounding)
+    measured = np.unique([0, orders // 2, orders - 1])
+    if place not in measured or not len(values):
+        return
+    rows = np.linspace(0, len(values) - 1, _ROWS_IN_DOUBLE).astype(int)
+    masks = flipped(np, plan.contexts, plan.context_index[rows], plan.flips[rows])
+    if game.on_host and place == 0:
+        check_host_again(game, masks, values[rows])
+    nearest = measured[np.argmin(np.abs(np.arange(orders)[:, None] - measured), axis=1)] == place
+    sums.rounding[nearest] = np.maximum(sums.rounding[nearest], measured_rounding(game, masks, values[rows]))
 
 
 def _gather(work: Iterable[tuple[int, int, Plan]]) -> Iterator[list[tuple[int, int, Plan]]]:

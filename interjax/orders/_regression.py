@@ -20,12 +20,13 @@ from interjax._core._statistics import sum_freedom
 from interjax.games._coalitions import Draw, draw_coalitions
 from interjax.games._game import Game
 from interjax.orders._quadratic import Quadratic, fit_quadratic
-from interjax.orders._rounding import Rounding, resolution
+from interjax.orders._rounding import Rounding, measured_rounding, resolution
 from interjax.orders._samples import FOLDS, Evaluate, Sample, draw_samples, stream_of
 
 # The four strata of a pair: whether i and j are present, and the stratum's sign.
 _STRATA = ((True, True, 1.0), (True, False, -1.0), (False, True, -1.0), (False, False, 1.0))
 _PRODUCT_ROWS = 2**14
+_ROWS_IN_DOUBLE = 8  # that show how far values are off
 # Residuals vary alike in all pairs' strata: the variance pooled over pairs counts as this many own observations.
 _POOLED_WEIGHT = 4.0
 
@@ -99,7 +100,10 @@ def regress_pairs(
     added = _top_up(key, sums, samples, models, pairs[wanted], live, order, evaluate)
     mean[wanted], variances, freedoms, count[wanted] = _combine(sums, samples)
     exact[wanted] = not len(variances)
-    rounding = max(rounding_of().of(each) for each in [added, *(one.values + one.shift for one in samples)])
+    values = [one.values + one.shift for one in samples]
+    rows = np.linspace(0, len(values[1]) - 1, _ROWS_IN_DOUBLE).astype(int)
+    measured = measured_rounding(game, samples[1].masks[rows], values[1][rows])
+    rounding = max(measured, *(rounding_of().of(each) for each in [added, *values]))
     variances = np.stack([*variances, resolution(rounding, count[wanted]) ** 2])
     freedom[wanted] = sum_freedom(variances, np.stack([*freedoms, np.full(len(variances[0]), np.inf)]))
     stderr[wanted] = np.where(np.isnan(mean[wanted]), np.nan, np.sqrt(variances.sum(axis=0)))

@@ -53,7 +53,7 @@ class RowValues:
         players[:, :1] = numbers[:, None] % self._game.n_players  # one is flipped, where any are
         # The coalitions to be checked share the first batch, so that they cost no batch and no program of their own.
         found = self._started(
-            np.concatenate([_flipped(np, masks, numbers, players), contexts]),
+            np.concatenate([flipped(np, masks, numbers, players), contexts]),
             np.concatenate([numbers, context_index + np.int32(CHECKED_MASKS)]),
             np.concatenate([players, flips]),
         )()
@@ -132,12 +132,12 @@ def values_of_flips(fixed: tuple[Game, Any], whole: tuple[Any, Any], by_row: tup
     """
     (game, parts), (contexts, used), (context_index, flips) = fixed, whole, by_row
     if parts is None:
-        return game.value(game.params, _flipped(np if game.on_host else jnp, contexts, context_index, flips))
+        return game.value(game.params, flipped(np if game.on_host else jnp, contexts, context_index, flips))
     network: Any = game.value
     return network.values_of_flips(game.params, parts, contexts, used, context_index, flips)
 
 
-def _flipped(numpy: Any, contexts: Any, context_index: Any, flips: Any) -> Any:
+def flipped(numpy: Any, contexts: Any, context_index: Any, flips: Any) -> Any:
     """Masks of rows: each row's context with its players flipped."""
     masks = contexts[context_index]
     players = numpy.arange(contexts.shape[1])[None, :]

@@ -104,8 +104,14 @@ def default_plan(data: Dataset, *, network: str | None = None, epochs: int | Non
         most, passes = (100, 1_000_000) if network.startswith("quantised") else (30, 150_000)
         epochs = epochs or max(2, min(most, passes // n_examples))
         n_steps = epochs * max(1, n_examples // batch_size)
-        optimizer = optax.adam(optax.cosine_decay_schedule(0.002, n_steps))
+        optimizer = _falling_adam(n_steps)
     return Plan(spec, optimizer, epochs, batch_size, augment)
+
+
+# Kept, as the next one is: a training step is compiled for an optimizer, and equal plans share theirs.
+@functools.cache
+def _falling_adam(steps: int) -> optax.GradientTransformation:
+    return optax.adam(optax.cosine_decay_schedule(0.002, steps))
 
 
 def paper_optimizer(steps: int, *, rate: float = 0.01) -> optax.GradientTransformation:
@@ -128,7 +134,12 @@ def paper_optimizer(steps: int, *, rate: float = 0.01) -> optax.GradientTransfor
         Deng et al., ICLR 2022 (arXiv:2111.06236), appendix: 200 epochs, batch 128.
     """
     rate = check_number("rate", rate, "(0, inf)", about="the learning rate")
-    schedule = optax.exponential_decay(rate, check_count("steps", steps), 0.1)
+    return _falling_sgd(check_count("steps", steps), rate)
+
+
+@functools.cache
+def _falling_sgd(steps: int, rate: float) -> optax.GradientTransformation:
+    schedule = optax.exponential_decay(rate, steps, 0.1)
     return optax.chain(optax.add_decayed_weights(5e-4), optax.sgd(schedule, momentum=0.9))
 
 

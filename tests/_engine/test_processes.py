@@ -11,7 +11,7 @@ from support.running import numbers
 import interjax as ij
 from interjax import cli as command_line
 
-OPTIONS = ["--grid", "8x8", "--orders", "0.0,0.5,1.0", "--contexts", "200", "--pairs", "132", "--inputs", "3"]
+OPTIONS = ["--grid", "8x8", "--orders", "0.0,0.5,1.0", "--contexts", "50", "--pairs", "132", "--inputs", "3"]
 RUN = "from interjax.cli import main; main()"
 AFTER_SOME_WRITES = """
 import os, signal

@@ -347,6 +347,7 @@ def test_checkpoints_of_different_networks_are_refused(run_of_checkpoints, tmp_p
     [
         (["--tau", "0"], "tau must be a number in (0, 1], a share of the strongest effect"),
         (["--tau", "1.5"], "usually 0.05; got 1.5"),
+        (["--kind", "and", "--noise", "0.3"], "--noise goes with --kind and-or"),
         (["--noise", "-1"], "noise must be a number in [0, 1], a share"),
         (["--classes", "0,cat"], "digits has no class 'cat'; expected some of 0, 1, 2"),
         (["--classes", "10"], "digits has no class '10'"),

@@ -190,7 +190,7 @@ def test_a_checkpoint_for_other_inputs_is_refused(checkpoint, table_file, tmp_pa
     assert "has (5,) and 2" in message
 
 
-LONG = ["--grid", "8x8", "--orders", "0.0,0.5,1.0", "--contexts", "200", "--pairs", "132", "--quiet"]
+LONG = ["--grid", "8x8", "--orders", "0.0,0.5,1.0", "--contexts", "60", "--pairs", "132", "--quiet"]
 KILLED = """
 import os, signal
 from interjax._engine import _folders as _runs

@@ -1,5 +1,6 @@
 """The commands that train steered networks, compare networks, and repeat the papers' experiment."""
 
+import dataclasses
 import json
 
 import jax
@@ -10,6 +11,7 @@ from support.running import main as message_of
 
 import interjax as ij
 from interjax import training
+from interjax.reproduce import bottleneck
 
 QUICK = ["--epochs", 2, "--quiet"]
 STEERED = ["--preset", "high-order", "--grid", "4x4", "--checkpoints", 4]
@@ -89,12 +91,42 @@ def test_wrong_comparisons_are_one_line(folders, monkeypatch, tmp_path):
     assert "holds a network for inputs of shape (8, 8, 1)" in other
 
 
-def test_the_experiment_runs_and_resumes(tmp_path):
-    command = ["reproduce", "bottleneck", "--setting", "digits-mlp", "--seeds", 2, "--inputs", 3, "--epochs", 2]
-    command += ["--examples", 40, "--quiet", "--out", tmp_path]
+def test_columns_classes_and_rows_are_those_of_training(monkeypatch, tmp_path):
+    rows = [(row % 7, row % 5, "py"[row % 2]) for row in range(60)]
+
+    def written(name, header, changed=lambda row: row):
+        lines = [header, *(",".join(map(str, changed(row))) for row in rows)]
+        (tmp_path / name).write_text("\n".join(lines))
+        return f"csv:{tmp_path / name}:c"
+
+    network = tmp_path / "network"
+    assert interjax("train", "--data", written("own.csv", "a,b,c"), "--epochs", 1, "--out", network).exit_code == 0
+    options = ["--strengths", "0.1", "--pgd-steps", 1, "--occlusions", "0.5", "--quiet", "--out"]
+
+    def refusal(name, header, changed):
+        return message_of(
+            monkeypatch, "evaluate", network, "--data", written(name, header, changed), *options, tmp_path
+        )
+
+    swapped = refusal("swapped.csv", "b,a,c", lambda row: (row[1], row[0], row[2]))
+    assert "trained on data with feature_names a, b" in swapped
+    renamed = refusal("renamed.csv", "a,b,c", lambda row: (*row[:2], {"p": "z"}.get(row[2], row[2])))
+    assert "class_names p, y" in renamed
+    data = ["--data", written("own.csv", "a,b,c"), "--read", "seed=5"]
+    with pytest.warns(UserWarning, match="was trained on other rows"):
+        assert interjax("evaluate", network, *data, *options, tmp_path / "evaluated").exit_code == 0
+    refused = message_of(monkeypatch, "measure", "--checkpoint", network, *data, "--out", tmp_path / "evaluated")
+    assert "holds a run of `interjax evaluate`, this is `interjax measure`" in refused
+
+
+def test_the_experiment_runs_and_resumes(tmp_path, monkeypatch):
+    coarse = dataclasses.replace(bottleneck.SETTINGS["digits-mlp"], cells=(4, 4))
+    monkeypatch.setitem(bottleneck.SETTINGS, "digits-mlp", coarse)
+    command = ["reproduce", "bottleneck", "--setting", "digits-mlp", "--seeds", 2, "--inputs", 2, "--epochs", 1]
+    command += ["--examples", 20, "--quiet", "--out", tmp_path]
     first = interjax(*command)
     assert first.exit_code == 0
-    assert "| high-order | 0..31 |" in first.output
+    assert "| high-order | 0..8 |" in first.output
     out = tmp_path / "digits-mlp"
     numbers = json.loads((out / "bottleneck.json").read_text())
     assert sorted(numbers["profiles"]) == ["high-order", "low-order", "mid-order", "normal"]

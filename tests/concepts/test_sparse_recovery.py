@@ -376,3 +376,16 @@ def test_bad_arguments(keywords, message):
     arguments = {"key": KEY, "game": planted(5, {(0,): 1.0})} | keywords
     with pytest.raises(ValueError, match=message):
         ij.concepts.sparse_concepts(arguments.pop("key"), arguments.pop("game"), **arguments)
+
+
+def test_effects_within_rounding_are_not_called_reliable():
+    """Twelve effects of 0.001, of which sums inside the game keep 0.001."""
+
+    def game(mask):
+        hidden = 1e4 * (1 + mask[0].astype(jnp.float32))
+        return (1e-3 * mask.sum() + hidden) - hidden
+
+    with pytest.warns(UserWarning, match="not reliable"):
+        found = ij.concepts.sparse_concepts(jax.random.key(0), ij.Game.from_function(game, 12))
+    assert not found.reliable
+    assert found.coalitions.shape[0] <= 13

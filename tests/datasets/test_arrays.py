@@ -100,6 +100,8 @@ def test_pixels_are_not_scaled():
         ((X * 1e39, Y), {}, "beyond what float32 can hold"),
         ((np.where(X > 1, np.inf, X), Y), {}, "NaN or infinite"),
         ((X + 1e8, Y), {}, "float32 rounds entry 0 .* subtract its mean"),
+        ((2**60 + np.arange(120).reshape(40, 3), Y), {}, "float32 rounds entry 0 by up to .* spread over 1.2e.02"),
+        (((255 * X % 256).astype(np.uint8), Y, X, Y), {}, "on one scale: train_x is uint8, test_x is float"),
         ((jax.random.split(jax.random.key(0), 40)[:, None], Y), {}, "cannot be made a NumPy array"),
         ((Tensor(X, needs_gradient=True), Y), {}, "call detach"),
         ((FRAME.assign(t="red"), Y), {}, "column 't' holds no numbers .*ij.datasets.csv"),
@@ -128,6 +130,13 @@ def test_a_label_that_may_be_missing_is_told():
     with pytest.warns(UserWarning, match="'NA', which is read as a class") as told:
         assert from_arrays(X, ["NA", "DE"] * 20).class_names == ("DE", "NA")
     assert told[0].filename == __file__
+
+
+def test_images_with_their_channels_first_are_told():
+    images = np.random.default_rng(0).random((40, 3, 8, 8))
+    with pytest.warns(UserWarning, match="channels first"):
+        from_arrays(images, Y)
+    assert from_arrays(images.transpose(0, 2, 3, 1), Y).is_image
 
 
 def test_whole_numbers_behind_an_offset_that_float32_holds_are_kept():

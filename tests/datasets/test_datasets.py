@@ -2,7 +2,9 @@
 
 import builtins
 import gzip
+import importlib.util
 import struct
+import sys
 import tarfile
 
 import jax
@@ -79,6 +81,18 @@ def splits_equal(a, b):
     return all(np.array_equal(getattr(a, f), getattr(b, f)) for f in ("train_x", "train_y", "test_x", "test_y"))
 
 
+def forbid(monkeypatch, package):
+    """Let every import of a package fail."""
+    real = builtins.__import__
+
+    def without(name, *rest, **keywords):
+        if name.split(".")[0] == package:
+            raise ImportError(name)
+        return real(name, *rest, **keywords)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+
+
 def test_digits_are_the_same_split_every_time():
     data = datasets.digits()
     assert data.train_x.shape == (1438, 8, 8, 1)
@@ -88,6 +102,17 @@ def test_digits_are_the_same_split_every_time():
     assert splits_equal(data, datasets.digits())
     shares = np.bincount(data.test_y) / (np.bincount(data.test_y) + np.bincount(data.train_y))
     np.testing.assert_allclose(shares, 0.2, atol=0.004)
+
+
+def test_digits_are_those_that_sklearn_loads(monkeypatch):
+    from_file = datasets.digits()
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert splits_equal(from_file, datasets.digits())
+
+
+def test_digits_are_read_without_importing_sklearn(monkeypatch):
+    forbid(monkeypatch, "sklearn")
+    assert datasets.digits().name == "digits"
 
 
 @pytest.mark.parametrize("dot", [False, True])
@@ -364,14 +389,8 @@ def test_a_dataset_checks_its_arrays(changes, message):
 @pytest.mark.parametrize(("package", "loader"), [("sklearn", "digits"), ("PIL", "cifar10")])
 def test_a_missing_package_is_named_with_the_command(tmp_path, monkeypatch, package, loader):
     arguments = [write_images(tmp_path)] if loader == "cifar10" else []
-    real = builtins.__import__
-
-    def without(name, *rest, **keywords):
-        if name.split(".")[0] == package:
-            raise ImportError(name)
-        return real(name, *rest, **keywords)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    forbid(monkeypatch, package)
+    monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ImportError, match=r'pip install "interjax\[cli\]"'):
         getattr(datasets, loader)(*arguments)
 

@@ -268,6 +268,14 @@ def test_what_is_destroyed_depends_on_the_example_alone(corrupt):
         ),
         (lambda x: evaluation.occlude(KEY, x, Players.grid((4, 4, 1), 2), 0.5), r"\(4, 4, 1\), .* got \(40, 8, 8, 1\)"),
         (lambda x: evaluation.pgd(KEY, linear, (), x, GREY.test_y, 0.1, steps=0), "steps must be an integer"),
+        (
+            lambda x: evaluation.pgd(KEY, linear, (), x + 9, GREY.test_y, 0.1, bounds=(-2, 2)),
+            "x must lie within bounds, got 40 of 40 inputs outside",
+        ),
+        (
+            lambda x: evaluation.fgsm(linear, (), jnp.asarray(x).at[3].set(2.1), GREY.test_y, 0.1, bounds=(-2, 2)),
+            "got 1 of 40 inputs outside",
+        ),
     ],
 )
 def test_bad_grids_shares_and_steps_are_told(call, message):

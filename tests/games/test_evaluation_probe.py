@@ -41,6 +41,21 @@ def test_outputs_that_depend_on_more_than_the_input_are_refused(network):
         ij.concepts.concept_tables(network, X[None], [0], players=PLAYERS)
 
 
+@pytest.mark.parametrize("offset", [1e2, 1e4, 1e6])
+def test_sums_that_cancel_are_not_taken_for_noise(offset):
+    """A batch of another size sums in another order, which moves such outputs by more than their own last digits."""
+    wide = jnp.asarray(np.random.default_rng(1).normal(size=(4, 64)), jnp.float32)
+    back = jnp.asarray(np.random.default_rng(2).normal(size=(64, 3)), jnp.float32)
+
+    def network(x):
+        return jax.nn.relu(x @ wide + offset) @ back - offset * back.sum(axis=0)[None]
+
+    game = ij.masked_game(network, X, players=PLAYERS, output=ij.logit(0))
+    right = np.maximum(X.astype(float) @ np.asarray(wide, float) + offset, 0) - offset
+    right = right @ np.asarray(back, float)[:, 0]
+    assert abs(float(game(np.ones((1, 4), bool))[0]) - right) < 1e-4 * offset
+
+
 @pytest.mark.parametrize("name", ["training", "is_training", "is_train", "enable_dropout", "inference", "eval_mode"])
 def test_switches_of_a_module_are_set_and_left_as_found(name):
     value = name in ("training", "is_training", "is_train", "enable_dropout")
@@ -131,3 +146,22 @@ def test_accuracies_and_evaluations_are_of_networks_that_give_one_output():
         ij.evaluation.evaluate({"one": noisy}, data, key=jax.random.key(0))
     with pytest.warns(UserWarning, match="'one' has outputs that are probabilities"):
         ij.evaluation.evaluate({"one": lambda x: jax.nn.softmax(x @ W)}, data, key=jax.random.key(0))
+
+
+@pytest.mark.parametrize("method", ["blocks", "quadruples", "regression"])
+def test_a_host_function_that_is_random_or_depends_on_its_batch_is_told(method):
+    random = np.random.default_rng(0)
+    weights = random.normal(size=8)
+
+    def measured(function):
+        return ij.order_interactions(jax.random.key(0), ij.Game.from_host(function, 8), contexts=5, method=method)
+
+    for function in (
+        lambda masks: masks @ weights + random.normal(size=len(masks)),
+        lambda masks: masks @ weights - (masks @ weights).mean(),
+    ):
+        with pytest.warns(UserWarning, match="the host function gives other values for the same coalitions"):
+            measured(function)
+    calls = []
+    found = measured(lambda masks: calls.append(len(masks)) or masks @ weights)
+    assert 4 <= sum(calls) - found.n_forwards <= 12  # what was asked for again is not counted

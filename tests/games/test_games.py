@@ -142,6 +142,10 @@ BAD_CALLS = {
     "function of the wrong shape": (lambda: ij.Game.from_function(lambda s: s, 3), "scalar"),
     "no players": (lambda: ij.Game.from_function(lambda s: 0.0, 0), "n_players"),
     "host of the wrong shape": (lambda: ij.Game.from_host(lambda m: m, 3)(MASKS[:, :3]), "host function"),
+    "host of other masks": (
+        lambda: ij.Game.from_host(lambda m: 3 + "a", 3)(MASKS[:, :3]),
+        "host function must take masks, a NumPy array of bool",
+    ),
     "complex host": (lambda: ij.Game.from_host(lambda m: np.zeros(len(m), complex), 3)(MASKS[:, :3]), "host function"),
     "masks too wide": (lambda: ij.Game.from_table(TABLE)(np.zeros((2, 6), bool)), "shape"),
     "masks of integers": (lambda: ij.Game.from_table(TABLE)(np.zeros((2, 5), int)), "booleans"),

@@ -33,6 +33,17 @@ def computed(loss, apply, x=X, y=Y, **options):
     return jax.jit(lambda key, x, y: loss(key, apply, x, y, **options))(KEY, x, y)
 
 
+def test_labels_that_are_no_classes_give_nan_where_they_cannot_be_refused():
+    labels, known = jnp.array([0, -1, 2, CLASSES, 1, 9]), np.array([True, False, True, False, True, False])
+    for mode in ("encourage", "penalize"):
+        found = computed(order_modulation, MODEL, y=labels, low=0.3, high=0.7, mode=mode, players=PLAYERS)
+        np.testing.assert_array_equal(np.isfinite(found), known)
+    found = computed(
+        order_weighted, MODEL, y=labels, orders=[0, 5], weights=[1.0, -0.5], players=PLAYERS, relative=False
+    )
+    np.testing.assert_array_equal(np.isfinite(found), known)
+
+
 def transcribed(model, x, y, masks, *, low, high, mode, align, baseline=0.0):
     """The formula in NumPy for one draw: masks (batch, 2, n)."""
     logits = [np.asarray(model(np.where(masks[:, which], x, baseline)), np.float64) for which in (0, 1)]

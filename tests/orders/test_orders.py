@@ -143,7 +143,7 @@ def test_a_closure_numbers_each_subset_once():
 
 def test_flips_switch_players_in_their_context():
     contexts = np.array([[True, False, False], [False, True, True]])
-    masks = _row_values._flipped(np, contexts, np.array([0, 1]), np.array([[0, 2], [-1, 0]]))
+    masks = _row_values.flipped(np, contexts, np.array([0, 1]), np.array([[0, 2], [-1, 0]]))
     assert masks.tolist() == [[False, False, True], [True, True, True]]
 
 
@@ -247,8 +247,9 @@ def test_compilation_is_shared_by_orders_inputs_and_pairs():
     checked = len(traces)
     for seed, game in enumerate(games):
         ij.order_interactions(jax.random.key(seed), game, orders=[1, 5, 9], contexts=3, pairs=[(seed, 11), (4, 5)])
-    # Once to learn the memory of a row, once to compute, each of them twice to see that the function is unchanged.
-    assert len(traces) - checked <= 4
+    # Once to learn the memory of a row, once to compute, once to compute in double precision, each of them twice to
+    # see that the function is unchanged.
+    assert len(traces) - checked <= 6
 
 
 @pytest.mark.parametrize("method", ["blocks", "quadruples"])

@@ -455,6 +455,14 @@ def test_the_default_plan_learns_the_digits():
     assert log.test_accuracy[-1] >= 0.95
 
 
+def test_equal_plans_share_their_optimizer_and_so_compiled_steps():
+    for network in ("mlp", "resnet20"):
+        data = datasets.Dataset(np.zeros((4, 8, 8, 3)), [0, 1] * 2, np.zeros((2, 8, 8, 3)), [0, 1], "toy", ("a", "b"))
+        first, again, longer = (training.default_plan(data, network=network, epochs=epochs) for epochs in (2, 2, 3))
+        assert first.optimizer is again.optimizer
+        assert first.optimizer is not longer.optimizer
+
+
 def test_default_plans_suit_the_inputs():
     colour = np.zeros((4, 32, 32, 3), np.float32)
     grey = np.zeros((4, 28, 28, 1), np.float32)

@@ -37,6 +37,10 @@ def concepts(settings: dict[str, Any]) -> None:
     check_noise(settings["noise"])
     if settings["stability"] and settings["kind"] == "and":
         raise ValueError("--stability goes with --kind and-or: Harsanyi dividends leave no choice")
+    context = click.get_current_context(silent=True)
+    given = context and context.get_parameter_source("noise") == click.core.ParameterSource.COMMANDLINE
+    if given and settings["kind"] == "and":
+        raise ValueError(f"--noise goes with --kind and-or: Harsanyi dividends are exact; got {settings['noise']}")
     settings["checkpoint"] = place = network_folder(settings["checkpoint"])
     out = folders.open_folder("concepts", settings)
     key = jax.random.key(settings["seed"])

@@ -25,8 +25,8 @@ def evaluate(checkpoints: tuple[Path, ...], settings: dict[str, Any]) -> None:
     data = load(settings)
     networks = {}
     for name, place in zip(names, places, strict=True):
-        spec, networks[name], _ = training.load_network(place)
-        check_fits(spec, data, place, settings["data"])
+        spec, networks[name], kept = training.load_network(place)
+        check_fits(spec, kept, data, place, settings["data"])
     folders.write_settings(out, "evaluate", settings)
     if settings["baseline"].startswith("marginal"):
         raise ValueError("--baseline of an occlusion is a number or mean, not marginal")

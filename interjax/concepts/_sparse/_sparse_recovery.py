@@ -16,6 +16,7 @@ from interjax.concepts._sparse._coalition_search import screened_size
 from interjax.concepts._sparse._pursuit import Pursued, pursue
 from interjax.concepts._sparse._sparse_concepts import SparseConcepts, rebuild
 from interjax.games._game import Game
+from interjax.orders._rounding import measured_rounding
 
 BASES = ("moebius", "fourier")
 SHARES = (0.1, 0.25, 0.5, 0.75, 0.9)
@@ -23,6 +24,7 @@ _MAX_SIZE = 4
 _LEAST_BUDGET = 100
 _MOST_TERMS = 2000
 _LEAST_HELD_OUT = 30
+_ROWS_IN_DOUBLE = 8  # that show how far values are off
 _MOST_NONFINITE = 0.01
 
 
@@ -103,7 +105,7 @@ def sparse_concepts(
     n_nonfinite = sum(int(np.count_nonzero(~each)) for each in finite)
     samples = [(part[good], each[good]) for part, each, good in zip(parts, values, finite, strict=True)]
     max_terms = max_terms or min(max(len(parts[0]) // 4, 1), _MOST_TERMS)
-    found = _pursue(*samples[0], basis, max_size, max_terms, came.dtype)
+    found = _pursue(*samples[0], basis, max_size, max_terms, _resolution(game, *samples[0], came.dtype))
     scores = [
         _r_squared(each, rebuild(found.coalitions, found.effects, found.empty_effect, basis, part))
         for part, each in samples[1:]
@@ -158,14 +160,23 @@ def _distinct(masks: np.ndarray, seen: set[bytes]) -> np.ndarray:
     return masks[fresh]
 
 
-def _pursue(masks: np.ndarray, values: np.ndarray, basis: str, max_size: int, max_terms: int, dtype: Any) -> Pursued:
+def _resolution(game: Game, masks: np.ndarray, values: np.ndarray, dtype: Any) -> float:
+    """How far values may be off by rounding, as a share of the largest: their last digit, or what the game shows."""
+    eps = float(jnp.finfo(dtype).eps) if jnp.issubdtype(dtype, jnp.floating) else float(np.finfo(float).eps)
+    largest = float(np.max(np.abs(values), initial=0.0))
+    measured = measured_rounding(game, masks[:_ROWS_IN_DOUBLE], values[:_ROWS_IN_DOUBLE]) if largest else 0.0
+    return max(eps, measured / largest) if largest else eps
+
+
+def _pursue(
+    masks: np.ndarray, values: np.ndarray, basis: str, max_size: int, max_terms: int, resolution: float
+) -> Pursued:
     """The pursuit in units of the values' spread; nothing is chosen where they do not vary."""
     unit = float(np.ptp(values)) if len(values) else 0.0
     if not 0 < unit < math.inf:
         nothing = np.zeros(0)
         level = float(values[0]) if len(values) and unit == 0 else math.nan
         return Pursued(np.zeros((0, max_size), np.int32), nothing, nothing, level, saturated=False, settled=True)
-    resolution = float(jnp.finfo(dtype).eps) if jnp.issubdtype(dtype, jnp.floating) else float(np.finfo(float).eps)
     found = pursue(masks, values / unit, basis, max_size=max_size, max_terms=max_terms, resolution=resolution)
     return dataclasses.replace(
         found, effects=found.effects * unit, stderr=found.stderr * unit, empty_effect=found.empty_effect * unit

@@ -64,7 +64,8 @@ def order_profile(
             bias at the estimate itself; leaves more of it), or "none".
         kind: "mean" for E|I|, "rms" for sqrt(E I^2), which is unbiased without further assumptions.
         target_stderr: repeat with fresh pairs (or contexts, where all pairs are measured) until the largest
-            standard error of J^(m) is at most this.
+            standard error of J^(m) is at most this; one that is known with few degrees of freedom counts as the normal
+            one of the same 95% interval.
         max_forwards: with `target_stderr`: stop before making more forward passes than this.
         batch_size: rows of a batch on one device; by default chosen from memory. It is halved where a device runs out.
         memory: bytes that the compiled forward passes may take on one device, weights included; None = 0.4 of what is

@@ -3,7 +3,7 @@
 import numpy as np
 
 from interjax._core._results import Saved, result, static_field
-from interjax._core._statistics import normal_interval
+from interjax._core._statistics import student_interval
 
 
 @result
@@ -16,6 +16,8 @@ class OrderProfile(Saved):
         stderr: (orders,) standard error of J^(m): over inputs, pairs and contexts; with one input, over pairs and
             contexts. Every error includes that of rounding, 2 eps max |v| / sqrt(contexts) of an interaction.
         stderr_within: (orders,) its part from pairs and contexts: the error if the inputs were the whole population.
+        freedom: (orders,) degrees of freedom with which `stderr` is known: inputs - 1, or those of the replicates of
+            one input.
         uncorrected: (orders,) J^(m) from plain |mean of contexts|, biased towards a flat profile.
         magnitude: (orders,) E|I^(m)| (or root mean square), in units of the value v.
         magnitude_stderr: (orders,) its standard error.
@@ -46,10 +48,15 @@ class OrderProfile(Saved):
     kind: str = static_field()
     n_players: int = static_field()
     contexts: int = static_field()
+    freedom: np.ndarray | None = None
 
     def interval(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-        """Lower and upper ends of the normal confidence interval of J^(m) at this level."""
-        return normal_interval(self.strength, self.stderr, level)
+        """Lower and upper ends of the confidence interval of J^(m) at this level, J -+ t stderr.
+
+        t is the quantile of Student's distribution with `freedom` degrees; the normal one for profiles that were saved
+        without.
+        """
+        return student_interval(self.strength, self.stderr, np.inf if self.freedom is None else self.freedom, level)
 
     def table(self) -> str:
         """J^(m), its standard error and its uncorrected value, a line for each order, in plain aligned text."""

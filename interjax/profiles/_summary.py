@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 
+from interjax._core._statistics import normal_quantile, student_quantile, sum_freedom
 from interjax.games._game import warn_if_nonfinite
 from interjax.profiles._one_input import Design, Measured
 from interjax.profiles._result import OrderProfile
@@ -38,11 +39,14 @@ def summarise(measured: list[list[Measured]], design: Design, kind: str, correct
     stderr_within = _within(list(map(of_profile, within)))
     of_rounding = rounding / magnitude.mean() if is_known else np.nan
     several = len(inputs) > 1
+    freedom_within = sum_freedom(_variances(list(map(of_profile, within))), [[part.freedom] for part in inputs])
+    error_within = np.hypot(stderr_within, of_rounding)
     return OrderProfile(
         orders=design.orders,
         strength=strength,
-        stderr=np.hypot(_between(of_profile(between)) if several else stderr_within, of_rounding),
-        stderr_within=np.hypot(stderr_within, of_rounding),
+        stderr=np.hypot(_between(of_profile(between)), of_rounding) if several else error_within,
+        stderr_within=error_within,
+        freedom=np.full(len(strength), len(inputs) - 1.0) if several else freedom_within,
         uncorrected=uncorrected,
         magnitude=magnitude,
         magnitude_stderr=np.hypot(_between(between) if several else _within(within), rounding),
@@ -76,13 +80,17 @@ def _between(deviations: np.ndarray) -> np.ndarray:
 
 def _within(deviations: list[np.ndarray]) -> np.ndarray:
     """Jackknife standard error of a mean over inputs, from each one's replicate deviations (groups, orders)."""
-    variances = [(len(part) - 1) / len(part) * np.sum(part**2, axis=0) for part in deviations]
-    return np.sqrt(np.sum(variances, axis=0)) / len(deviations)
+    return np.sqrt(np.sum(_variances(deviations), axis=0)) / len(deviations)
+
+
+def _variances(deviations: list[np.ndarray]) -> np.ndarray:
+    """Jackknife variance of each input (inputs, orders), from its replicate deviations (groups, orders)."""
+    return np.stack([(len(part) - 1) / len(part) * np.sum(part**2, axis=0) for part in deviations])
 
 
 def finished(profile: OrderProfile, target: float, max_forwards: float, rounds: int) -> bool:
     """Whether to stop: target reached, out of passes, or the inputs alone keep the error above the target."""
-    error = float(np.max(profile.stderr))
+    error = float(np.max(profile.stderr * student_quantile(0.95, profile.freedom) / normal_quantile(0.95)))
     if np.isnan(error):
         warnings.warn("the standard error is unknown (NaN), so target_stderr cannot be reached", stacklevel=3)
         return True

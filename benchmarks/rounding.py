@@ -3,10 +3,10 @@
     python benchmarks/rounding.py
 
 Networks without interactions whose numbers inside are large: logits with an offset, sums that cancel, units that are
-always on, a logistic regression on columns as they were measured, hidden layers in bfloat16. For each: the largest
-|I^(m)| found over its standard error, the largest over that which the values' own last digit would give, and whether J
-is undefined, over some keys. Then the CPU seconds of computing eight rows in double precision, compiled and again,
-beside those of compiling the network for a batch. Prints JSON lines.
+always on, a logistic regression on columns as they were measured. For each: the largest |I^(m)| found over its standard
+error, the largest over that which the values' own last digit would give, and the share of keys at which J is undefined.
+Then the CPU seconds of computing eight rows in double precision, compiled and again, beside those of compiling the
+network for a batch. Prints JSON lines.
 """
 
 import argparse

@@ -34,13 +34,11 @@ def _linear(random: np.random.Generator) -> dict[str, Callable[[Any], Any]]:
     kernel = jnp.asarray(random.normal(size=(PLAYERS, 2)), jnp.float32)
     mean, scale = random.uniform(500, 3000, PLAYERS), random.uniform(2, 6, PLAYERS)
     raw, folded = jnp.asarray(mean / scale, jnp.float32), jnp.asarray((mean / scale) @ np.asarray(kernel), jnp.float32)
-    half = kernel.astype(jnp.bfloat16)
     return {
         "logits with an offset of 1e5": lambda x: x @ kernel + jnp.float32(1e5),
         "sums that cancel, 1e5": lambda x: (x @ kernel + jnp.float32(1e5)) - jnp.float32(1e5),
         "units that are always on, 3000": lambda x: jax.nn.relu(x @ kernel + 3000.0),
         "columns as they were measured": lambda x: (x + raw[None]) @ kernel - folded[None],
-        "hidden layer in bfloat16": lambda x: (x.astype(jnp.bfloat16) @ half).astype(jnp.float32),
     }
 
 

@@ -81,7 +81,7 @@ def _as_it_is(leaf: Any) -> Any:
 
 def _on_the_host() -> Any:
     try:
-        return jax.default_device(jax.devices("cpu")[0])
+        return jax.default_device(jax.local_devices(backend="cpu")[0])
     except RuntimeError:  # JAX was told of accelerators alone
         return contextlib.nullcontext()
 

@@ -230,7 +230,8 @@ def test_a_run_folder_reads_what_it_wrote(tmp_path):
 
 def test_a_run_folder_keeps_its_settings_as_json(tmp_path):
     RunFolder(tmp_path / "run", {"orders": [0, 1], "method": "blocks"})
-    assert json.loads((tmp_path / "run" / "settings.json").read_text()) == {"orders": [0, 1], "method": "blocks"}
+    found = json.loads((tmp_path / "run" / "settings.json").read_text())
+    assert found == {"orders": [0, 1], "method": "blocks", "pieces": "stamped"}
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["settings.json"]
 
 

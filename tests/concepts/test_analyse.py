@@ -296,7 +296,7 @@ def test_an_analysis_of_an_earlier_version_goes_on(arrays, tmp_path, monkeypatch
     once = analyse()
     path = tmp_path / "settings.json"
     path.write_text(
-        json.dumps({name: value for name, value in json.loads(path.read_text()).items() if name != "network"})
+        json.dumps({k: value for k, value in json.loads(path.read_text()).items() if k not in ("network", "pieces")})
     )
     for piece in tmp_path.glob("*.npz"):
         np.savez(piece, **{name: array for name, array in read_arrays(piece).items() if name != "written by"})
@@ -375,7 +375,17 @@ def test_names_of_classes_that_are_numbers_are_names(arrays):
 def test_settings_of_a_folder_are_those_of_the_command(arrays, tmp_path):
     ij.concepts.analyse(KEY, columns_together, arrays, folder=tmp_path, **FEW)
     settings = json.loads((tmp_path / "settings.json").read_text())
-    assert list(settings) == ["weights", "inputs", "players", "baseline", "output", "kind", "noise", "network"]
+    assert list(settings) == [
+        "weights",
+        "inputs",
+        "players",
+        "baseline",
+        "output",
+        "kind",
+        "noise",
+        "network",
+        "pieces",
+    ]
     assert (settings["output"], settings["kind"], settings["noise"]) == ("log-odds", "and", 0.04)
 
 

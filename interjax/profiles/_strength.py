@@ -48,7 +48,7 @@ def magnitudes(
         correction: "folded-normal" (see `_posterior_bias`), "plug-in" (2 |mean| - E|N(mean, se^2)|, which leaves 0.6 of
             the bias where I = 0), or "none".
     """
-    # With variances drawn towards each other the bias that is left was 2 to 4 times as large in games of known strength.
+    # Variances drawn towards each other leave 2 to 4 times the bias in games of known strength.
     shrunk, _ = shrunk_variance(variance, np.maximum(count - 1, 0))
     own = np.where(np.isnan(variance), np.nan_to_num(shrunk), variance)
     stderr = np.sqrt(own * left / np.maximum(count, 1))

@@ -11,8 +11,10 @@ from interjax._core._statistics import (
     normal_interval,
     normal_quantile,
     share_interval,
+    shrunk_variance,
     student_interval,
     student_quantile,
+    sum_freedom,
     tail_quantile,
 )
 
@@ -90,3 +92,30 @@ def test_student_intervals_hold_the_mean_as_often_as_they_say():
 def test_intervals_of_shares_are_wilsons(hits, count):
     expected = stats.binomtest(hits, count).proportion_ci(0.9, method="wilson")
     assert share_interval(hits / count, count, 0.9) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_degrees_of_freedom_of_every_kind_have_their_quantile():
+    found = student_quantile(0.95, np.array([1.0, 5.0, np.inf, 0.0, np.nan]))
+    np.testing.assert_allclose(
+        found, [stats.t.ppf(0.975, 1), stats.t.ppf(0.975, 5), stats.norm.ppf(0.975), np.nan, np.nan]
+    )
+
+
+def test_a_sum_of_variances_has_welchs_degrees_of_freedom():
+    first, second = np.random.default_rng(0).normal(size=5), 3 * np.random.default_rng(1).normal(size=9)
+    parts = [first.var(ddof=1) / 5, second.var(ddof=1) / 9]
+    assert sum_freedom(parts, [4, 8]) == pytest.approx(stats.ttest_ind(first, second, equal_var=False).df)
+    assert sum_freedom([2.0, 3.0], [np.inf, 4]) == pytest.approx(25 / 9 * 4)
+    assert sum_freedom([0.0, 3.0], [1, np.inf]) == np.inf
+
+
+def test_variances_are_drawn_towards_those_of_the_others():
+    variance, freedom = shrunk_variance([[2.0, 8.0, np.nan]], [[1, 3, 0]])
+    np.testing.assert_allclose(freedom, [[1 + 3, 3 + 1, 4]])
+    pooled = (2 * 1 + 8 * 3) / 4
+    np.testing.assert_allclose(variance, [[(2 + 3 * 8) / 4, (3 * 8 + 1 * 2) / 4, pooled]])
+    alone, freedom = shrunk_variance([[5.0]], [[2]])
+    assert (alone.item(), freedom.item()) == (5.0, 2.0)
+    unknown, freedom = shrunk_variance([[np.nan, np.nan]], [[0, 0]])
+    assert np.isnan(unknown).all()
+    assert not freedom.any()

@@ -47,15 +47,17 @@ def test_estimates_are_unbiased_at_every_order(method, size_and_exact):
     """z-tests over independent repeats, for every coalition and for the mean over coalitions of each order."""
     size, truth = size_and_exact
     repeats = [
-        ij.order_interactions(jax.random.key(seed), GAME, contexts=20, method=method, size=size) for seed in range(48)
+        ij.order_interactions(jax.random.key(seed), GAME, contexts=7, method=method, size=size) for seed in range(144)
     ]
     error = np.stack([found.mean for found in repeats]) - truth
-    exact = np.array([ESTIMATORS[method].is_exact(N, size, order, 20) for order in range(N - size + 1)])
+    exact = np.array([ESTIMATORS[method].is_exact(N, size, order, 7) for order in range(N - size + 1)])
+    assert (repeats[0].exact == exact[:, None]).all()
     np.testing.assert_allclose(error[:, exact], 0.0, atol=1e-12)
     middle = error[:, ~exact]
-    of_coalitions = middle.mean(0) / (middle.std(0, ddof=1) / np.sqrt(len(repeats)))
-    assert np.abs(of_coalitions).max() < 6.5  # t with 47 degrees of freedom, at most 840 of them
-    assert 0.8 < np.mean(of_coalitions**2) < 1.4
+    # Coalitions that share contexts err together: the mean over them is steady over several sets of repeats only.
+    of_coalitions = [part.mean(0) / (part.std(0, ddof=1) / np.sqrt(len(part))) for part in np.split(middle, 3)]
+    assert np.abs(of_coalitions).max() < 6.5  # t with 47 degrees of freedom, at most 3 * 840 of them
+    assert 0.8 < np.mean(np.square(of_coalitions)) < 1.4
     of_orders = middle.mean(-1).mean(0) / (middle.mean(-1).std(0, ddof=1) / np.sqrt(len(repeats)))
     assert np.abs(of_orders).max() < 3.5
 
@@ -80,9 +82,40 @@ def test_blocks_enumerate_the_orders_next_to_the_ends_where_that_is_cheap(size_a
 @pytest.mark.parametrize("method", METHODS)
 def test_standard_errors_are_the_spread_of_repeats(method, size_and_exact):
     size, truth = size_and_exact
-    found = [ij.order_interactions(jax.random.key(s), GAME, contexts=30, method=method, size=size) for s in range(12)]
-    z = np.stack([(one.mean - truth)[2:-2] / one.stderr[2:-2] for one in found])
+    found = [ij.order_interactions(jax.random.key(s), GAME, contexts=7, method=method, size=size) for s in range(12)]
+    z = np.concatenate([((one.mean - truth) / one.stderr)[~one.exact] for one in found])
     assert 0.93 < np.sqrt(np.mean(z**2)) < 1.12
+    inside = [(lower <= truth) & (truth <= upper) for lower, upper in (one.interval() for one in found)]
+    assert 0.93 < np.mean([each[~one.exact] for each, one in zip(inside, found, strict=True)]) < 0.98
+
+
+@pytest.mark.parametrize("method", [*METHODS, "regression"])
+@pytest.mark.parametrize("contexts", [2, 5])
+def test_intervals_of_few_contexts_cover(method, contexts):
+    """A sparse game, in which the few contexts of most pairs all gave the same value."""
+    masks = (np.arange(2**N)[:, None] >> np.arange(N)) & 1 == 1
+    table = masks[:, :4].all(1) * 2.0 + masks[:, 3:7].all(1) - 1.5 * masks[:, [0, 5, 9]].all(1) + masks[:, 8]
+    truth = ij.exact_order_interactions(table)[:, *np.triu_indices(N, 1)]
+    shares = []
+    for seed in range(30):
+        found = ij.order_interactions(jax.random.key(seed), ij.Game.from_table(table), contexts=contexts, method=method)
+        lower, upper = found.interval()
+        shares.append(((lower <= truth) & (truth <= upper))[~found.exact].mean())
+    assert 0.93 < np.mean(shares) < 0.995
+
+
+def test_contexts_are_drawn_without_replacement_where_they_are_few():
+    """A mean over all but one of the contexts is nearly exact, and says so."""
+    game = ij.Game.from_table(np.random.default_rng(1).normal(size=2**8))
+    found = ij.order_interactions(jax.random.key(0), game, orders=[1, 3], contexts=5, method="quadruples")
+    truth = ij.exact_order_interactions(np.asarray(game.params))[[1, 3]][:, *found.pairs.T]
+    np.testing.assert_array_equal(found.count, 5)
+    error = np.abs(found.mean - truth)
+    assert error[0].mean() < error[1].mean() / 1.8  # of 6 contexts, and of 20
+    whole = ij.order_interactions(jax.random.key(0), game, orders=[1, 3], contexts=6, method="quadruples")
+    assert whole.exact[0].all()
+    assert not whole.exact[1].any()
+    np.testing.assert_allclose(whole.mean[0], truth[0], atol=1e-12)
 
 
 @pytest.mark.parametrize("method", METHODS)

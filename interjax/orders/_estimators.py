@@ -222,8 +222,9 @@ class Regression:
         if game.on_host:
             masks = masks_to_check(game.n_players)
             check_host_again(game, masks, rows.of_masks(masks))
-        arrays = (np.stack(column) for column in list(zip(*found, strict=True))[:5])
-        return Estimates(*arrays, sum(one.n_forwards for one in found), sum(one.n_nonfinite for one in found))
+        columns = list(zip(*found, strict=True))
+        mean, stderr, freedom, exact, count = (np.stack(column) for column in columns[:5])
+        return Estimates(mean, stderr, freedom, exact, count, sum(columns[5]), sum(columns[6]))
 
 
 ESTIMATORS: dict[str, Estimator] = {"blocks": Blocks(), "quadruples": Quadruples(), "regression": Regression()}

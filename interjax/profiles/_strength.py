@@ -98,8 +98,8 @@ class InputStrength:
 
     def scaled(self, share: float) -> "InputStrength":
         """The same for a population of which only this share was measured and the rest is 0."""
-        *arrays, freedom = (getattr(self, field.name) for field in dataclasses.fields(self))
-        return InputStrength(*(share * array for array in arrays), freedom)
+        names = [field.name for field in dataclasses.fields(self) if field.name != "freedom"]
+        return dataclasses.replace(self, **{name: share * getattr(self, name) for name in names})
 
 
 def strength_of_input(found: list[Measured], design: Design, kind: str, correction: str) -> InputStrength:

@@ -221,7 +221,7 @@ def test_lists_of_work_do_not_grow_with_contexts(monkeypatch, method):
 
     def peak(contexts):
         tracemalloc.start()
-        for _ in PLANNED[method].plans(jax.random.key(0), 20, [ij.pairs_within((5, 4), 1)], [5], contexts):
+        for _ in PLANNED[method].plans(jax.random.key(0), 20, [ij.pairs_within((5, 4), 1)], [9], contexts):
             pass
         found = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()

@@ -1,6 +1,7 @@
 """The command line: what it writes, what it refuses, and that a killed run ends with the same numbers."""
 
 import json
+import math
 import os
 import re
 import shutil
@@ -313,7 +314,8 @@ def test_the_official_preset_is_the_papers_allocation(checkpoint, tmp_path):
     assert found.orders.tolist() == [0, 1, 2, 4, 5, 7, 8, 9, 11, 12, 13, 14]  # int(14 r) of the 13 ratios, once each
     pairs = len(ij.pairs_within((4, 4), 2))  # fewer than 200 on so small a grid
     assert found.pairs_by_input.tolist() == [pairs]
-    assert found.n_forwards == pairs * 4 * (10 * 100 + 2)  # a single context at both ends
+    # All contexts where there are fewer than 100 of them: one at both ends, 14 and 91 beside them.
+    assert found.n_forwards == pairs * 4 * sum(min(100, math.comb(14, order)) for order in found.orders.tolist())
 
 
 def test_a_table_has_its_columns_as_players_and_trains_its_own_network(table_file, tmp_path):

@@ -144,7 +144,11 @@ def _equation(equation: JaxprEqn, values: list[Any], depends: list[bool]) -> tup
 
 
 def _scan(parameters: dict[str, Any], values: list[Any], depends: list[bool]) -> list[Any]:
-    first, last = parameters["num_consts"], parameters["num_consts"] + parameters["num_carry"]
+    if "ft_in" in parameters:  # jax 0.12 keeps the structure of what a turn takes
+        first, carried, _ = map(len, parameters["ft_in"].unpack())
+    else:
+        first, carried = parameters["num_consts"], parameters["num_carry"]
+    last = first + carried
     consts, rows = values[:first], values[last:]
 
     def turn(carry: list[Any], row: list[Any]) -> tuple[list[Any], list[Any]]:

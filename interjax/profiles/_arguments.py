@@ -83,5 +83,6 @@ def settings_of(key: jax.Array, games: list[Game], design: Design) -> dict[str, 
         "n_pairs": design.n_pairs,
         "pairs": fingerprint([design.population.pairs]),
         "method": design.method,
+        "draws": "without replacement where contexts are few",  # versions before drew otherwise
         **identity(games),
     }

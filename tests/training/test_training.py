@@ -387,8 +387,6 @@ def change_spec(folder):
     about_path(folder).write_text(json.dumps(about))
 
 
-# Orbax leaves reads unfinished when one of them fails; they end in a closed event loop.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
     ("damage", "message"),
     [

@@ -57,6 +57,37 @@ def sum_freedom(variances: Any, freedom: Any, axis: int = 0) -> np.ndarray:
         return np.where(below > 0, variances.sum(axis=axis) ** 2 / below, np.inf)
 
 
+def effective_number(weights: Any, axis: int = 0) -> np.ndarray:
+    """How many equal weights vary a sum as these do: (sum w)^2 / sum w^2, between 1 and their number.
+
+    0 where all weights are 0.
+
+    References:
+        Kish, "Survey Sampling", 1965.
+    """
+    weights = np.asarray(weights, float)
+    squares = np.sum(weights**2, axis=axis)
+    return np.where(squares > 0, np.sum(weights, axis=axis) ** 2 / np.where(squares > 0, squares, 1.0), 0.0)
+
+
+def jackknife_freedom(weights: Any, deviations: Any) -> np.ndarray:
+    """Degrees of freedom of the jackknife error of a ratio of means over k units, whose sizes may differ much.
+
+        f = min(K(w), 2 K(d^2)) - 1, at least 1/2 and at most k - 1;   K is `effective_number`
+
+    A ratio whose units weigh w_i rests on K(w) of them, and a variance that few large deviations d_i make is known with
+    few degrees of freedom; for normal ones K(d^2) is about k / 3.
+
+    Args:
+        weights: (units,), each unit's share of the ratio's denominator.
+        deviations: (units, ...), of the leave-one-out values from the value of all.
+    """
+    units = len(weights)
+    of_weights = effective_number(np.maximum(weights, 0.0))
+    of_deviations = effective_number(np.square(deviations))
+    return np.clip(np.where(of_deviations > 0, np.minimum(of_weights, 2 * of_deviations), units) - 1, 0.5, units - 1)
+
+
 def shrunk_variance(variance: Any, freedom: Any, most: float = 4.0) -> tuple[np.ndarray, np.ndarray]:
     """Variances of few observations drawn towards that of the others, and the degrees of freedom of each.
 

@@ -207,8 +207,7 @@ def _own_plans(
 
     for (number, place, coalition, own, absent, draw), contexts in _drawn(key, n_players, pieces()):
         if distinct[place]:
-            which = coalition, own, missing[number, place]
-            contexts = _distinct_own(key, n_players, draw.stream, orders[place], absent, *which)
+            contexts = _distinct_own(key, n_players, draw.stream, orders[place], absent, coalition, own)
         yield number, place, quadruple_plan(contexts, sets[number], coalition, orders[place], group=own % groups)
 
 
@@ -220,15 +219,14 @@ def _distinct_own(
     absent: np.ndarray,
     coalition: np.ndarray,
     own: np.ndarray,
-    counts: np.ndarray,
 ) -> np.ndarray:
-    """Contexts drawn without replacement: number own[t] of the counts[p] of coalition p = coalition[t]."""
+    """Contexts drawn without replacement: number own[t] of those of coalition coalition[t], ascending."""
     outside = n_players - absent.shape[1]
     every = masks_of_size(outside, order)
-    chosen = np.zeros(len(coalition), np.int64)
-    for one in np.unique(coalition):
-        mine = coalition == one
-        chosen[mine] = _generator(key, stream, int(one)).permutation(len(every))[: counts[one]][own[mine]]
+    first, number = int(coalition[0]), coalition - coalition[0]
+    # One draw for each coalition and context, in their order.
+    random = _generator(key, stream, past=first * len(every)).random((number[-1] + 1, len(every)))
+    chosen = random.argsort(axis=1)[number, own]
     is_absent = np.zeros((len(coalition), n_players), bool)
     np.put_along_axis(is_absent, absent, True, axis=1)
     contexts = np.zeros((len(coalition), n_players), bool)
@@ -237,9 +235,10 @@ def _distinct_own(
     return contexts
 
 
-def _generator(key: jax.Array, *stream: int) -> np.random.Generator:
-    """Draws on the host that depend on the key and the stream alone."""
-    return np.random.default_rng([*np.asarray(jax.random.key_data(key)).astype(np.uint32).ravel().tolist(), *stream])
+def _generator(key: jax.Array, stream: int, *, past: int = 0) -> np.random.Generator:
+    """Draws on the host that depend on the key and the stream alone, from number `past` on."""
+    bits = np.random.PCG64([*np.asarray(jax.random.key_data(key)).astype(np.uint32).ravel().tolist(), stream])
+    return np.random.Generator(bits.advance(past))
 
 
 def _drawn(key: jax.Array, n_players: int, pieces: Iterator[Any]) -> Iterator[tuple[Any, np.ndarray]]:

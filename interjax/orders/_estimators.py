@@ -32,6 +32,8 @@ class Estimates(NamedTuple):
         count: int (orders, coalitions), contexts drawn.
         n_forwards: forward passes made.
         n_nonfinite: values that were NaN or infinite.
+        variance: float64 (orders, coalitions), variance of a single observation; 0 where exact, NaN where unknown.
+        rounding: float64 (orders, coalitions), the part of the standard error that is from rounding.
     """
 
     mean: np.ndarray
@@ -41,6 +43,8 @@ class Estimates(NamedTuple):
     count: np.ndarray
     n_forwards: int
     n_nonfinite: int
+    variance: np.ndarray
+    rounding: np.ndarray
 
 
 class Estimator(Protocol):
@@ -156,7 +160,8 @@ class Planned(abc.ABC):
         variances = np.stack([np.where(exact, 0.0, np.stack(left) * variance / np.maximum(count, 1)), rounding**2])
         freedom = sum_freedom(variances, np.stack([freedom, np.full_like(freedom, np.inf)]))
         stderr = np.where(np.isnan(mean), np.nan, np.sqrt(variances.sum(axis=0)))
-        return Estimates(mean, stderr, freedom, exact, count, sums.n_forwards, sums.n_nonfinite)
+        made = sums.n_forwards, sums.n_nonfinite
+        return Estimates(mean, stderr, freedom, exact, count, *made, np.where(exact, 0.0, variance), rounding)
 
 
 class Blocks(Planned):
@@ -224,7 +229,9 @@ class Regression:
             check_host_again(game, masks, rows.of_masks(masks))
         columns = list(zip(*found, strict=True))
         mean, stderr, freedom, exact, count = (np.stack(column) for column in columns[:5])
-        return Estimates(mean, stderr, freedom, exact, count, sum(columns[5]), sum(columns[6]))
+        rounding = np.stack(columns[7])
+        variance = np.where(exact, 0.0, np.maximum(stderr**2 - rounding**2, 0.0) * count)
+        return Estimates(mean, stderr, freedom, exact, count, sum(columns[5]), sum(columns[6]), variance, rounding)
 
 
 ESTIMATORS: dict[str, Estimator] = {"blocks": Blocks(), "quadruples": Quadruples(), "regression": Regression()}

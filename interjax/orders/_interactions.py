@@ -15,7 +15,8 @@ from interjax._core._statistics import student_interval
 from interjax._engine._rows import Resources
 from interjax.games._game import Game, check_game, warn_if_nonfinite
 from interjax.orders._arguments import as_coalitions, as_orders
-from interjax.orders._estimators import estimator_of
+from interjax.orders._estimators import Estimates, estimator_of
+from interjax.orders._limits import with_limits
 
 
 @result
@@ -28,7 +29,10 @@ class OrderInteractions(Saved):
         mean: float64 (orders, coalitions), in units of the value v.
         stderr: float64 (orders, coalitions), standard error over contexts and of rounding, sqrt(2^k) eps max |v| /
             sqrt(contexts) for coalitions of k players; rounding alone where `exact`. The variance over a coalition's
-            few contexts is drawn towards that of the order's other coalitions, which counts as 4 contexts.
+            few contexts is drawn towards that of the order's other coalitions, which counts as 4 contexts. At an order
+            where nothing varied it stands for an upper limit: what shows in less than a share p = 1 - 0.05^(1/count) of
+            the contexts, about 3 / count, may have been missed, so p R / 1.96 with R the most that the coalition's
+            interaction varies by at any order.
         freedom: float64 (orders, coalitions), degrees of freedom with which `stderr` is known; infinite where exact.
         exact: bool (orders, coalitions), whether all contexts were evaluated, or a player is known to change nothing.
         count: int (orders, coalitions), contexts drawn; with "regression" the coalitions of a pair's rarest stratum, 0
@@ -106,6 +110,9 @@ def order_interactions(
     are, the end orders among them, are exact. Errors of different pairs are correlated. The coalitions of an order are
     kept while it is measured, n bytes each.
 
+    Where nothing varied at some order the end orders are evaluated too, if they were not asked for: they tell what may
+    have been missed (see `OrderInteractions.stderr`).
+
     Args:
         key: a `jax.random.key`; the same key gives the same answer at any batch size.
         game: a `Game` of n players.
@@ -148,10 +155,25 @@ def order_interactions(
     numbers = as_orders(orders, game.n_players, coalitions.shape[1])
     estimator = estimator_of(method, coalitions.shape[1])
     resources = Resources.of(batch_size=batch_size, memory=memory, mesh=mesh)
-    found = estimator.estimate(key, game, coalitions, numbers.tolist(), check_count("contexts", contexts), resources)
+    contexts = check_count("contexts", contexts)
+
+    def estimate(orders: list[int]) -> Estimates:
+        return estimator.estimate(key, game, coalitions, orders, contexts, resources)
+
+    found = with_limits(estimate(numbers.tolist()), numbers.tolist(), game.n_players - coalitions.shape[1], estimate)
     warn_if_nonfinite(found.n_nonfinite, found.n_forwards)
     if np.any(np.isnan(found.stderr) & np.isfinite(found.mean)):
         warnings.warn("a single context leaves the standard error unknown (NaN): use contexts >= 2", stacklevel=2)
     return OrderInteractions(
-        orders=numbers, pairs=coalitions, **found._asdict(), method=method, n_players=game.n_players
+        orders=numbers,
+        pairs=coalitions,
+        mean=found.mean,
+        stderr=found.stderr,
+        freedom=found.freedom,
+        exact=found.exact,
+        count=found.count,
+        n_forwards=found.n_forwards,
+        n_nonfinite=found.n_nonfinite,
+        method=method,
+        n_players=game.n_players,
     )

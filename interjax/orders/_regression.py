@@ -71,6 +71,7 @@ class PairEstimates(NamedTuple):
     count: np.ndarray
     n_forwards: int
     n_nonfinite: int
+    rounding: np.ndarray
 
 
 def regress_pairs(
@@ -91,8 +92,9 @@ def regress_pairs(
     wanted = live[pairs].all(axis=1)
     mean, stderr, count = np.zeros(len(pairs)), np.zeros(len(pairs)), np.zeros(len(pairs), int)
     freedom, exact = np.full(len(pairs), np.inf), np.ones(len(pairs), bool)
+    of_rounding = np.zeros(len(pairs))
     if not wanted.any():
-        return PairEstimates(mean, stderr, freedom, exact, count, 0, 0)
+        return PairEstimates(mean, stderr, freedom, exact, count, 0, 0, of_rounding)
     samples = draw_samples(key, n_players, order, contexts, evaluate, live)
     own = (np.cumsum(live) - 1)[pairs[wanted]]
     models = _cross_fit(samples, centre=(order + 1) / n_players)
@@ -104,12 +106,13 @@ def regress_pairs(
     rows = np.linspace(0, len(values[1]) - 1, _ROWS_IN_DOUBLE).astype(int)
     measured = measured_rounding(game, samples[1].masks[rows], values[1][rows])
     rounding = max(measured, *(rounding_of().of(each) for each in [added, *values]))
-    variances = np.stack([*variances, resolution(rounding, count[wanted]) ** 2])
+    of_rounding[wanted] = resolution(rounding, count[wanted])
+    variances = np.stack([*variances, of_rounding[wanted] ** 2])
     freedom[wanted] = sum_freedom(variances, np.stack([*freedoms, np.full(len(variances[0]), np.inf)]))
     stderr[wanted] = np.where(np.isnan(mean[wanted]), np.nan, np.sqrt(variances.sum(axis=0)))
     is_finite = np.concatenate([np.isfinite(added), *(sample.is_finite for sample in samples)])
     made, nonfinite = len(is_finite) * game.passes, int(np.count_nonzero(~is_finite))
-    return PairEstimates(mean, stderr, freedom, exact, count, made, nonfinite)
+    return PairEstimates(mean, stderr, freedom, exact, count, made, nonfinite, of_rounding)
 
 
 def _cross_fit(samples: Sequence[Sample], centre: float) -> list[Quadratic]:

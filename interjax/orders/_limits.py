@@ -76,5 +76,3 @@ def nothing_varied(variance: np.ndarray, exact: np.ndarray, tolerance: Any) -> n
     beyond = np.where(known, variance - np.square(np.broadcast_to(tolerance, variance.shape)), 0.0)
     varied = ~known.any(axis=1) | (beyond.sum(axis=1) > 0)
     return ~exact & ~varied[:, None]
-
-

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import erf
 
 from interjax._core._statistics import shrunk_variance
+from interjax.orders._limits import limit_where_nothing_varied
 from interjax.orders._observations import moments
 from interjax.orders._rounding import resolution
 from interjax.profiles._one_input import Design, Measured
@@ -86,14 +87,15 @@ def _posterior_bias(mean: np.ndarray, stderr: np.ndarray, freedom: np.ndarray) -
 @dataclasses.dataclass(frozen=True)
 class InputStrength:
     """Strength of one input (orders,), its uncorrected form, its jackknife replicates (groups, orders), the mean
-    standard error of its interactions (orders,), what rounding alone may make of one (orders,), and the degrees of
-    freedom of its replicates."""
+    standard error of its interactions (orders,), what rounding alone may make of one (orders,), what may have been
+    missed where nothing varied (orders,), and the degrees of freedom of its replicates."""
 
     corrected: np.ndarray
     uncorrected: np.ndarray
     replicates: np.ndarray
     noise: np.ndarray
     rounding: np.ndarray
+    limit: np.ndarray
     freedom: float
 
     def scaled(self, share: float) -> "InputStrength":
@@ -106,7 +108,7 @@ def strength_of_input(found: list[Measured], design: Design, kind: str, correcti
     """Strength of one input from all rounds of measuring it."""
     if not found[0].count.size:  # no pair can interact
         nothing = np.zeros(len(design.orders))
-        return InputStrength(nothing, nothing, np.zeros((2, len(nothing))), nothing, nothing, np.inf)
+        return InputStrength(nothing, nothing, np.zeros((2, len(nothing))), nothing, nothing, nothing, np.inf)
     strength_of = _of_all_pairs if found[0].took_all else _of_clusters
     count = np.sum([part.count.sum(axis=(1, 2)) for part in found], axis=0) / max(
         sum(part.count.shape[2] for part in (found[:1] if found[0].took_all else found)), 1
@@ -143,10 +145,11 @@ def _of_all_pairs(
     whole = total.sum(1), squares.sum(1), count.sum(1)
     corrected, plain = terms(*whole, correction).mean(axis=-1), terms(*whole, "none").mean(axis=-1)
     noise = _mean_stderr(whole[0], whole[1], whole[2], left, exact)
+    limit = _mean_limit(*whole, exact, rounding, np.ones(total.shape[2]), kind)
     groups = total.shape[1]
     if groups == 1:
         unknown = np.full((2, len(corrected)), np.nan)
-        return InputStrength(corrected, plain, unknown, noise, rounding, np.nan)
+        return InputStrength(corrected, plain, unknown, noise, rounding, limit, np.nan)
     # Replicates take the plug-in form: a tenth of the cost, and as variable.
     quick = "plug-in" if correction == "folded-normal" else correction
     centre = terms(*whole, quick)
@@ -160,7 +163,7 @@ def _of_all_pairs(
         shift[rest[2] == 0] = 0.0  # a pair whose contexts are all in this group tells nothing of its error
         replicates[group] += np.where(exact, 0.0, shift.mean(axis=-1) * scale)
     freedom = np.inf if exact.all() else float(used[~exact].max() - 1)
-    return InputStrength(corrected, plain, replicates, noise, rounding, freedom)
+    return InputStrength(corrected, plain, replicates, noise, rounding, limit, freedom)
 
 
 def _of_clusters(
@@ -168,7 +171,7 @@ def _of_clusters(
 ) -> InputStrength:
     """Pairs were sampled in clusters: a weighted mean over pairs; replicates leave out one cluster."""
     exact = design.exact
-    sums, plain, weights, noise = [], [], [], []
+    sums, plain, weights, noise, limits = [], [], [], [], []
     for part in found:
         total, squares, count, left = part.total[:, 0], part.squares[:, 0], part.count[:, 0], _left(part, design)
         mean, variance = moments(total, squares, count)
@@ -181,6 +184,7 @@ def _of_clusters(
         plain.append(np.einsum("cp,mp->cm", share, naive))
         weights.append(share.sum(axis=1))
         noise.append(_mean_stderr(total, squares, count, left, exact))
+        limits.append(_mean_limit(total, squares, count, exact, rounding, part.weight, kind))
     by_cluster, weight = np.concatenate(sums), np.concatenate(weights)
     corrected = by_cluster.sum(0) / weight.sum()
     if len(weight) > 1:
@@ -188,7 +192,9 @@ def _of_clusters(
     else:
         replicates = np.full((2, len(corrected)), np.nan)
     plain_mean = np.concatenate(plain).sum(0) / weight.sum()
-    return InputStrength(corrected, plain_mean, replicates, np.mean(noise, axis=0), rounding, len(weight) - 1.0)
+    # Rounds draw other contexts: what all of them miss is no more than what the one that saw most may have missed.
+    noise, limit = np.mean(noise, axis=0), np.min(limits, axis=0)
+    return InputStrength(corrected, plain_mean, replicates, noise, rounding, limit, len(weight) - 1.0)
 
 
 def _mean_stderr(
@@ -200,3 +206,22 @@ def _mean_stderr(
     known = np.isfinite(variance)
     errors = np.sqrt(np.where(known, variance, 0.0) * left / np.maximum(count, 1)).sum(axis=-1)
     return np.where(known.any(axis=-1), errors / np.maximum(known.sum(axis=-1), 1), np.nan)
+
+
+def _mean_limit(
+    total: np.ndarray,
+    squares: np.ndarray,
+    count: np.ndarray,
+    exact: np.ndarray,
+    rounding: np.ndarray,
+    weight: np.ndarray,
+    kind: str,
+) -> np.ndarray:
+    """What may have been missed of the strength at orders where nothing varied (orders,), as a standard error."""
+    mean, variance = moments(total, squares, count)
+    variance[exact] = 0.0
+    tolerance = (rounding * np.sqrt(np.maximum(count, 1).mean(axis=1)))[:, None]
+    limit = limit_where_nothing_varied(mean, variance, count, np.broadcast_to(exact[:, None], mean.shape), tolerance)
+    if kind == "mean":
+        return np.average(limit, axis=1, weights=weight)
+    return np.sqrt(np.average(limit**2, axis=1, weights=weight))

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from interjax._core._statistics import normal_quantile, student_quantile, sum_freedom
+from interjax._core._statistics import jackknife_freedom, normal_quantile, student_quantile, sum_freedom
 from interjax.games._game import warn_if_nonfinite
 from interjax.profiles._one_input import Design, Measured
 from interjax.profiles._result import OrderProfile
@@ -15,18 +15,18 @@ _NOISY = 1.5
 
 
 def summarise(measured: list[list[Measured]], design: Design, kind: str, correction: str) -> OrderProfile:
-    """J^(m) with its error by linearisation: between inputs, or between replicates within each input."""
+    """J^(m) with its error: by leaving out inputs, or by linearisation from the replicates within each input."""
     inputs = [strength_of_input(found, design, kind, correction) for found in measured]
     by_input = np.stack([part.corrected for part in inputs])
     magnitude = _root(by_input.mean(0), kind)
     plain = _root(np.mean([part.uncorrected for part in inputs], axis=0), kind)
-    rounding = np.mean([part.rounding for part in inputs], axis=0)
+    rounding, limit = (np.mean([getattr(part, name) for part in inputs], axis=0) for name in ("rounding", "limit"))
+    noise = np.mean([part.noise for part in inputs], axis=0)
+    if kind == "rms":  # a square that came out negative is bounded by the noise that was subtracted
+        limit = np.where(by_input.mean(0) <= 0, np.fmax(limit, noise), limit)
     # Of linear networks of 12 to 196 players and of values near 1e6 mean |I| was 0.01 to 0.6 of this; NaN stays NaN.
     is_known = not magnitude.mean() <= rounding.mean()
-    with np.errstate(invalid="ignore", divide="ignore"):
-        slope = 1.0 if kind == "mean" else 0.5 / magnitude
-        strength = magnitude / (magnitude.mean() if is_known else np.nan)
-        uncorrected = plain / (plain.mean() if is_known else np.nan)
+    strength = _relative(magnitude, is_known)
 
     def of_profile(shift: np.ndarray) -> np.ndarray:
         """First-order change of J when the strengths (..., orders) shift."""
@@ -34,23 +34,38 @@ def summarise(measured: list[list[Measured]], design: Design, kind: str, correct
             return np.full_like(shift, np.nan)
         return (shift - strength * shift.mean(axis=-1, keepdims=True)) / magnitude.mean()
 
-    between = slope * (by_input - by_input.mean(0))
-    within = [slope * (part.replicates - part.replicates.mean(0)) for part in inputs]
-    stderr_within = _within(list(map(of_profile, within)))
-    of_rounding = rounding / magnitude.mean() if is_known else np.nan
-    several = len(inputs) > 1
-    freedom_within = sum_freedom(_variances(list(map(of_profile, within))), [[part.freedom] for part in inputs])
-    error_within = np.hypot(stderr_within, of_rounding)
+    def of_orders(errors: np.ndarray) -> np.ndarray:
+        """Variance of J from independent errors (orders,) of the strengths."""
+        return np.sum(of_profile(np.diag(errors)) ** 2, axis=0)
+
+    within = [part.replicates - part.replicates.mean(0) for part in inputs]
+    slope = _slope(by_input.mean(0), _within(within), kind)
+    within = [slope * part for part in within]
+    in_profile = [of_profile(part) for part in within]
+    variance = np.sum(_variances(in_profile), axis=0) / len(inputs) ** 2
+    others = np.stack([of_orders(rounding), of_orders(limit)])
+    freedom = sum_freedom(_variances(in_profile), [[part.freedom] for part in inputs])
+    stderr_within, error = np.sqrt(variance + others.sum(axis=0)), _within(within)
+    if len(inputs) > 1:
+        between = by_input - by_input.mean(0)
+        slope = _slope(by_input.mean(0), _between(between), kind)
+        error = _between(slope * between)
+        shift = _relative(_root((by_input.sum(0) - by_input) / (len(inputs) - 1), kind), is_known) - strength
+        variance = (len(inputs) - 1) / len(inputs) * np.sum(shift**2, axis=0)
+        if kind == "rms":  # a root of what came out negative does not move when an input is left out
+            variance = np.maximum(variance, _between(of_profile(slope * between)) ** 2)
+        freedom = jackknife_freedom(by_input.mean(axis=1), shift)
+    endless = np.full((2, len(strength)), np.inf)
     return OrderProfile(
         orders=design.orders,
         strength=strength,
-        stderr=np.hypot(_between(of_profile(between)), of_rounding) if several else error_within,
-        stderr_within=error_within,
-        freedom=np.full(len(strength), len(inputs) - 1.0) if several else freedom_within,
-        uncorrected=uncorrected,
+        stderr=np.sqrt(variance + others.sum(axis=0)),
+        stderr_within=stderr_within,
+        freedom=sum_freedom(np.stack([variance, *others]), np.stack([freedom, *endless])),
+        uncorrected=_relative(plain, is_known),
         magnitude=magnitude,
-        magnitude_stderr=np.hypot(_between(between) if several else _within(within), rounding),
-        noise=np.mean([part.noise for part in inputs], axis=0) / np.where(magnitude > 0, magnitude, np.nan),
+        magnitude_stderr=np.sqrt(error**2 + rounding**2 + limit**2),
+        noise=noise / np.where(magnitude > 0, magnitude, np.nan),
         by_input=by_input,
         pairs_by_input=np.array(
             [sum(len(part.cluster) for part in (found[:1] if found[0].took_all else found)) for found in measured]
@@ -65,11 +80,27 @@ def summarise(measured: list[list[Measured]], design: Design, kind: str, correct
     )
 
 
+def _relative(magnitude: np.ndarray, is_known: bool) -> np.ndarray:
+    """Strengths (..., orders) relative to their mean over orders."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return magnitude / (magnitude.mean(axis=-1, keepdims=True) if is_known else np.nan)
+
+
 def _root(strength: np.ndarray, kind: str) -> np.ndarray:
+    """The root of mean squares, 0 of those that come out negative."""
+    return strength if kind == "mean" else np.sqrt(np.maximum(strength, 0.0))
+
+
+def _slope(strength: np.ndarray, error: np.ndarray, kind: str) -> np.ndarray:
+    """Change of the strength in units of v with a change of what is averaged: I, or I^2.
+
+    sqrt(Q) changes by 1 / 2 sqrt(Q), which near Q = 0 does not end: an error e of Q <= 0 makes at most sqrt(e) of it,
+    1 / sqrt(e) each. 1 / (sqrt(Q) + sqrt(max(Q, e))) is both.
+    """
     if kind == "mean":
-        return strength
-    with np.errstate(invalid="ignore"):
-        return np.sqrt(strength)
+        return np.ones_like(strength)
+    root = np.sqrt(np.maximum(strength, 0.0)) + np.sqrt(np.maximum(strength, np.nan_to_num(error)))
+    return np.where(root > 0, 1 / np.where(root > 0, root, 1.0), np.where(np.isnan(strength), np.nan, 0.0))
 
 
 def _between(deviations: np.ndarray) -> np.ndarray:
@@ -134,9 +165,10 @@ def warn(profile: OrderProfile) -> None:
             '(jax.config.update("jax_enable_x64", True) and precision=None)',
             stacklevel=3,
         )
-    if profile.kind == "rms" and np.any(np.isnan(profile.magnitude)) and not profile.n_nonfinite:
+    unseen = profile.orders[np.mean(profile.by_input, axis=0) < 0]
+    if profile.kind == "rms" and len(unseen):
         warnings.warn(
-            "the mean square interaction is negative after subtracting its noise, so the rms strength is NaN: "
-            "use more contexts or pairs",
+            f"at orders {unseen.tolist()} the mean square interaction is negative after subtracting its noise: the rms "
+            "strength is 0 there, with an error that bounds it from above; use more contexts or pairs",
             stacklevel=3,
         )

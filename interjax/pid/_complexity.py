@@ -53,6 +53,11 @@ class Complexity(Trust, Saved):
         """Number of sources n."""
         return len(self.by_degree)
 
+    @property
+    def freedom(self) -> int:
+        """Degrees of freedom of stderr, one for each pair of halves; 0 without resampling."""
+        return 0 if self.null_complexity is None else len(self.null_complexity)
+
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """C with its sampling error and its bias: corrected -+ (t stderr + |value - corrected|), a level in (0, 1).
 
@@ -72,8 +77,7 @@ def interval_of(found: Any, level: float) -> tuple[float, float]:
     """corrected -+ (t stderr + |value - corrected|); ValueError for a level outside (0, 1), or without resampling."""
     if found.stderr is None:
         raise ValueError("an interval needs resamples of at least 2, got a complexity without them")
-    pairs_of_halves = np.size(found.null_complexity)
-    reach = student_quantile(level, pairs_of_halves) * found.stderr + abs(found.value - found.corrected)
+    reach = student_quantile(level, found.freedom) * found.stderr + abs(found.value - found.corrected)
     return found.corrected - reach, found.corrected + reach
 
 

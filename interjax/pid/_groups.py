@@ -67,6 +67,11 @@ class GroupedComplexity(Trust, Saved):
         """(C_cg, g_max C_cg), between which C lies if no atom of the sources is negative."""
         return self.value, self.largest_group * self.value
 
+    @property
+    def freedom(self) -> int:
+        """Degrees of freedom of stderr, one for each pair of halves; 0 without resampling."""
+        return 0 if self.null_complexity is None else len(self.null_complexity)
+
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """C_cg with its sampling error and its bias: corrected -+ (t stderr + |value - corrected|), a level in (0, 1).
 

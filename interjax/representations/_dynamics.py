@@ -169,7 +169,7 @@ def _row(found: Complexity) -> dict[str, Any]:
         "coverage": found.coverage,
         "by_degree": found.by_degree,
         "reliable": found.reliable,
-        "freedom": 0 if found.stderr is None else np.size(found.null_complexity),
+        "freedom": found.freedom,
     }
 
 

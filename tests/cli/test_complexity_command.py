@@ -36,7 +36,7 @@ def test_it_writes_numbers_pictures_and_settings(measured):
         assert saved.value == each["value"]
         assert each["interval"] == list(saved.interval())
         assert each["information_interval"] == list(saved.information_interval())
-        assert dynamics.freedom[-1, number] == len(saved.null_complexity)
+        assert dynamics.freedom[-1, number] == saved.freedom > 0
         assert f"{name:<16}{5:>8}{each['information']:>9.3f}{each['value']:>8.3f}" in ended.output
         assert each["reliable"] or each["reason"] in ended.output
         low, high = found["groups"][name]["bounds"]

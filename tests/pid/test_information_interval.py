@@ -99,5 +99,6 @@ def test_complexity_has_students_interval():
     sources, target = samples(np.random.default_rng(4), COPIES, 400)
     sources[:, 1] = target % 2
     found = ij.pid.representational_complexity(sources, target, key=jax.random.key(0), resamples=8)
+    assert found.freedom == 4
     reach = 2.776445 * found.stderr + abs(found.value - found.corrected)
     np.testing.assert_allclose(found.interval(), (found.corrected - reach, found.corrected + reach), rtol=1e-6)

@@ -18,7 +18,8 @@ Right is I within 10% and C within 5% of the truth; where there is no informatio
   correction and 1.96 standard errors together at most 10% of I and 5% of C. The others limit coverage, corrections (the
   result less its corrected value, as a share) and errors otherwise. "of" says whose values are to be right.
 - estimates: median and 90th percentile of the relative error of I and of C, by how well samples cover the realisations.
-- intervals: how often value -+ 1.96 standard errors, and others, hold the truth where the rule in use says reliable,
+- intervals: how often value -+ 1.96 standard errors, and others (t: Student's quantile, of as many degrees of freedom
+  as there are pairs of halves; the last is that of C in use), hold the truth where the rule in use says reliable,
   and their median width as a share of it.
 
 The file: machine and versions; one line for each distribution, with a column for each figure of its results; the

@@ -236,9 +236,9 @@ def estimate_lines(columns: Columns) -> list[dict[str, Any]]:
 def interval_lines(columns: Columns) -> list[dict[str, Any]]:
     """How often intervals hold the truth where the verdict is reliable, and their median width over the truth."""
     found = []
-    for quantity, plain, corrected, stderr in (
-        ("information", "information", "corrected_information", "information_stderr"),
-        ("value", "value", "corrected", "stderr"),
+    for quantity, plain, corrected, stderr, student in (
+        ("information", "information", "corrected_information", "information_stderr", 2.306),  # of 8 pairs of halves
+        ("value", "value", "corrected", "stderr", 2.776),  # of 4
     ):
         truth, chosen = columns[f"true_{quantity}"], columns["reliable"] & (columns["true_information"] > 0)
         margin, shift = 1.96 * columns[stderr], np.abs(columns[plain] - columns[corrected])
@@ -246,6 +246,7 @@ def interval_lines(columns: Columns) -> list[dict[str, Any]]:
             (f"{plain} -+ 1.96 stderr", columns[plain], margin),
             (f"{corrected} -+ 1.96 stderr", columns[corrected], margin),
             (f"{corrected} -+ (1.96 stderr + its correction)", columns[corrected], margin + shift),
+            (f"{corrected} -+ (t stderr + its correction)", columns[corrected], student * columns[stderr] + shift),
         ):
             holds = np.abs(middle - truth)[chosen] <= reach[chosen]
             width = np.median(2 * reach[chosen] / truth[chosen]) if chosen.any() else np.nan

@@ -43,6 +43,10 @@ def _numbers(found: Any) -> dict[str, Any]:
     values = {name: getattr(found, name) for name in found.__dataclass_fields__}
     if isinstance(found, GroupedComplexity):
         values["bounds"] = found.bounds
+    if found.stderr is not None:
+        values["interval"] = found.interval()
+    if not isinstance(found, SubsetComplexity):
+        values["information_interval"] = found.information_interval()
     return {
         name: value.tolist() if isinstance(value, np.ndarray | np.generic) else value for name, value in values.items()
     }
@@ -50,6 +54,7 @@ def _numbers(found: Any) -> dict[str, Any]:
 
 def _by_layer(dynamics: ComplexityDynamics) -> dict[str, Any]:
     names = [name for name in dynamics.__dataclass_fields__ if name not in ("steps", "layers")]
+    names = [name for name in names if getattr(dynamics, name) is not None]
     return {
         layer: {name: getattr(dynamics, name)[:, number].tolist() for name in names}
         for number, layer in enumerate(dynamics.layers)

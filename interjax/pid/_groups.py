@@ -67,15 +67,20 @@ class GroupedComplexity(Trust, Saved):
         """(C_cg, g_max C_cg), between which C lies if no atom of the sources is negative."""
         return self.value, self.largest_group * self.value
 
+    @property
+    def freedom(self) -> int:
+        """Degrees of freedom of stderr, one for each pair of halves; 0 without resampling."""
+        return 0 if self.null_complexity is None else len(self.null_complexity)
+
     def interval(self, level: float = 0.95) -> tuple[float, float]:
-        """C_cg with its sampling error and its bias: corrected -+ (z stderr + |value - corrected|), a level in (0, 1).
+        """C_cg with its sampling error and its bias: corrected -+ (t stderr + |value - corrected|), a level in (0, 1).
+
+        As in `Complexity`. It covers C_cg of these groups, not C of the sources, which `bounds` enclose.
 
         Raises:
             ValueError: without resampling, or for a level outside (0, 1).
         """
-        if self.stderr is None:
-            raise ValueError("an interval needs resamples of at least 2, got a complexity without them")
-        return interval_of(self.value, self.corrected, self.stderr, level)
+        return interval_of(self, level)
 
     @classmethod
     def load(cls, path: Any) -> "GroupedComplexity":

@@ -76,13 +76,21 @@ class SubsetComplexity(Saved):
         """Share of the drawn subsets whose complexity is reliable."""
         return float(np.mean(self.is_reliable))
 
+    @property
+    def freedom(self) -> int:
+        """Degrees of freedom of stderr, the subsets with information less 1; 0 where that leaves none."""
+        return max(self.n_defined - 1, 0)
+
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """The mean of C over all subsets at a level in (0, 1): value -+ t stderr, Student's t; NaN where stderr is.
+
+        It covers what other subsets would change, nothing else: where all were taken it is one point, though other
+        samples would give another mean. How far C of each subset may be off, `complexity_stderrs` tell.
 
         Raises:
             ValueError: for a level outside (0, 1).
         """
-        lower, upper = student_interval(self.value, self.stderr, max(self.n_defined - 1, 1), level)
+        lower, upper = student_interval(self.value, self.stderr, max(self.freedom, 1), level)
         return float(lower), float(upper)
 
 

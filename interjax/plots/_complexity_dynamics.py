@@ -8,7 +8,7 @@ import numpy as np
 
 from interjax._core._checks import check_number, check_several, shown
 from interjax._core._statistics import mean_and_stderr, student_quantile
-from interjax.plots._style import BAND, COLOURS, LINES, MARKERS, check_axes
+from interjax.plots._style import COLOURS, LINES, MARKERS, check_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,8 +28,8 @@ def complexity_over_training(
 ) -> "Axes":
     """Draw the representational complexity C of each layer over a training run, or its mean over several.
 
-    The band is C of one run with 1.96 standard errors, without its bias, or the 95% interval of the mean of several
-    runs from their differences (Student's t). Markers are open where C is unreliable in any run. Where C is undefined
+    The band is the 95% interval (Student's t) of C of one run, without its bias, or of the mean of several runs from
+    their differences. Markers are open where C is unreliable in any run. Where C is undefined
     in any run there is a gap. Step 0 stands at the left of the logarithmic axis, beyond the break.
 
     Args:
@@ -77,7 +77,7 @@ def complexity_over_training(
     if not all(np.all(run.reliable[:, columns]) for run in found):
         axes.plot([], [], color="0.35", marker="o", linestyle="none", markerfacecolor="white", label="open: unreliable")
     label_complexity(axes)
-    title = "one run, ±1.96 standard errors" if len(found) == 1 else f"mean of {len(found)} runs, 95% interval"
+    title = "one run, 95% interval without bias" if len(found) == 1 else f"mean of {len(found)} runs, 95% interval"
     axes.legend(title=title, frameon=False, fontsize="small", title_fontsize="small")
     return axes
 
@@ -169,7 +169,8 @@ def _mean_with_margin(runs: "list[ComplexityDynamics]", column: int) -> tuple[np
     """Mean of C over runs and half the width of its 95% interval; NaN where a run has none."""
     values = np.array([run.complexity[:, column] for run in runs])
     if len(runs) == 1:
-        return values[0], BAND * runs[0].stderr[:, column]
+        freedom = np.inf if runs[0].freedom is None else np.asarray(runs[0].freedom)[:, column]
+        return values[0], student_quantile(0.95, freedom) * runs[0].stderr[:, column]
     mean, stderr = mean_and_stderr(values)
     return mean, student_quantile(0.95, len(runs) - 1) * stderr
 

@@ -175,6 +175,9 @@ def inconsistency(
 ) -> "Axes":
     """Draw how unstable concepts of each size are under perturbations: relative variance, on a logarithmic scale.
 
+    Bands are the results' 95% intervals, left out where they have no upper end. Hollow markers stand where the result
+    is not `reliable`: the effects' mean square is within three of its errors of 0, or its error is unknown.
+
     Args:
         axes: where to draw.
         found: what `ij.concepts.inconsistency` gives, or up to six by name.
@@ -204,11 +207,22 @@ def inconsistency(
         axes.plot(sizes, curve, label=f"$(1 + r^2)^m - 1$, r = {theory:.3g}", **style)
     styles = zip(COLOURS, MARKERS, LINES, strict=True)
     for (name, one), (colour, marker, line) in zip(named.items(), styles, strict=False):
-        value, reach = np.asarray(one.value), BAND * np.asarray(one.stderr)
+        value, (lower, upper) = np.asarray(one.value), one.interval()
         shown = np.where(value > 0, value, np.nan)
-        lower = np.maximum(value - reach, 0.05 * shown)
-        axes.fill_between(one.sizes, lower, value + reach, color=colour, alpha=0.2, linewidth=0)
+        axes.fill_between(
+            one.sizes,
+            np.maximum(lower, 0.05 * shown),
+            upper,
+            where=np.isfinite(upper),
+            color=colour,
+            alpha=0.2,
+            linewidth=0,
+        )
         axes.plot(one.sizes, shown, color=colour, marker=marker, linestyle=line, markersize=5, label=name)
+        hollow = np.where(one.reliable, np.nan, shown)
+        if np.isfinite(hollow).any():
+            style = {"color": colour, "marker": marker, "markersize": 5, "markerfacecolor": "white"}
+            axes.plot(one.sizes, hollow, linestyle="none", label="_hollow", **style)
     axes.set_yscale("log")
     axes.set_ylabel("inconsistency: relative variance of effects")
     _label_sizes(axes, sizes)

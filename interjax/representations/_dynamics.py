@@ -40,6 +40,8 @@ class ComplexityDynamics(Saved):
         by_degree: information in bits by degree of synergy 1, 2, ..., (checkpoints, layers, degrees); NaN beyond n.
         redundancy, vulnerability: mean degrees r and v of the whole layer, (checkpoints, layers).
         reliable: the verdict on C, of all subsets, bool (checkpoints, layers).
+        freedom: degrees of freedom of `stderr`, (checkpoints, layers): pairs of halves, or subsets less 1; 0 where
+            there is no error. None in files and folders of earlier versions.
     """
 
     steps: np.ndarray
@@ -54,6 +56,7 @@ class ComplexityDynamics(Saved):
     redundancy: np.ndarray
     vulnerability: np.ndarray
     reliable: np.ndarray
+    freedom: np.ndarray | None = None
 
 
 def checkpoint_complexity(
@@ -126,7 +129,8 @@ def checkpoint_complexity(
     )
     found = dict(pieces)
     first = next(iter(found.values()))
-    stacked = {name: np.stack([each[name] for each in found.values()]) for name in first if name != "layers"}
+    names = [name for name in first if name != "layers" and all(name in each for each in found.values())]
+    stacked = {name: np.stack([each[name] for each in found.values()]) for name in names}
     return ComplexityDynamics(steps=np.array(list(found)), layers=tuple(first["layers"].tolist()), **stacked)
 
 
@@ -165,6 +169,7 @@ def _row(found: Complexity) -> dict[str, Any]:
         "coverage": found.coverage,
         "by_degree": found.by_degree,
         "reliable": found.reliable,
+        "freedom": found.freedom,
     }
 
 
@@ -178,6 +183,7 @@ def _row_of_subsets(found: SubsetComplexity) -> dict[str, Any]:
         "coverage": _mean(found.coverages),
         "by_degree": np.mean(found.by_degree, axis=0),
         "reliable": found.reliable,
+        "freedom": found.freedom,
     }
 
 

@@ -34,6 +34,9 @@ def test_it_writes_numbers_pictures_and_settings(measured):
         assert each["value"] == pytest.approx(dynamics.complexity[-1, number])
         saved = ij.pid.Complexity.load(folder / "layers" / f"{name}.npz")
         assert saved.value == each["value"]
+        assert each["interval"] == list(saved.interval())
+        assert each["information_interval"] == list(saved.information_interval())
+        assert dynamics.freedom[-1, number] == saved.freedom > 0
         assert f"{name:<16}{5:>8}{each['information']:>9.3f}{each['value']:>8.3f}" in ended.output
         assert each["reliable"] or each["reason"] in ended.output
         low, high = found["groups"][name]["bounds"]

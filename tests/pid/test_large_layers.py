@@ -104,6 +104,7 @@ def test_interval_is_students():
     """t = 4.302653 for 95% and two degrees of freedom."""
     found = ij.pid.subset_complexity(KEY, *random_samples(5), size=2, count=3)
     lower, upper = found.interval(0.95)
+    assert found.freedom == 2
     assert upper - found.value == pytest.approx(4.302653 * found.stderr, rel=1e-6)
     assert found.value - lower == pytest.approx(4.302653 * found.stderr, rel=1e-6)
     with pytest.raises(ValueError, match="level must be a number in \\(0, 1\\)"):

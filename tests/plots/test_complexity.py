@@ -100,17 +100,20 @@ def named_lines(axes):
     return [line for line in axes.lines if len(line.get_xdata()) == len(STEPS)]
 
 
-def test_one_run_has_the_band_of_its_standard_error(axes):
+@pytest.mark.parametrize(("freedom", "quantile"), [(None, 1.959964), (4, 2.776445)])
+def test_one_run_has_the_band_of_its_standard_error(axes, freedom, quantile):
     found = dynamics()
+    if freedom is not None:
+        found = dataclasses.replace(found, freedom=np.full(found.stderr.shape, freedom))
     ij.plots.complexity_over_training(axes, found)
     line = named_lines(axes)[0]
     np.testing.assert_allclose(line.get_ydata(), found.complexity[:, 0])
     np.testing.assert_allclose(line.get_xdata(), [10 / 3, 10, 100, 1000])
     corners = axes.collections[0].get_paths()[0].vertices
-    expected = found.complexity[-1, 0] + 1.96 * np.array([-0.1, 0.1])
-    np.testing.assert_allclose(np.unique(corners[corners[:, 0] == 1000][:, 1]), expected)
+    expected = found.complexity[-1, 0] + quantile * np.array([-0.1, 0.1])
+    np.testing.assert_allclose(np.unique(corners[corners[:, 0] == 1000][:, 1]), expected, rtol=1e-6)
     assert legend_of(axes) == list(LAYERS)
-    assert axes.get_legend().get_title().get_text() == "one run, ±1.96 standard errors"
+    assert axes.get_legend().get_title().get_text() == "one run, 95% interval without bias"
 
 
 def test_several_runs_have_students_interval_of_their_mean(axes):
@@ -175,7 +178,7 @@ def test_short_runs_have_ticks_too(axes, steps, labels):
     short = {
         field.name: getattr(dynamics(), field.name)[: len(steps)]
         for field in dataclasses.fields(ComplexityDynamics)
-        if field.name != "layers"
+        if field.name not in ("layers", "freedom")
     }
     found = dynamics(**short | {"steps": np.array(steps)})
     ij.plots.complexity_over_training(axes, found)

@@ -227,6 +227,21 @@ def test_inconsistency_stands_beside_the_theory(axes):
     assert axes.get_yscale() == "log"
 
 
+def test_inconsistency_by_nearly_nothing_has_a_hollow_marker_and_no_band(axes):
+    found = dataclasses.replace(
+        ij.concepts.inconsistency(1 + 0.2 * RANDOM.normal(size=(10, 5, 8))), squared_error=np.array([0.01, 0.01, 1.0])
+    )
+    ij.plots.inconsistency(axes, found)
+    hollow = axes.lines[-1]
+    assert hollow.get_markerfacecolor() == "white"
+    np.testing.assert_array_equal(hollow.get_ydata(), [np.nan, np.nan, found.value[2]])
+    ends = np.array(found.interval())[:, :2]
+    band = np.concatenate([path.vertices for path in axes.collections[0].get_paths()])
+    assert band[:, 0].max() == 2
+    assert {*ends.ravel()} <= {*band[:, 1]}
+    assert legend_of(axes) == ["measured, 95% interval"]
+
+
 def make_dynamics(strength, steps):
     """Dynamics with these strengths (checkpoints, sizes), a quarter of them negative."""
     strength = np.asarray(strength, float)

@@ -105,6 +105,7 @@ def test_dynamics_hold_what_each_checkpoint_gives(data):
     of_last = representations.layer_complexity(KEY, networks[5], *data, **how)
     assert found.complexity[1] == pytest.approx([each.value for each in of_last.values()], abs=1e-12)
     assert found.stderr[1] == pytest.approx([each.stderr for each in of_last.values()], abs=1e-12)
+    assert found.freedom.tolist() == [[3, 1]] * 2  # of four subsets, and of a pair of halves
     assert found.by_degree[1, 1].sum() == pytest.approx(found.information[1, 1])
     assert found.reliable[1].tolist() == [each.reliable for each in of_last.values()]
     symbols = representations.layer_symbols(networks[5], data[0], layers="quantisers.1")["quantisers.1"]

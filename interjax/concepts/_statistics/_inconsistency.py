@@ -7,8 +7,11 @@ import numpy as np
 
 from interjax._core._checks import check_array, check_is, check_known, check_number, shown
 from interjax._core._results import Saved, result
+from interjax._core._statistics import student_quantile
 from interjax.concepts._explanations._effects import effects_of, sizes_of
 from interjax.concepts._explanations._salient import salient_effects
+
+_LEAST_ERRORS = 3.0  # of its own by which a mean squared effect must exceed 0 for a ratio to it to be told
 
 
 @result
@@ -19,11 +22,16 @@ class Inconsistency(Saved):
         sizes: 1..n, int (sizes,).
         value: relative variance, mean variance over mean squared effect, (sizes,); what `theoretical_inconsistency` is
             compared to. NaN where there is no effect, or where the draws are too few to tell an effect from its noise.
-        stderr: its standard error over inputs, whose draws it thereby covers; NaN with a single input, (sizes,).
+        stderr: its standard error over inputs, whose draws it thereby covers, linearised: trust it where `reliable`;
+            NaN with a single input, (sizes,).
         spread: mean standard deviation over draws of an effect, in the game's units, (sizes,).
         magnitude: mean |effect|, in the game's units, (sizes,).
         n_effects: effects behind each size, over all inputs, int (sizes,).
         n_draws, n_inputs: perturbed copies of each input, and inputs.
+        squared_error: standard error over inputs of the mean squared effect, as a share of it; infinite where this mean
+            is not positive, NaN with a single input, (sizes,). None in files of earlier versions.
+        covariance: that of the mean squared effect with mean variance - value * mean squared effect, as a share of the
+            former's square, (sizes,); what `interval` needs. None in files of earlier versions.
     """
 
     sizes: np.ndarray
@@ -34,6 +42,43 @@ class Inconsistency(Saved):
     n_effects: np.ndarray
     n_draws: int
     n_inputs: int
+    squared_error: np.ndarray | None = None
+    covariance: np.ndarray | None = None
+
+    @property
+    def reliable(self) -> np.ndarray:
+        """Whether the mean squared effect, the denominator, is more than three of its errors above 0, bool (sizes,).
+
+        False also where that is not known: with a single input, and in files of earlier versions.
+        """
+        if self.squared_error is None:
+            return np.zeros(len(self.sizes), bool)
+        return np.isfinite(self.value) & (np.asarray(self.squared_error) < 1 / _LEAST_ERRORS)
+
+    @property
+    def freedom(self) -> int:
+        """Degrees of freedom of the errors, inputs - 1."""
+        return self.n_inputs - 1
+
+    def interval(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper end of the ratio's interval over inputs at a level in (0, 1), (sizes,) each.
+
+        Fieller's: the ratios r for which mean variance - r * mean squared effect is within t of its own errors of 0, t
+        of Student with inputs - 1 degrees of freedom, and r >= 0. It holds also where `reliable` is False, and then it
+        may have no upper end (infinite). NaN where the value or its error is unknown. Files of earlier versions give
+        value -+ t stderr.
+
+        Raises:
+            ValueError: for a level outside (0, 1).
+
+        References:
+            Fieller, "Some problems in interval estimation", Journal of the Royal Statistical Society B 16, 1954.
+        """
+        value, stderr = np.asarray(self.value, float), np.asarray(self.stderr, float)
+        reach = student_quantile(level, self.freedom)
+        if self.squared_error is None or self.covariance is None:
+            return np.maximum(value - reach * stderr, 0.0), value + reach * stderr
+        return _fieller(value, reach * stderr, reach * np.asarray(self.squared_error), reach**2 * self.covariance)
 
     @property
     def ratio(self) -> np.ndarray:
@@ -61,7 +106,7 @@ def inconsistency(explanations: Any, *, clean: Any = None, tau: float | None = N
             `clean`, or to the mean over draws.
 
     Returns:
-        Relative variance, spread and magnitude for sizes 1..n.
+        Relative variance, spread and magnitude for sizes 1..n, and for which sizes the ratio is `reliable`.
 
     Raises:
         ValueError: axes that do not fit, a single draw without `clean`, or effects that are NaN or infinite.
@@ -92,7 +137,7 @@ def inconsistency(explanations: Any, *, clean: Any = None, tau: float | None = N
 
     if effects.shape[1] == 1:
         warnings.warn("a single input leaves the standard error unknown (NaN): give several", stacklevel=2)
-    value, stderr = _ratio(by_input(variance), by_input(squared))
+    value, stderr, squared_error, covariance = _ratio(by_input(variance), by_input(squared))
     n_effects = by_input(np.ones_like(centre)).sum(axis=0)
     spread, magnitude = (
         np.divide(by_input(part).sum(axis=0), n_effects, out=np.full(n_players, np.nan), where=n_effects > 0)
@@ -107,6 +152,8 @@ def inconsistency(explanations: Any, *, clean: Any = None, tau: float | None = N
         n_effects=n_effects.astype(int),
         n_draws=effects.shape[0],
         n_inputs=effects.shape[1],
+        squared_error=squared_error,
+        covariance=covariance,
     )
 
 
@@ -143,9 +190,15 @@ def theoretical_inconsistency(sizes: Any, relative_noise: float) -> np.ndarray:
 def fit_relative_noise(found: Inconsistency) -> float:
     """The relative noise whose theoretical inconsistency lies nearest to a measured one.
 
-        log(1 + (d/t)^2) = sum over m of m log(1 + value(m)) / sum over m of m^2
+        log(1 + (d/t)^2) = sum over m of w_m m log(1 + value(m)) / sum over m of w_m m^2
 
-    the least-squares line through the origin of log(1 + value) on m, over the sizes whose value is known.
+    the least-squares line through the origin of log(1 + value) on m, over the sizes whose value is known. Each weighs
+    by the error of its logarithm,
+
+        1 / sqrt(w_m) = stderr(m) / value(m) * V(m) / (1 + V(m)),
+
+    V the theory of the line of equal weights: errors that go with the measured values would favour low ones. Where
+    errors are unknown, or some are 0, all sizes weigh the same.
 
     Args:
         found: what `inconsistency` returned.
@@ -161,12 +214,19 @@ def fit_relative_noise(found: Inconsistency) -> float:
         0.3
     """
     check_is("found", found, Inconsistency, "what ij.concepts.inconsistency returned")
-    value, sizes = np.asarray(found.value), np.asarray(found.sizes, np.float64)
-    known = np.isfinite(value)
+    known = np.isfinite(found.value)
     if not known.any():
         return np.nan
-    slope = np.sum(sizes[known] * np.log1p(value[known])) / np.sum(sizes[known] ** 2)
+    sizes, value, stderr = (np.asarray(part, np.float64)[known] for part in (found.sizes, found.value, found.stderr))
+    slope = _slope(sizes, np.log1p(value), np.ones(len(sizes)))
+    if slope > 0 and (value > 0).all() and (stderr > 0).all():
+        slope = _slope(sizes, np.log1p(value), (stderr / value * -np.expm1(-slope * sizes)) ** -2.0)
     return float(np.sqrt(np.expm1(slope)))
+
+
+def _slope(sizes: np.ndarray, height: np.ndarray, weights: np.ndarray) -> float:
+    """Of the line through the origin nearest to the heights."""
+    return float(np.sum(weights * sizes * height) / np.sum(weights * sizes**2))
 
 
 def _moments(effects: np.ndarray, clean: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -193,11 +253,33 @@ def _moments(effects: np.ndarray, clean: Any) -> tuple[np.ndarray, np.ndarray, n
     return centre, variance, centre**2 - variance / n_draws
 
 
-def _ratio(above: np.ndarray, below: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Ratio of two sums over inputs and its standard error, linearised; NaN where the lower sum is not positive."""
+def _ratio(above: np.ndarray, below: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Ratio of two sums over inputs, its linearised standard error, the lower sum's error and the two's covariance.
+
+    The last two are shares of the lower sum and of its square; the ratio is NaN where this sum is not positive.
+    """
     n_inputs, total = len(above), below.sum(axis=0)
     value = np.divide(above.sum(axis=0), total, out=np.full_like(total, np.nan), where=total > 0)
     if n_inputs == 1:
-        return value, np.full_like(value, np.nan)
-    residual = np.sum((above - value[None] * below) ** 2, axis=0)
-    return value, np.sqrt(n_inputs / (n_inputs - 1) * residual) / np.abs(total)
+        return value, *np.full((3, *value.shape), np.nan)
+    scale = np.divide(np.sqrt(n_inputs / (n_inputs - 1)), total, out=np.full_like(total, np.inf), where=total > 0)
+    with np.errstate(invalid="ignore"):  # where the sum is not positive
+        residual, deviation = (above - value[None] * below) * scale, below - below.mean(axis=0)
+        stderr, covariance = np.sqrt(np.sum(residual**2, axis=0)), np.sum(residual * deviation * scale, axis=0)
+        squared_error = np.sqrt(np.sum(deviation**2, axis=0)) * scale
+    return value, stderr, np.where(total > 0, squared_error, np.inf), covariance
+
+
+def _fieller(
+    value: np.ndarray, reach: np.ndarray, share: np.ndarray, covariance: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The r = value + d >= 0 with d^2 <= reach^2 - 2 d covariance + d^2 share^2, or the least interval around them."""
+    curve = 1 - share**2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        root = np.sqrt(covariance**2 + curve * reach**2)  # NaN where every r is meant
+        low, high = (value + (-covariance + side * root) / curve for side in (-1, 1))
+        is_ray = (curve <= 0) & (low < value) & (high <= 0)  # of two rays the one that starts at `low` holds the value
+        lower = np.where(curve > 0, low, np.where(is_ray, low, 0.0))
+        upper = np.where(curve > 0, high, np.inf)
+    known = np.isfinite(value) & np.isfinite(reach)
+    return np.where(known, np.maximum(lower, 0.0), np.nan), np.where(known, upper, np.nan)

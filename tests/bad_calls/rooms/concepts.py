@@ -186,6 +186,11 @@ LINES = (
         },
     ),
     Line(
+        "concepts.Inconsistency.interval",
+        dict,
+        of=lambda: ij.concepts.inconsistency(given.TABLES.reshape(3, 2, -1)).interval,
+    ),
+    Line(
         "concepts.fit_relative_noise",
         lambda: {"found": ij.concepts.inconsistency(given.TABLES.reshape(3, 2, -1))},
         {"found": lambda good: one_of(profile=given.profile())(good)},

@@ -176,6 +176,14 @@ LINES = (
         Line(f"pid.{type(found()).__name__}.interval", dict, of=lambda found=found: found().interval)
         for found in (given.complexity, given.grouped, given.subsets)
     ),
+    *(
+        Line(
+            f"pid.{type(found()).__name__}.information_interval",
+            dict,
+            of=lambda found=found: found().information_interval,
+        )
+        for found in (given.complexity, given.grouped, given.decomposed)
+    ),
     Line("pid.PID.to_dict", dict, of=lambda: given.decomposed().to_dict),
     Line(
         "representations.activations",

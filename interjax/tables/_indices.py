@@ -1,7 +1,8 @@
 """Game-theoretic indices of a game: Shapley and Banzhaf values, interaction indices, generalised values, least core.
 
 Precision: tables in NumPy or lists, and games, are computed in float64 and give NumPy float64, whatever the global JAX
-settings are. A table that is a `jax.Array` (traced ones too) keeps its dtype and gives a `jax.Array`.
+settings are. A table that is a `jax.Array` gives a `jax.Array` of its dtype, rounded once; a traced one is computed in
+that dtype throughout.
 """
 
 import functools
@@ -23,11 +24,11 @@ from interjax.tables._index_weights import GENERALISED_VALUES, INTERACTION_INDIC
 from interjax.tables._least_core import egalitarian_least_core, joint_least_core
 from interjax.tables._transforms import moebius, n_players_of, or_interactions, real_table
 
-_LEAST_CORES = {"ELC": egalitarian_least_core, "ELC-joint": joint_least_core}
-INDEX_NAMES = (*INTERACTION_INDICES, *GENERALISED_VALUES, "JointSV", *_LEAST_CORES)
-_OF_SINGLE_PLAYERS = ("SV", "BV", *_LEAST_CORES)
+LEAST_CORES = {"ELC": egalitarian_least_core, "ELC-joint": joint_least_core}
+INDEX_NAMES = (*INTERACTION_INDICES, *GENERALISED_VALUES, "JointSV", *LEAST_CORES)
+_OF_SINGLE_PLAYERS = ("SV", "BV", *LEAST_CORES)
 _OF_EVERY_SIZE = ("Moebius", "Co-Moebius")
-_OWN_EMPTY_VALUE = ("SII", "BII", "BV", "FBII")  # elsewhere the empty coalition's entry is v(0) by convention
+OWN_EMPTY_VALUE = ("SII", "BII", "BV", "FBII")  # elsewhere the empty coalition's entry is v(0) by convention
 
 
 @result
@@ -147,11 +148,14 @@ def interaction_index(game_or_table: Any, name: str, size: int | None = None) ->
     check_choice("name", name, INDEX_NAMES)
     table = as_table(game_or_table)
     n_players = n_players_of(table)
-    size = _size_of(name, size, n_players)
+    size = size_of(name, size, n_players)
     coalitions = _masks_up_to(n_players, size)
-    if name in _LEAST_CORES:
+    if name in LEAST_CORES:
         return Interactions(coalitions[1:], _least_core(table, name), 0 * table[0], name, size, n_players)
-    values = _values(table, name, size) if isinstance(table, np.ndarray) else _values_jax(table, name, size)
+    if isinstance(table, Tracer):
+        values = _values_jax(table, name, size)
+    else:
+        values = like(table, _values(np.asarray(table, np.float64), name, size))
     return Interactions(coalitions, values, values[0] if name == "FBII" else table[0], name, size, n_players)
 
 
@@ -170,7 +174,12 @@ def as_table(game_or_table: Any) -> Any:
     return table
 
 
-def _size_of(name: str, size: int | None, n_players: int) -> int:
+def like(table: Any, values: np.ndarray) -> Any:
+    """Values as the table came: NumPy, or a `jax.Array` of its type."""
+    return values if isinstance(table, np.ndarray) else jnp.asarray(values, table.dtype)
+
+
+def size_of(name: str, size: int | None, n_players: int) -> int:
     if size is None:
         size = 1 if name in _OF_SINGLE_PLAYERS else n_players if name in _OF_EVERY_SIZE else min(2, n_players)
     check_size(n_players, size)
@@ -215,7 +224,7 @@ def _values(table: Any, name: str, size: int) -> Any:
         present, absent = context_sums(table, size, "present"), context_sums(table, size, "absent")
         gains = [with_all - without for with_all, without in zip(present, absent, strict=True)]
         values = _weighted(gains, name, n_players, size)
-    if name in _OWN_EMPTY_VALUE:
+    if name in OWN_EMPTY_VALUE:
         return values
     return (np if isinstance(table, np.ndarray) else jnp).concatenate([table[:1], values[1:]])
 
@@ -254,5 +263,5 @@ def _least_core(table: Any, name: str) -> Any:
             f"expected an array for {name}, which is solved on the host, got a traced one: call it outside jit, vmap "
             "and grad"
         )
-    payoffs, _ = _LEAST_CORES[name](np.asarray(table, np.float64))
+    payoffs, _ = LEAST_CORES[name](np.asarray(table, np.float64))
     return payoffs if isinstance(table, np.ndarray) else jnp.asarray(payoffs, table.dtype)

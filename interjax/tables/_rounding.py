@@ -27,7 +27,8 @@ def index_rounding(game_or_table: Any, name: str, size: int | None = None) -> np
         game_or_table, name, size: as for `interaction_index`.
 
     Returns:
-        float64 (k,), in the units of v, in the order of `interaction_index(...).values`.
+        float64 (k,), in the units of v, in the order of `interaction_index(...).values`; NaN where
+        values of the table are not finite.
 
     Raises:
         ValueError: as `interaction_index`; a traced table; ELC and ELC-joint, which are not linear in v.
@@ -54,7 +55,7 @@ def index_rounding(game_or_table: Any, name: str, size: int | None = None) -> np
         roots += [math.sqrt(copies[t] * used.sum())] * math.comb(n_players, t)
     if name not in OWN_EMPTY_VALUE:
         roots[0] = 1.0  # v(0)
-    largest = np.max(np.abs(table), initial=0.0, where=np.isfinite(table))
+    largest = np.max(np.abs(table)) if np.isfinite(table).all() else np.nan
     return max(unit, _unit(table)) * largest * np.array(roots)
 
 

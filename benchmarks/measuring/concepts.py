@@ -41,7 +41,7 @@ BATCHES, QUICK_BATCHES = (
 N_GAMES, QUICK_GAMES, MOST_MANY_PLAYERS = 16, 2, 10  # with more players one game is explained
 MOST_COMPARED_PLAYERS = 8
 INDICES = ("SV", "BV", "SII", "BII", "CHII", "k-SII", "STII", "FSII", "FBII", "kADD-SHAP", "JointSV", "Moebius")
-INDICES += ("Co-Moebius", "SGV", "BGV", "CHGV", "EGV", "IGV", "ELC")
+INDICES += ("Co-Moebius", "SGV", "BGV", "CHGV", "EGV", "IGV", "ELC-joint")
 PLAYERS = {"transforms": [*range(8, 15), 16, 18, 20, 22, 24], "and_or": [8, 10, 12], "indices": [16, 20]}
 QUICK_PLAYERS = {"transforms": [6, 16], "and_or": [4], "indices": [5]}
 
@@ -262,7 +262,7 @@ def run_indices(options: argparse.Namespace, players: list[int]) -> None:
 
 def compare_index(options: argparse.Namespace, table: np.ndarray, n_players: int, name: str) -> dict[str, Any]:
     """Seconds and memory of one index by both, and how far their values are apart."""
-    order = n_players if name in ("Moebius", "Co-Moebius") else 1 if name in ("SV", "BV", "ELC") else 2
+    order = n_players if name in ("Moebius", "Co-Moebius") else 1 if name in ("SV", "BV", "ELC", "ELC-joint") else 2
     compute = functools.partial(ij.interaction_index, table, name, order)
     own = spread(seconds_of(compute, options.clock, options.rounds))
     tracemalloc.start()
@@ -294,7 +294,15 @@ def index_by_shapiq(
         np.save(table_path, table)
         child = str(Path(__file__).parents[1] / "peers" / "shapiq_child.py")
         used = "process_time" if options.clock is time.process_time else "perf_counter"
-        command = [sys.executable, child, str(table_path), name, str(order), str(found_path), used]
+        command = [
+            sys.executable,
+            child,
+            str(table_path),
+            name.removesuffix("-joint"),
+            str(order),
+            str(found_path),
+            used,
+        ]
         try:
             made = subprocess.run(command, capture_output=True, text=True, timeout=options.limit, check=False)
         except subprocess.TimeoutExpired:

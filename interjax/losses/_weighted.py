@@ -62,8 +62,13 @@ def order_weighted(
         contexts: contexts averaged over for each draw; the absolute value of few is biased upwards.
         draws: (order, pair) drawn for each example.
         strength: "absolute" for |I|; "square" for I^2, without bias from 2 contexts on.
-        relative: divide by the batch's mean strength over the orders, so that L = sum of w_m J^(m). A reward of
-            absolute strength has no upper bound; a reward of the relative one has.
+        relative: divide by the batch's mean strength over the orders D, so that L = sum of w_m J^(m). A reward of
+            absolute strength has no upper bound; a reward of the relative one has. Squares without bias may be
+            negative, and so may their mean over a small batch: D is then no less than the standard error that it would
+            have if contexts were all that tells differences apart, mean(d^2) sqrt(2 / (c (c-1) N)) of c contexts and
+            N = batch * draws, which bounds |L| by orders * max |w| / sqrt(2 / (c (c-1) N)). Where D is within rounding
+            of the values, 2 eps |v| / sqrt(c) (its square for "square"), L and its gradient are 0: no interaction is
+            told from rounding.
 
     Returns:
         (batch,), in units of v (its square for "square", none where relative); its mean over examples and keys is L.
@@ -107,9 +112,10 @@ def order_weighted(
     check_classes_given(labels, logits)
     values = _values(output, logits.reshape(batch, -1, logits.shape[-1]), labels)
     neither, first, second, both = jnp.moveaxis(values.reshape(batch, draws, contexts, 4), -1, 0)
-    terms = _strength(both - first - second + neither, strength)
+    differences = both - first - second + neither
+    terms = _strength(differences, strength)
     if relative:
-        terms = terms / terms.mean()
+        terms = _relative(terms, differences, jnp.abs(values).reshape(batch, draws, -1).max(axis=-1), strength)
     losses = len(sizes) * jnp.mean(jnp.asarray(shares, terms.dtype)[turn] * terms, axis=1)
     return of_classes(losses, labels, logits.shape[-1])
 
@@ -156,6 +162,25 @@ def _strength(differences: Array, strength: str) -> Array:
     contexts = differences.shape[-1]
     products = jnp.sum(differences, axis=-1) ** 2 - jnp.sum(differences**2, axis=-1)
     return products / (contexts * (contexts - 1))
+
+
+def _relative(terms: Array, differences: Array, sizes: Array, strength: str) -> Array:
+    """The strengths over their mean, kept from 0 by its error; 0 where that mean is within rounding.
+
+    Args:
+        terms: (batch, draws).
+        differences: of each context, (batch, draws, contexts).
+        sizes: of the largest values behind each strength, (batch, draws).
+        strength: of which kind they are.
+    """
+    contexts = differences.shape[-1]
+    rounding = 2 * jnp.finfo(sizes.dtype).eps * jax.lax.stop_gradient(sizes) / np.sqrt(contexts)
+    mean = terms.mean()
+    if strength == "square":
+        rounding = rounding**2
+        mean = jnp.maximum(mean, np.sqrt(2 / (contexts * (contexts - 1) * terms.size)) * jnp.mean(differences**2))
+    is_within = mean <= rounding.mean()  # False for NaN, which stays
+    return jnp.where(is_within, 0.0, terms) / jnp.where(is_within, 1.0, mean)
 
 
 def _values(output: Any, logits: Array, labels: Array) -> Array:

@@ -1,7 +1,8 @@
 """Exact multi-order interactions of small games, from all 2**n values, and the theory's learning strength.
 
 Precision: tables in NumPy or lists, and games, are computed in float64 and give NumPy float64, whatever the global JAX
-settings are. A table that is a `jax.Array` (traced ones too) keeps its dtype and gives a `jax.Array`.
+settings are. A table that is a `jax.Array` gives a `jax.Array` of its dtype, rounded once; a traced one is computed in
+that dtype throughout.
 """
 
 import itertools
@@ -11,10 +12,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from interjax._core._checks import check_count
 from interjax.tables._context_sums import check_size, coalitions_of_size, context_sums
-from interjax.tables._indices import as_table
+from interjax.tables._indices import as_table, like
 from interjax.tables._transforms import n_players_of
 
 
@@ -34,7 +36,7 @@ def exact_order_interactions(game_or_table: Any, size: int = 2) -> Any:
     Returns:
         [m, i, ...], in the units of v, of shape (n, n) for size=1, (n-1, n, n) for size=2, (n-2, n, n, n) for size=3;
         symmetric in the players, and 0 where two of them are equal. NaN in the table spreads to every entry that
-        depends on it.
+        depends on it. Values known to eps max |v| leave an error of sqrt(2^size) eps max |v| / sqrt(C(n - size, m)).
 
     Raises:
         ValueError: size is not 1, 2 or 3, or larger than n; a table whose length is no power of two or whose values are
@@ -53,7 +55,9 @@ def exact_order_interactions(game_or_table: Any, size: int = 2) -> Any:
     size = check_count("size", size, most=3, about="players, pairs or triples (larger ones have ij.interaction_index)")
     table = as_table(game_or_table)
     check_size(n_players_of(table), size)
-    return _interactions(table, size) if isinstance(table, np.ndarray) else _interactions_jax(table, size)
+    if isinstance(table, Tracer):
+        return _interactions_jax(table, size)
+    return like(table, _interactions(np.asarray(table, np.float64), size))
 
 
 def _interactions(table: Any, size: int) -> Any:

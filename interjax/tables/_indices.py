@@ -1,7 +1,8 @@
 """Game-theoretic indices of a game: Shapley and Banzhaf values, interaction indices, generalised values, least core.
 
 Precision: tables in NumPy or lists, and games, are computed in float64 and give NumPy float64, whatever the global JAX
-settings are. A table that is a `jax.Array` (traced ones too) keeps its dtype and gives a `jax.Array`.
+settings are. A table that is a `jax.Array` gives a `jax.Array` of its dtype, rounded once; a traced one is computed in
+that dtype throughout.
 """
 
 import functools
@@ -20,13 +21,14 @@ from interjax.games._game import Game
 from interjax.games._tabulate import tabulate
 from interjax.tables._context_sums import check_size, coalitions_of_size, context_sums
 from interjax.tables._index_weights import GENERALISED_VALUES, INTERACTION_INDICES, context_weights
-from interjax.tables._least_core import egalitarian_least_core
+from interjax.tables._least_core import egalitarian_least_core, joint_least_core
 from interjax.tables._transforms import moebius, n_players_of, or_interactions, real_table
 
-INDEX_NAMES = (*INTERACTION_INDICES, *GENERALISED_VALUES, "JointSV", "ELC")
-_OF_SINGLE_PLAYERS = ("SV", "BV", "ELC")
+LEAST_CORES = {"ELC": egalitarian_least_core, "ELC-joint": joint_least_core}
+INDEX_NAMES = (*INTERACTION_INDICES, *GENERALISED_VALUES, "JointSV", *LEAST_CORES)
+_OF_SINGLE_PLAYERS = ("SV", "BV", *LEAST_CORES)
 _OF_EVERY_SIZE = ("Moebius", "Co-Moebius")
-_OWN_EMPTY_VALUE = ("SII", "BII", "BV", "FBII")  # elsewhere the empty coalition's entry is v(0) by convention
+OWN_EMPTY_VALUE = ("SII", "BII", "BV", "FBII")  # elsewhere the empty coalition's entry is v(0) by convention
 
 
 @result
@@ -39,7 +41,7 @@ class Interactions(Saved):
     Attributes:
         coalitions: bool (k, n), True = in the coalition; by size, then lexicographic.
         values: (k,), in the units of the game.
-        baseline_value: the game's value v(0), for FBII the constant of its fit, for ELC 0.
+        baseline_value: the game's value v(0), for FBII the constant of its fit, for both ELC 0.
         name, size, n_players: the index, its largest coalition, the number of players.
     """
 
@@ -109,17 +111,20 @@ def interaction_index(game_or_table: Any, name: str, size: int | None = None) ->
         SGV, BGV, CHGV, EGV, IGV   generalised values: means of v(S + T) - v(S) with weights of Shapley, Banzhaf,
                     chaining, S = all others, S = none
         JointSV     joint Shapley values: of chains in which up to `size` players arrive at once
-        ELC         egalitarian least core: payoffs x and subsidy e >= 0 that minimise |x|_2 + e while x(S) + e reaches
-                    v(S) - v(0) for every S and x(N) = v(N) - v(0)
+        ELC         egalitarian least core: of the payoffs x with x(N) = v(N) - v(0) that need the least subsidy e >= 0
+                    for x(S) + e to reach v(S) - v(0) for every S, those of least |x|_2
+        ELC-joint   x and e under the same conditions that minimise |x|_2 + e at once, which leaves the least core where
+                    a larger subsidy makes payoffs more equal
 
-    The empty coalition's entry is the index itself for SII, BII, BV and FBII, v(0) for the others; ELC has none.
+    The empty coalition's entry is the index itself for SII, BII, BV and FBII, v(0) for the others; ELC and ELC-joint
+    have none.
 
     Args:
         game_or_table: 2**n real values, bit i of the index = player i, or a game (`n_players` and a call on bool masks
             (batch, n)), which is evaluated on all 2**n coalitions. n from 1 to 26.
         name: one of the names above.
-        size: largest coalition, 1..n; 2 unless given, for Moebius and Co-Moebius n, for SV, BV and ELC always 1. FSII,
-            FBII, k-SII, STII, kADD-SHAP and JointSV change at every size when it grows; the others only gain entries.
+        size: largest coalition, 1..n; 2 unless given, for Moebius and Co-Moebius n, for SV, BV and both ELC always 1.
+            FSII, FBII, k-SII, STII, kADD-SHAP and JointSV change at every size when it grows; others only gain entries.
 
     Returns:
         Interactions. NaN in the table spreads to every value that depends on it.
@@ -138,16 +143,19 @@ def interaction_index(game_or_table: Any, name: str, size: int | None = None) ->
         Grabisch and Roubens 1999 (SII, BII); Marichal and Roubens 1999 (CHII); Marichal, Kojadinovic and Fujimoto 2007
         (generalised values); Sundararajan et al. 2020 (STII); Bordt and von Luxburg 2023 (k-SII); Tsai et al. 2023
         (FSII, FBII); Pelegrina et al. 2023 (kADD-SHAP); Harris et al. 2022 (JointSV); Yan and Procaccia
-        2021 (ELC).
+        2021 (ELC); the joint form is that of shapiq.
     """
     check_choice("name", name, INDEX_NAMES)
     table = as_table(game_or_table)
     n_players = n_players_of(table)
-    size = _size_of(name, size, n_players)
+    size = size_of(name, size, n_players)
     coalitions = _masks_up_to(n_players, size)
-    if name == "ELC":
-        return Interactions(coalitions[1:], _least_core(table), 0 * table[0], name, size, n_players)
-    values = _values(table, name, size) if isinstance(table, np.ndarray) else _values_jax(table, name, size)
+    if name in LEAST_CORES:
+        return Interactions(coalitions[1:], _least_core(table, name), 0 * table[0], name, size, n_players)
+    if isinstance(table, Tracer):
+        values = _values_jax(table, name, size)
+    else:
+        values = like(table, _values(np.asarray(table, np.float64), name, size))
     return Interactions(coalitions, values, values[0] if name == "FBII" else table[0], name, size, n_players)
 
 
@@ -166,7 +174,12 @@ def as_table(game_or_table: Any) -> Any:
     return table
 
 
-def _size_of(name: str, size: int | None, n_players: int) -> int:
+def like(table: Any, values: np.ndarray) -> Any:
+    """Values as the table came: NumPy, or a `jax.Array` of its type."""
+    return values if isinstance(table, np.ndarray) else jnp.asarray(values, table.dtype)
+
+
+def size_of(name: str, size: int | None, n_players: int) -> int:
     if size is None:
         size = 1 if name in _OF_SINGLE_PLAYERS else n_players if name in _OF_EVERY_SIZE else min(2, n_players)
     check_size(n_players, size)
@@ -211,7 +224,7 @@ def _values(table: Any, name: str, size: int) -> Any:
         present, absent = context_sums(table, size, "present"), context_sums(table, size, "absent")
         gains = [with_all - without for with_all, without in zip(present, absent, strict=True)]
         values = _weighted(gains, name, n_players, size)
-    if name in _OWN_EMPTY_VALUE:
+    if name in OWN_EMPTY_VALUE:
         return values
     return (np if isinstance(table, np.ndarray) else jnp).concatenate([table[:1], values[1:]])
 
@@ -244,11 +257,11 @@ def _of_every_size(table: Any, name: str, coalitions: np.ndarray) -> Any:
     return or_interactions(table)[indices] * signs.astype(table.dtype)
 
 
-def _least_core(table: Any) -> Any:
+def _least_core(table: Any, name: str) -> Any:
     if isinstance(table, Tracer):
         raise ValueError(
-            "expected an array for ELC, which is solved on the host, got a traced one: call it outside jit, vmap and "
-            "grad"
+            f"expected an array for {name}, which is solved on the host, got a traced one: call it outside jit, vmap "
+            "and grad"
         )
-    payoffs, _ = egalitarian_least_core(np.asarray(table, np.float64))
+    payoffs, _ = LEAST_CORES[name](np.asarray(table, np.float64))
     return payoffs if isinstance(table, np.ndarray) else jnp.asarray(payoffs, table.dtype)

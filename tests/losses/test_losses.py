@@ -292,6 +292,37 @@ def test_relative_strengths_weigh_the_profile():
     assert found.mean() == pytest.approx(0.25 * 3)
 
 
+@pytest.mark.parametrize(("strength", "contexts"), [("absolute", 1), ("square", 2)])
+def test_relative_strengths_are_bounded(strength, contexts):
+    """In batches of two, where a mean of squares without bias is often near 0 or below: by the bound that is promised.
+
+    And 0 with a gradient of 0 for a linear network, whose differences are rounding, as for one that is constant.
+    """
+    players, x, labels = ij.Players.features(6), jnp.ones((2, 6)), jnp.array([1, 1])
+
+    @functools.partial(jax.jit, static_argnums=2)
+    @functools.partial(jax.value_and_grad, argnums=0)
+    def loss(weights, key, is_linear=False):
+        def apply(inputs):
+            products = 0.0 if is_linear else jnp.tanh(inputs @ weights) + 0.3 * jnp.prod(inputs[:, :3], axis=1)
+            return jnp.stack([jnp.zeros(len(inputs)), inputs @ weights + products], axis=1)
+
+        options = {"players": players, "relative": True, "strength": strength, "contexts": contexts}
+        return order_weighted(key, apply, x, labels, orders=[0, 2, 4], weights=[1.0, 0, -1.0], **options).mean()
+
+    start = jax.random.normal(jax.random.key(9), (6,))
+    found, gradients = jax.lax.map(lambda key: loss(start, key), jax.random.split(KEY, 300))
+    bound = 3 if strength == "absolute" else 3 / math.sqrt(2 / (2 * 1 * 2))
+    assert np.abs(found).max() <= bound * (1 + 1e-5)
+    assert np.abs(found).max() > 1
+    assert np.isfinite(gradients).all()
+    assert np.abs(gradients).max() < 1000  # 7,000 where the squares' mean itself divides
+    for weights in (start, 0 * start):
+        value, gradient = loss(weights, KEY, True)
+        assert value == 0
+        np.testing.assert_array_equal(gradient, np.zeros(6))
+
+
 @pytest.mark.parametrize("options", [{}, {"strength": "square", "contexts": 3}, {"relative": True}, {"draws": 2}])
 def test_the_weighted_gradient_is_that_of_finite_differences(options):
     with jax.enable_x64(True):

@@ -211,6 +211,11 @@ LINES = (
         {"game_or_table": table_or_game, "name": choice(), "size": count(1, N, optional=True)},
     ),
     Line(
+        "tables.index_rounding",
+        lambda: {"game_or_table": given.TABLE, "name": "SII", "size": 2},
+        {"game_or_table": table_or_game, "name": choice(), "size": count(1, N, optional=True)},
+    ),
+    Line(
         "tables.Interactions.get",
         lambda: {"players": (0, 1)},
         {

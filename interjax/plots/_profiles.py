@@ -76,6 +76,20 @@ def profiles_over_training(axes: "Axes", profiles: Mapping[int, OrderProfile]) -
     return axes
 
 
+def _draw_bracket(
+    axes: "Axes", place: np.ndarray, found: OrderProfile, width: np.ndarray, colour: str, label: str
+) -> bool:
+    """Draw the bracket of the bias where it is wider than the band; returns whether there is any."""
+    if found.bracket is None:
+        return False
+    with np.errstate(invalid="ignore", divide="ignore"):
+        lower, upper = found.bracket / found.magnitude.mean()
+    wide = upper - lower > width
+    if wide.any():
+        axes.vlines(place[wide], lower[wide], upper[wide], color=colour, linewidth=1, alpha=0.7, label=label or None)
+    return bool(wide.any())
+
+
 def _draw_mean(axes: "Axes", place: np.ndarray, rows: np.ndarray, strength: np.ma.MaskedArray) -> None:
     """The line J = 1, from the lower edge to the upper one."""
     if len(place) < 2 or not strength.min() < 1.0 < strength.max():
@@ -95,6 +109,9 @@ def profile(
     level: float = 0.95,
 ) -> "Axes":
     """Draw strength profiles J^(m) over the order, each with its confidence band.
+
+    Where noise leaves more doubt than the band shows, beside it an upright line is the bracket of the bias: from below
+    to above the magnitude E|I^(m)|, as shares of its mean over orders (`OrderProfile.bracket`).
 
     Args:
         axes: where to draw.
@@ -123,7 +140,7 @@ def profile(
     check_level(level)
     if theory is not None:
         check_count("theory", theory, least=3, about="the players of the theory")
-    styles = zip(COLOURS, MARKERS, LINES, strict=True)
+    styles, bracketed = zip(COLOURS, MARKERS, LINES, strict=True), False
     for (name, found), (colour, marker, line) in zip(named.items(), itertools.islice(styles, len(named)), strict=True):
         place = ratios(found)
         kind = "uncorrected" if found.correction == "none" else "corrected"
@@ -134,6 +151,9 @@ def profile(
         if uncorrected:
             label = f"{name}, uncorrected" if name else "uncorrected"
             axes.plot(place, found.uncorrected, color=colour, linestyle=":", linewidth=1, label=label)
+        bracketed |= _draw_bracket(
+            axes, place, found, upper - lower, colour, "" if bracketed else "bracket of the bias"
+        )
     if theory is not None:
         _draw_theory(axes, theory, next(iter(named.values())))
     axes.axhline(1.0, color="0.7", linewidth=0.8, zorder=0)
@@ -142,7 +162,7 @@ def profile(
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(bottom=0)
     axes.spines[["top", "right"]].set_visible(False)
-    if len(named) > 1 or uncorrected or theory is not None:
+    if len(named) > 1 or uncorrected or bracketed or theory is not None:
         axes.legend(frameon=False)
     return axes
 

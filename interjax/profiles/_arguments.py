@@ -12,8 +12,8 @@ from interjax.games._identity import identity
 from interjax.orders._arguments import as_coalitions, as_orders
 from interjax.orders._estimators import ESTIMATORS, PLANNED
 from interjax.profiles._clusters import PairPopulation
+from interjax.profiles._correction import CORRECTIONS, KINDS
 from interjax.profiles._one_input import Design, cluster_players_of
-from interjax.profiles._strength import CORRECTIONS, KINDS
 
 _FEW_PAIRS = 500
 # Of one input all pairs are measured up to here: they share contexts, and reach the error of the papers' 200 pairs by
@@ -83,6 +83,6 @@ def settings_of(key: jax.Array, games: list[Game], design: Design) -> dict[str, 
         "n_pairs": design.n_pairs,
         "pairs": fingerprint([design.population.pairs]),
         "method": design.method,
-        "draws": "without replacement where contexts are few",  # versions before drew otherwise
+        "draws": "without replacement where contexts are few, in groups",  # versions before drew otherwise
         **identity(games),
     }

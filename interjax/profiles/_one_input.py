@@ -17,7 +17,8 @@ from interjax.profiles._clusters import Cluster, PairPopulation
 
 _CLUSTER_PLAYERS = 12
 _FEWEST_CLUSTERS = 16
-_GROUPS = 25
+_GROUPS = 25  # of contexts, where replicates leave out one
+_SPLITS = 4  # of contexts, where replicates leave out a cluster of pairs
 _SUMS = ("total", "squares", "count")  # by pair
 _COUNTS = ("n_forwards", "n_nonfinite")
 
@@ -49,8 +50,12 @@ class Design:
 
     @property
     def groups(self) -> int:
-        """Jackknife groups of contexts; needed only where pairs are not sampled."""
-        return max(1, min(self.contexts, _GROUPS)) if self.takes_all else 1
+        """Groups of contexts: those of the jackknife, or of the sign split where pairs are sampled."""
+        return max(1, min(self.contexts, _GROUPS if self.takes_all else _SPLITS))
+
+    def with_contexts(self, contexts: int) -> "Design":
+        """The same with other contexts for each pair and order."""
+        return self if contexts == self.contexts else dataclasses.replace(self, contexts=contexts)
 
     def of_input(self, game: Game) -> "Design":
         """The design for one input: some estimators measure only pairs of players that may change something."""
@@ -83,7 +88,7 @@ class Measured:
 
     `rounding` (orders,) is how far the values of an order may be off.
     `took_all` tells whether these are all pairs that may interact, and `share` what part of the population they are:
-    the interactions of the others are known to be 0.
+    the interactions of the others are known to be 0; `contexts` is how many were asked for.
     """
 
     total: np.ndarray
@@ -94,6 +99,7 @@ class Measured:
     weight: np.ndarray
     took_all: bool
     share: float
+    contexts: int
     n_forwards: int
     n_nonfinite: int
 
@@ -152,6 +158,7 @@ def measure_input(
         weight=np.concatenate([cluster.weights for cluster in clusters]),
         took_all=design.takes_all,
         share=len(design.population.pairs) / len(everyone.population.pairs),
+        contexts=design.contexts,
         n_forwards=sum(part.n_forwards for part in sums),
         n_nonfinite=sum(part.n_nonfinite for part in sums),
     )

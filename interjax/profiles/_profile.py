@@ -16,7 +16,7 @@ from interjax.games._game import Game
 from interjax.profiles._arguments import check_choices, design_of, settings_of
 from interjax.profiles._result import OrderProfile
 from interjax.profiles._rounds import Rounds
-from interjax.profiles._summary import finished, summarise, warn
+from interjax.profiles._summary import bias_leads, finished, summarise, warn
 
 
 def order_profile(
@@ -65,7 +65,8 @@ def order_profile(
         kind: "mean" for E|I|, "rms" for sqrt(E I^2), which is unbiased without further assumptions.
         target_stderr: repeat with fresh pairs (or contexts, where all pairs are measured) until the largest
             standard error of J^(m) is at most this; one that is known with few degrees of freedom counts as the normal
-            one of the same 95% interval.
+            one of the same 95% interval. Where the bias that may be left leads the error, fresh pairs get twice the
+            contexts, which then count by these.
         max_forwards: with `target_stderr`: stop before making more forward passes than this.
         batch_size: rows of a batch on one device; by default chosen from memory. It is halved where a device runs out.
         memory: bytes that the compiled forward passes may take on one device, weights included; None = 0.4 of what is
@@ -119,7 +120,11 @@ def order_profile(
             while True:
                 rounds.measure()
                 profile = summarise(rounds.measured, design, kind, correction)
-                if target_stderr is None or finished(profile, target_stderr, max_forwards, rounds.number):
+                if target_stderr is None:
+                    break
+                if bias_leads(profile) and not design.takes_all:
+                    rounds.double_contexts()
+                if finished(profile, target_stderr, max_forwards - rounds.expected):
                     break
     warn(profile)
     return profile

@@ -13,14 +13,24 @@ class OrderProfile(Saved):
     Attributes:
         orders: int (orders,), context sizes m.
         strength: (orders,) J^(m), bias-corrected; mean 1. NaN where no interaction is told from rounding.
-        stderr: (orders,) standard error of J^(m): over inputs, pairs and contexts; with one input, over pairs and
-            contexts. Every error includes that of rounding, 2 eps max |v| / sqrt(contexts) of an interaction.
+        stderr: (orders,) standard error of J^(m): over inputs, whose pairs and contexts it thereby covers, by leaving
+            out one at a time; with one input, over pairs and contexts. Every error includes that of rounding, 2 eps max
+            |v| / sqrt(contexts) of an interaction, what may have been missed at an order where nothing varied (as in
+            `OrderInteractions.stderr`), and `bias`.
         stderr_within: (orders,) its part from pairs and contexts: the error if the inputs were the whole population.
-        freedom: (orders,) degrees of freedom with which `stderr` is known: inputs - 1, or those of the replicates of
-            one input.
+        freedom: (orders,) degrees of freedom with which `stderr` is known: of k inputs the effective number that their
+            shares of the strength and their deviations leave, less 1, at most k - 1; of one input those of its
+            replicates. More where rounding or bias lead.
+        bias: (orders,) what may be left of the bias of J^(m): as a share of the correction, 1/3 of the folded-normal
+            one (the most that was seen in networks and real games), all of the plug-in's, the whole where there is
+            none; 0 for kind "rms".
         uncorrected: (orders,) J^(m) from plain |mean of contexts|, biased towards a flat profile.
-        magnitude: (orders,) E|I^(m)| (or root mean square), in units of the value v.
+        magnitude: (orders,) E|I^(m)| (or root mean square), in units of the value v. For kind "rms" it is 0 where the
+            mean square came out negative, with an error that bounds it from above.
         magnitude_stderr: (orders,) its standard error.
+        bracket: (2, orders) values below and above E|I^(m)| in expectation, whatever the noise, in units of v: the mean
+            of sign(mean of the other contexts) times what a group of contexts gave, and the uncorrected mean. Sampling
+            moves them too. For kind "rms" the corrected and the uncorrected strength.
         noise: (orders,) mean standard error of an interaction, as a share of the mean magnitude; beyond 1.5 the
             correction leaves a bias that `stderr` does not cover.
         by_input: (inputs, orders) corrected strength of each input (its square for kind "rms"), in units of v.
@@ -49,6 +59,8 @@ class OrderProfile(Saved):
     n_players: int = static_field()
     contexts: int = static_field()
     freedom: np.ndarray | None = None
+    bias: np.ndarray | None = None
+    bracket: np.ndarray | None = None
 
     def interval(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper ends of the confidence interval of J^(m) at this level, J -+ t stderr.
@@ -59,10 +71,10 @@ class OrderProfile(Saved):
         return student_interval(self.strength, self.stderr, np.inf if self.freedom is None else self.freedom, level)
 
     def table(self) -> str:
-        """J^(m), its standard error and its uncorrected value, a line for each order, in plain aligned text."""
-        lines = [f"{'order m':>8}  {'J^(m)':>7}  {'stderr':>7}  {'uncorrected':>11}"]
-        for order, strength, stderr, plain in zip(
-            self.orders, self.strength, self.stderr, self.uncorrected, strict=True
-        ):
-            lines.append(f"{order:>8}  {strength:7.3f}  {stderr:7.3f}  {plain:11.3f}")
+        """The magnitude in units of v, J^(m) and its uncorrected value, a line for each order, in plain aligned text."""
+        magnitude = "E|I^(m)|" if self.kind == "mean" else "rms I^(m)"
+        lines = [f"{'order m':>8}  {magnitude:>9}  {'stderr':>8}  {'J^(m)':>7}  {'stderr':>7}  {'uncorrected':>11}"]
+        columns = self.orders, self.magnitude, self.magnitude_stderr, self.strength, self.stderr, self.uncorrected
+        for order, size, size_error, strength, stderr, plain in zip(*columns, strict=True):
+            lines.append(f"{order:>8}  {size:9.4g}  {size_error:8.2g}  {strength:7.3f}  {stderr:7.3f}  {plain:11.3f}")
         return "\n".join(lines)

@@ -40,7 +40,7 @@ class Rounds:
         self.key, self.games, self.design, self.run, self.group = key, games, design, run, group
         self.slices = [dataclasses.replace(resources, mesh=part) for part in slices_of(resources.mesh)]
         self.progress = progress
-        self.expected = int(design.expected_passes() * len(games) * games[0].passes)
+        self.expected = self.planned = self._passes()  # of the next round, and of all rounds up to it
         self.measured: list[list[Measured]] = [[] for _ in games]
         self.number = 0
         self.made = 0  # by this process in earlier rounds
@@ -69,7 +69,8 @@ class Rounds:
         self.number += 1
         if self.progress:
             passes = sum(part.n_forwards for parts in self.measured for part in parts)
-            self.progress(passes, max(self.expected * self.number, passes))
+            self.progress(passes, max(self.planned, passes))
+        self.planned += self.expected
 
     def _measure_all(self, places: list[int], made_before: int) -> dict[int, Measured]:
         """Measure these inputs; every slice of the mesh takes the next one that is left."""
@@ -128,7 +129,18 @@ class Rounds:
         self.group.check()
         made = self.group.passes(self.made + made)
         if self.progress:
-            self.progress(made, max(self.expected * (self.number + 1), made))
+            self.progress(made, max(self.planned, made))
+
+    def double_contexts(self) -> None:
+        """Let the rounds to come draw twice as many contexts for each pair and order."""
+        self.planned -= self.expected
+        self.design = self.design.with_contexts(2 * self.design.contexts)
+        self.expected = self._passes()
+        self.planned += self.expected
+
+    def _passes(self) -> int:
+        """Passes that a round takes, on average."""
+        return int(self.design.expected_passes() * len(self.games) * self.games[0].passes)
 
 
 def kept_in(folder: Path, inputs: int) -> tuple[int, str]:

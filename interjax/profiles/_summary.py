@@ -8,7 +8,7 @@ from interjax._core._statistics import jackknife_freedom, normal_quantile, stude
 from interjax.games._game import warn_if_nonfinite
 from interjax.profiles._one_input import Design, Measured
 from interjax.profiles._result import OrderProfile
-from interjax.profiles._strength import strength_of_input
+from interjax.profiles._strength import root, strength_of_input
 
 # Measured on games with known profiles: beyond this ratio of noise to strength the correction leaves about a tenth.
 _NOISY = 1.5
@@ -18,9 +18,10 @@ def summarise(measured: list[list[Measured]], design: Design, kind: str, correct
     """J^(m) with its error: by leaving out inputs, or by linearisation from the replicates within each input."""
     inputs = [strength_of_input(found, design, kind, correction) for found in measured]
     by_input = np.stack([part.corrected for part in inputs])
-    magnitude = _root(by_input.mean(0), kind)
-    plain = _root(np.mean([part.uncorrected for part in inputs], axis=0), kind)
-    rounding, limit = (np.mean([getattr(part, name) for part in inputs], axis=0) for name in ("rounding", "limit"))
+    magnitude = root(by_input.mean(0), kind)
+    plain = root(np.mean([part.uncorrected for part in inputs], axis=0), kind)
+    names = "rounding", "limit", "bias", "lower"
+    rounding, limit, bias, lower = (np.mean([getattr(part, name) for part in inputs], axis=0) for name in names)
     noise = np.mean([part.noise for part in inputs], axis=0)
     if kind == "rms":  # a square that came out negative is bounded by the noise that was subtracted
         limit = np.where(by_input.mean(0) <= 0, np.fmax(limit, noise), limit)
@@ -43,19 +44,20 @@ def summarise(measured: list[list[Measured]], design: Design, kind: str, correct
     within = [slope * part for part in within]
     in_profile = [of_profile(part) for part in within]
     variance = np.sum(_variances(in_profile), axis=0) / len(inputs) ** 2
-    others = np.stack([of_orders(rounding), of_orders(limit)])
+    bias_left = of_profile(bias)
+    others = np.stack([of_orders(rounding), of_orders(limit), bias_left**2])
     freedom = sum_freedom(_variances(in_profile), [[part.freedom] for part in inputs])
     stderr_within, error = np.sqrt(variance + others.sum(axis=0)), _within(within)
     if len(inputs) > 1:
         between = by_input - by_input.mean(0)
         slope = _slope(by_input.mean(0), _between(between), kind)
         error = _between(slope * between)
-        shift = _relative(_root((by_input.sum(0) - by_input) / (len(inputs) - 1), kind), is_known) - strength
+        shift = _relative(root((by_input.sum(0) - by_input) / (len(inputs) - 1), kind), is_known) - strength
         variance = (len(inputs) - 1) / len(inputs) * np.sum(shift**2, axis=0)
         if kind == "rms":  # a root of what came out negative does not move when an input is left out
             variance = np.maximum(variance, _between(of_profile(slope * between)) ** 2)
         freedom = jackknife_freedom(by_input.mean(axis=1), shift)
-    endless = np.full((2, len(strength)), np.inf)
+    endless = np.full(others.shape, np.inf)
     return OrderProfile(
         orders=design.orders,
         strength=strength,
@@ -64,7 +66,9 @@ def summarise(measured: list[list[Measured]], design: Design, kind: str, correct
         freedom=sum_freedom(np.stack([variance, *others]), np.stack([freedom, *endless])),
         uncorrected=_relative(plain, is_known),
         magnitude=magnitude,
-        magnitude_stderr=np.sqrt(error**2 + rounding**2 + limit**2),
+        magnitude_stderr=np.sqrt(error**2 + rounding**2 + limit**2 + bias**2),
+        bias=np.abs(bias_left),
+        bracket=np.stack([np.minimum(root(lower, kind), plain), plain]),
         noise=noise / np.where(magnitude > 0, magnitude, np.nan),
         by_input=by_input,
         pairs_by_input=np.array(
@@ -84,11 +88,6 @@ def _relative(magnitude: np.ndarray, is_known: bool) -> np.ndarray:
     """Strengths (..., orders) relative to their mean over orders."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return magnitude / (magnitude.mean(axis=-1, keepdims=True) if is_known else np.nan)
-
-
-def _root(strength: np.ndarray, kind: str) -> np.ndarray:
-    """The root of mean squares, 0 of those that come out negative."""
-    return strength if kind == "mean" else np.sqrt(np.maximum(strength, 0.0))
 
 
 def _slope(strength: np.ndarray, error: np.ndarray, kind: str) -> np.ndarray:
@@ -119,8 +118,14 @@ def _variances(deviations: list[np.ndarray]) -> np.ndarray:
     return np.stack([(len(part) - 1) / len(part) * np.sum(part**2, axis=0) for part in deviations])
 
 
-def finished(profile: OrderProfile, target: float, max_forwards: float, rounds: int) -> bool:
-    """Whether to stop: target reached, out of passes, or the inputs alone keep the error above the target."""
+def bias_leads(profile: OrderProfile) -> bool:
+    """Whether more than half of the largest error (its square) is bias, which other pairs of as few contexts have too."""
+    worst = int(np.argmax(np.nan_to_num(profile.stderr)))
+    return bool(np.asarray(profile.bias)[worst] ** 2 > 0.5 * profile.stderr[worst] ** 2)
+
+
+def finished(profile: OrderProfile, target: float, most: float) -> bool:
+    """Whether to stop: target reached, more passes made than `most`, or the inputs alone keep the error above it."""
     error = float(np.max(profile.stderr * student_quantile(0.95, profile.freedom) / normal_quantile(0.95)))
     if np.isnan(error):
         warnings.warn("the standard error is unknown (NaN), so target_stderr cannot be reached", stacklevel=3)
@@ -135,7 +140,7 @@ def finished(profile: OrderProfile, target: float, max_forwards: float, rounds: 
             stacklevel=3,
         )
         return True
-    if profile.n_forwards * (rounds + 1) / rounds > max_forwards:
+    if profile.n_forwards > most:
         warnings.warn(
             f"stopped at max_forwards with standard error {error:.3g} above the target {target:g}",
             stacklevel=3,

@@ -13,7 +13,7 @@ from interjax.games._coalitions import all_of_size
 from interjax.orders import _observations
 from interjax.profiles import _rounds
 from interjax.profiles._clusters import PairPopulation
-from interjax.profiles._strength import folded_normal_mean, magnitudes
+from interjax.profiles._correction import folded_normal_mean, magnitudes
 
 N = 8
 RANDOM = np.random.default_rng(7)

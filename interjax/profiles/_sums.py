@@ -1,0 +1,96 @@
+"""The sums of pairs' observations, and what of an interaction's strength, noise and limits can be read off them."""
+
+import dataclasses
+
+import numpy as np
+
+from interjax.orders._limits import limit_where_nothing_varied
+from interjax.orders._observations import moments
+from interjax.orders._rounding import resolution
+from interjax.profiles._correction import magnitudes
+from interjax.profiles._one_input import Design, Measured
+
+
+@dataclasses.dataclass(frozen=True)
+class PairSums:
+    """Sums of the same contexts of each pair: (orders, groups, pairs), with what is known of them.
+
+    Attributes:
+        total, squares, count: of the observations.
+        left: (orders, pairs) what is left of the variance of a mean over these contexts.
+        exact: (orders,) where all contexts were evaluated.
+        rounding: (orders,) how far the values of an order may be off.
+    """
+
+    total: np.ndarray
+    squares: np.ndarray
+    count: np.ndarray
+    left: np.ndarray
+    exact: np.ndarray
+    rounding: np.ndarray
+
+    @classmethod
+    def of(cls, found: list[Measured], design: Design) -> "PairSums":
+        """Those of rounds that measured the same pairs, each with contexts of its own."""
+        total, squares, count = (
+            np.sum([getattr(part, name) for part in found], axis=0) for name in ("total", "squares", "count")
+        )
+        n_players, share_left = design.population.n_players, design.estimator.share_left
+        left = np.zeros(count.shape[::2])
+        for part in found:
+            of_part = part.count.sum(axis=1)
+            left += of_part * [
+                share_left(n_players, 2, int(order), part.contexts, each)
+                for order, each in zip(design.orders, of_part, strict=True)
+            ]
+        exact = design.with_contexts(found[0].contexts).exact
+        rounding = np.max([part.rounding for part in found], axis=0)
+        return cls(total, squares, count, left / np.maximum(count.sum(axis=1), 1), exact, rounding)
+
+    def moments(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Mean of each pair, variance of one of its observations, and their count: (orders, pairs) each."""
+        count = self.count.sum(axis=1)
+        total, squares = np.where(count > 0, self.total.sum(axis=1), 0.0), self.squares.sum(axis=1)
+        mean, variance = moments(total, squares, np.maximum(count, 1))
+        variance[self.exact] = 0.0
+        return mean, variance, count
+
+    def without(self, group: int) -> "PairSums":
+        """All but one group of contexts."""
+        rest = np.arange(self.total.shape[1]) != group
+        parts = {name: getattr(self, name)[:, rest] for name in ("total", "squares", "count")}
+        return dataclasses.replace(self, **parts)
+
+    def terms(self, kind: str, correction: str) -> np.ndarray:
+        """Per-pair terms whose mean estimates the strength, (orders, pairs)."""
+        return magnitudes(*self.moments(), self.left, kind=kind, correction=correction)
+
+    def below(self, kind: str) -> np.ndarray:
+        """Per-pair terms whose mean is no larger than the strength, in expectation: (orders, pairs).
+
+            sum over groups g of sign(mean of the other groups) * (sum of group g) / contexts
+
+        The sign is independent of the group's own sum, so that this averages I times a sign, at most |I|.
+        """
+        if kind == "rms":
+            return self.terms(kind, "folded-normal")
+        mean, _, count = self.moments()
+        rest = self.total.sum(axis=1, keepdims=True) - self.total
+        split = np.sum(np.sign(rest) * self.total, axis=1) / np.maximum(count, 1)
+        return np.where(self.exact[:, None], np.abs(mean), split)
+
+    def resolution(self) -> np.ndarray:
+        """What rounding may make of an interaction (orders,)."""
+        return resolution(self.rounding, self.count.sum(axis=1).mean(axis=1))
+
+    def noise(self) -> np.ndarray:
+        """(orders, pairs) standard error of an interaction, NaN where it is unknown."""
+        _, variance, count = self.moments()
+        return np.sqrt(variance * self.left / np.maximum(count, 1))
+
+    def limit(self) -> np.ndarray:
+        """(orders, pairs) what may have been missed where nothing varied, as a standard error."""
+        mean, variance, count = self.moments()
+        exact = np.broadcast_to(self.exact[:, None], mean.shape)
+        tolerance = (self.resolution() * np.sqrt(np.maximum(count, 1).mean(axis=1)))[:, None]
+        return limit_where_nothing_varied(mean, variance, count, exact, tolerance)

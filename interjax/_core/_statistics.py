@@ -7,9 +7,12 @@ the time.
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtri, stdtrit
+from scipy.special import ndtri, stdtridf, stdtrit
 
 from interjax._core._checks import check_level
+
+
+_NEARLY_NORMAL = 1.0001  # times the normal quantile: that of 12,000 degrees of freedom
 
 
 def mean_and_stderr(values: Any, axis: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -55,6 +58,22 @@ def sum_freedom(variances: Any, freedom: Any, axis: int = 0) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         below = np.where(variances > 0, variances**2 / freedom, 0.0).sum(axis=axis)
         return np.where(below > 0, variances.sum(axis=axis) ** 2 / below, np.inf)
+
+
+def join_known(stderr: np.ndarray, freedom: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A standard error that is estimated with few degrees of freedom, joined with an independent one that is known.
+
+    Of Welch's and Satterthwaite's freedom a known error gives much to an estimated one that came out small by chance.
+    Here the 95% interval is that of the two: its square is (t_f s)^2 + (z k)^2. The joint error is sqrt(s^2 + k^2), and
+    its degrees of freedom are those whose Student quantile makes this interval of it: f or more.
+    """
+    joint = np.hypot(stderr, known)
+    z, t = normal_quantile(0.95), student_quantile(0.95, freedom)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        quantile = np.where(joint > 0, np.hypot(t * stderr, z * known) / joint, z)
+    is_normal = np.isinf(freedom) | (quantile < _NEARLY_NORMAL * z)
+    found = stdtridf(0.5 + 0.95 / 2, np.where(is_normal, 2.0, np.maximum(quantile, z)))
+    return joint, np.where(is_normal, np.inf, np.where(known > 0, found, freedom))
 
 
 def effective_number(weights: Any, axis: int = 0) -> np.ndarray:

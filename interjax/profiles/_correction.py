@@ -45,25 +45,46 @@ def magnitudes(
             the bias where I = 0), or "none".
     """
     # Variances drawn towards each other leave 2 to 4 times the bias in games of known strength.
-    shrunk, _ = shrunk_variance(variance, np.maximum(count - 1, 0))
-    own = np.where(np.isnan(variance), np.nan_to_num(shrunk), variance)
-    stderr = np.sqrt(own * left / np.maximum(count, 1))
+    stderr = _stderr(mean, variance, count, left)
     if kind == "rms":
         return mean**2 - (0.0 if correction == "none" else stderr**2)
     if correction == "none":
         return np.abs(mean)
     if correction == "plug-in":
         return 2 * np.abs(mean) - folded_normal_mean(mean, stderr)
-    freedom = np.maximum(count - 1, 1)
-    return np.stack([np.abs(m) - _posterior_bias(m, e, f) for m, e, f in zip(mean, stderr, freedom, strict=True)])
+    everyone = np.ones((1, mean.shape[1]), bool)
+    return np.abs(mean) - _posterior_biases(mean, stderr, count, everyone)[0]
 
 
-def _posterior_bias(mean: np.ndarray, stderr: np.ndarray, freedom: np.ndarray) -> np.ndarray:
-    """Bias of each |mean|, averaged over what its pair's interaction may be.
+def magnitudes_of_parts(
+    mean: np.ndarray, variance: np.ndarray, count: np.ndarray, left: Any, keep: np.ndarray
+) -> np.ndarray:
+    """Terms of `magnitudes` with the folded-normal correction for parts of the pairs: (parts, orders, pairs).
+
+    `keep`, bool (parts, pairs), says which pairs a part holds; what each may be is learned from these alone.
+    """
+    return np.abs(mean) - _posterior_biases(mean, _stderr(mean, variance, count, left), count, keep)
+
+
+def _stderr(mean: np.ndarray, variance: np.ndarray, count: np.ndarray, left: Any) -> np.ndarray:
+    shrunk, _ = shrunk_variance(variance, np.maximum(count - 1, 0))
+    own = np.where(np.isnan(variance), np.nan_to_num(shrunk), variance)
+    return np.sqrt(own * left / np.maximum(count, 1))
+
+
+def _posterior_biases(mean: np.ndarray, stderr: np.ndarray, count: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    """`_posterior_bias` at each order: (parts, orders, pairs)."""
+    each = zip(mean, stderr, np.maximum(count - 1, 1), strict=True)
+    return np.stack([_posterior_bias(*order, keep) for order in each], axis=1)
+
+
+def _posterior_bias(mean: np.ndarray, stderr: np.ndarray, freedom: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    """Bias of each |mean|, averaged over what its pair's interaction may be: (parts, pairs).
 
     The bias se * b(z) depends on the unknown z = |I| / se. Its posterior given |mean| / se comes from a Student
-    likelihood and a prior over z common to these pairs, fitted to them by a few steps of expectation maximisation from
-    a flat start; stopping early keeps it smooth. Where noise vanishes the bias does, whatever the prior.
+    likelihood and a prior over z common to the pairs that a part keeps, fitted to them by a few steps of expectation
+    maximisation from a flat start; stopping early keeps it smooth. Where noise vanishes the bias does, whatever the
+    prior.
     """
     noisy = (stderr > 0) & np.isfinite(mean)
     observed = np.minimum(np.abs(mean[noisy]) / stderr[noisy], _FAR)[:, None]
@@ -71,9 +92,14 @@ def _posterior_bias(mean: np.ndarray, stderr: np.ndarray, freedom: np.ndarray) -
     likelihood = np.zeros((len(observed), len(_Z)))
     for sign in (1, -1):
         likelihood += np.exp(-(degrees + 1) / 2 * np.log1p((observed - sign * _Z) ** 2 / degrees))
-    prior = np.full(len(_Z), 1 / len(_Z))
+    kept = keep[:, noisy].astype(float)
+    pairs = np.maximum(kept.sum(axis=1, keepdims=True), 1.0)
+    prior = np.full((len(keep), len(_Z)), 1 / len(_Z))
     for _ in range(_EM_STEPS if len(observed) else 0):
-        prior = prior * ((1 / (likelihood @ prior)) @ likelihood) / len(observed)
-    bias = np.zeros_like(mean)
-    bias[noisy] = stderr[noisy] * (likelihood @ (prior * _BIAS)) / (likelihood @ prior)
+        prior = prior * ((kept / (prior @ likelihood.T)) @ likelihood) / pairs
+    bias = np.zeros((len(keep), len(mean)))
+    if len(observed) and np.any(prior):
+        with np.errstate(invalid="ignore", divide="ignore"):  # a part that keeps none of the noisy pairs
+            of_noisy = ((prior * _BIAS) @ likelihood.T) / (prior @ likelihood.T)
+        bias[:, noisy] = stderr[noisy] * np.where(kept.any(axis=1, keepdims=True), of_noisy, 0.0)
     return bias

@@ -71,7 +71,7 @@ class OrderProfile(Saved):
         return student_interval(self.strength, self.stderr, np.inf if self.freedom is None else self.freedom, level)
 
     def table(self) -> str:
-        """The magnitude in units of v, J^(m) and its uncorrected value, a line for each order, in plain aligned text."""
+        """Magnitude in units of v, J^(m) and its uncorrected value, a line for each order, in plain aligned text."""
         magnitude = "E|I^(m)|" if self.kind == "mean" else "rms I^(m)"
         lines = [f"{'order m':>8}  {magnitude:>9}  {'stderr':>8}  {'J^(m)':>7}  {'stderr':>7}  {'uncorrected':>11}"]
         columns = self.orders, self.magnitude, self.magnitude_stderr, self.strength, self.stderr, self.uncorrected

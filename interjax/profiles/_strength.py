@@ -8,6 +8,7 @@ from interjax.profiles._one_input import Design, Measured
 from interjax.profiles._sums import PairSums
 
 # Share of the correction by which it may be off: of networks and real games of 9 to 14 players, benchmarks/coverage.py.
+_MOST_REPLICATES = 25
 _LEFT = {"folded-normal": 1 / 3, "plug-in": 1.0}
 
 
@@ -26,11 +27,11 @@ class InputStrength:
     limit: np.ndarray
     bias: np.ndarray
     lower: np.ndarray
-    freedom: float
+    sizes: np.ndarray
 
     def scaled(self, share: float) -> "InputStrength":
         """The same for a population of which only this share was measured and the rest is 0."""
-        names = [field.name for field in dataclasses.fields(self) if field.name != "freedom"]
+        names = [field.name for field in dataclasses.fields(self) if field.name != "sizes"]
         return dataclasses.replace(self, **{name: share * getattr(self, name) for name in names})
 
 
@@ -38,7 +39,7 @@ def strength_of_input(found: list[Measured], design: Design, kind: str, correcti
     """Strength of one input from all rounds of measuring it."""
     if not found[0].count.size:  # no pair can interact
         nothing = np.zeros(len(design.orders))
-        return InputStrength(nothing, nothing, np.zeros((2, len(nothing))), *[nothing] * 5, np.inf)
+        return InputStrength(nothing, nothing, np.zeros((2, len(nothing))), *[nothing] * 5, np.ones(2))
     strength_of = _of_all_pairs if found[0].took_all else _of_clusters
     return strength_of(found, design, kind, correction).scaled(found[0].share)
 
@@ -49,7 +50,7 @@ def _of_all_pairs(found: list[Measured], design: Design, kind: str, correction: 
     corrected, plain = sums.terms(kind, correction).mean(axis=-1), sums.terms(kind, "none").mean(axis=-1)
     usual = sums.terms(kind, "folded-normal").mean(axis=-1) if correction == "none" else corrected
     groups = sums.total.shape[1]
-    replicates, freedom = np.full((2, len(corrected)), np.nan), np.nan
+    replicates = np.full((2, len(corrected)), np.nan)
     if groups > 1:
         # Replicates take the plug-in form: a tenth of the cost, and as variable.
         quick = "plug-in" if correction == "folded-normal" else correction
@@ -65,7 +66,6 @@ def _of_all_pairs(found: list[Measured], design: Design, kind: str, correction: 
             # A pair whose contexts are all in this group tells nothing of its error.
             shift[rest.count.sum(axis=1) == 0] = 0.0
             replicates[group] += np.where(sums.exact, 0.0, shift.mean(axis=-1) * scale)
-        freedom = np.inf if sums.exact.all() else float(used[~sums.exact].max() - 1)
     return InputStrength(
         corrected=corrected,
         uncorrected=plain,
@@ -75,34 +75,39 @@ def _of_all_pairs(found: list[Measured], design: Design, kind: str, correction: 
         limit=_mean(sums.limit(), np.ones(sums.total.shape[2]), kind),
         bias=_bias_left(usual, corrected, plain, correction, kind),
         lower=sums.below(kind).mean(axis=-1),
-        freedom=freedom,
+        sizes=np.ones(len(replicates)),
     )
 
 
 def _of_clusters(found: list[Measured], design: Design, kind: str, correction: str) -> InputStrength:
-    """Pairs were sampled in clusters: a weighted mean over pairs; replicates leave out one cluster.
+    """Pairs were sampled in clusters: a weighted mean over pairs; replicates leave out one cluster, or a few.
+
+    A replicate learns anew what pairs' interactions may be: the bias that is taken off depends on all clusters.
 
     Rounds of more contexts weigh by these: they leave less bias, and less noise.
     """
-    corrected, usual, plain, below, weights = [], [], [], [], []
     rounds = [PairSums.of([part], design) for part in found]
-    for part, sums in zip(found, rounds, strict=True):
-        members = part.cluster[None, :] == np.arange(part.cluster.max() + 1)[:, None]
-        share = members * part.weight * part.contexts
-        weights.append(share.sum(axis=1))
-        terms = {name: sums.terms(kind, name) for name in {correction, "none"}}
-        terms["usual"] = sums.terms(kind, "folded-normal") if correction == "none" else terms[correction]
-        every = terms[correction], terms["usual"], terms["none"], sums.below(kind)
-        for into, each in zip((corrected, usual, plain, below), every, strict=True):
-            into.append(np.einsum("cp,mp->cm", share, each))
-    by_cluster, weight = np.concatenate(corrected), np.concatenate(weights)
-    of_all, usual, plain, below = (
-        np.concatenate(each).sum(axis=0) / weight.sum() for each in (corrected, usual, plain, below)
-    )
-    if len(weight) > 1:
-        replicates = (by_cluster.sum(0) - by_cluster) / (weight.sum() - weight)[:, None]
-    else:
-        replicates = np.full((2, len(of_all)), np.nan)
+    weights = [part.weight * part.contexts for part in found]
+    whole = sum(weight.sum() for weight in weights)
+
+    def average(terms: list[np.ndarray]) -> np.ndarray:
+        return sum(each @ weight for each, weight in zip(terms, weights, strict=True)) / whole
+
+    of_all = average([sums.terms(kind, correction) for sums in rounds])
+    plain = average([sums.terms(kind, "none") for sums in rounds])
+    usual = average([sums.terms(kind, "folded-normal") for sums in rounds]) if correction == "none" else of_all
+    replicates, sizes = [], []
+    for part, sums, weight in zip(found, rounds, weights, strict=True):
+        groups = min(int(part.cluster.max()) + 1, max(2, _MOST_REPLICATES // len(found)))
+        keep = part.cluster % groups != np.arange(groups)[:, None]
+        kept = np.einsum("gop,gp->go", sums.terms_of_parts(kind, correction, keep), keep * weight)
+        everyone = sums.terms(kind, correction) @ weight
+        lost = ~keep @ weight
+        replicates.append((of_all * whole - everyone + kept) / np.maximum(whole - lost, 1e-300)[:, None])
+        sizes.append((everyone - kept).mean(axis=1))
+    replicates, sizes = np.concatenate(replicates), np.concatenate(sizes)
+    if len(replicates) < 2:
+        replicates, sizes = np.full((2, len(of_all)), np.nan), np.ones(2)
     return InputStrength(
         corrected=of_all,
         uncorrected=plain,
@@ -114,8 +119,8 @@ def _of_clusters(found: list[Measured], design: Design, kind: str, correction: s
             [_mean(sums.limit(), part.weight, kind) for part, sums in zip(found, rounds, strict=True)], axis=0
         ),
         bias=_bias_left(usual, of_all, plain, correction, kind),
-        lower=below,
-        freedom=len(weight) - 1.0,
+        lower=average([sums.below(kind) for sums in rounds]),
+        sizes=sizes,
     )
 
 

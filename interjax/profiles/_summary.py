@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from interjax._core._statistics import jackknife_freedom, normal_quantile, student_quantile, sum_freedom
+from interjax._core._statistics import jackknife_freedom, join_known, normal_quantile, student_quantile
 from interjax.games._game import warn_if_nonfinite
 from interjax.profiles._one_input import Design, Measured
 from interjax.profiles._result import OrderProfile
@@ -43,27 +43,30 @@ def summarise(measured: list[list[Measured]], design: Design, kind: str, correct
     slope = _slope(by_input.mean(0), _within(within), kind)
     within = [slope * part for part in within]
     in_profile = [of_profile(part) for part in within]
-    variance = np.sum(_variances(in_profile), axis=0) / len(inputs) ** 2
     bias_left = of_profile(bias)
-    others = np.stack([of_orders(rounding), of_orders(limit), bias_left**2])
-    freedom = sum_freedom(_variances(in_profile), [[part.freedom] for part in inputs])
-    stderr_within, error = np.sqrt(variance + others.sum(axis=0)), _within(within)
-    if len(inputs) > 1:
-        between = by_input - by_input.mean(0)
-        slope = _slope(by_input.mean(0), _between(between), kind)
-        error = _between(slope * between)
-        shift = _relative(root((by_input.sum(0) - by_input) / (len(inputs) - 1), kind), is_known) - strength
-        variance = (len(inputs) - 1) / len(inputs) * np.sum(shift**2, axis=0)
-        if kind == "rms":  # a root of what came out negative does not move when an input is left out
-            variance = np.maximum(variance, _between(of_profile(slope * between)) ** 2)
-        freedom = jackknife_freedom(by_input.mean(axis=1), shift)
-    endless = np.full(others.shape, np.inf)
+    known = of_orders(rounding) + of_orders(limit) + bias_left**2
+    stderr_within = np.sqrt(_within(in_profile) ** 2 + known)
+    if len(inputs) > 1:  # units that are left out in turn, what they weigh, and what is left without each
+        sizes, rest = by_input.mean(axis=1), (by_input.sum(0) - by_input) / (len(inputs) - 1)
+        deviations = by_input - by_input.mean(0)
+        slope = _slope(by_input.mean(0), _between(deviations), kind)
+        error, linear = _between(slope * deviations), _between(of_profile(slope * deviations))
+    else:
+        sizes, rest = inputs[0].sizes, inputs[0].replicates
+        error, linear = _within(within), _within(in_profile)
+    shift = _relative(root(rest, kind), is_known)
+    shift = shift - (strength if len(inputs) > 1 else shift.mean(0))
+    variance = (len(rest) - 1) / len(rest) * np.sum(shift**2, axis=0)
+    if kind == "rms":  # a root of what came out negative does not move when a unit is left out
+        variance = np.maximum(variance, linear**2)
+    freedom = jackknife_freedom(sizes, shift)
+    stderr, freedom = join_known(np.sqrt(variance), freedom, np.sqrt(known))
     return OrderProfile(
         orders=design.orders,
         strength=strength,
-        stderr=np.sqrt(variance + others.sum(axis=0)),
+        stderr=stderr,
         stderr_within=stderr_within,
-        freedom=sum_freedom(np.stack([variance, *others]), np.stack([freedom, *endless])),
+        freedom=freedom,
         uncorrected=_relative(plain, is_known),
         magnitude=magnitude,
         magnitude_stderr=np.sqrt(error**2 + rounding**2 + limit**2 + bias**2),
@@ -119,7 +122,7 @@ def _variances(deviations: list[np.ndarray]) -> np.ndarray:
 
 
 def bias_leads(profile: OrderProfile) -> bool:
-    """Whether more than half of the largest error (its square) is bias, which other pairs of as few contexts have too."""
+    """Whether most of the largest error is bias, which other pairs of as few contexts have too."""
     worst = int(np.argmax(np.nan_to_num(profile.stderr)))
     return bool(np.asarray(profile.bias)[worst] ** 2 > 0.5 * profile.stderr[worst] ** 2)
 

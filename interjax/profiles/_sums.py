@@ -7,7 +7,7 @@ import numpy as np
 from interjax.orders._limits import limit_where_nothing_varied
 from interjax.orders._observations import moments
 from interjax.orders._rounding import resolution
-from interjax.profiles._correction import magnitudes
+from interjax.profiles._correction import magnitudes, magnitudes_of_parts
 from interjax.profiles._one_input import Design, Measured
 
 
@@ -64,6 +64,12 @@ class PairSums:
     def terms(self, kind: str, correction: str) -> np.ndarray:
         """Per-pair terms whose mean estimates the strength, (orders, pairs)."""
         return magnitudes(*self.moments(), self.left, kind=kind, correction=correction)
+
+    def terms_of_parts(self, kind: str, correction: str, keep: np.ndarray) -> np.ndarray:
+        """Those of parts of the pairs, bool (parts, pairs): (parts, orders, pairs)."""
+        if kind == "rms" or correction != "folded-normal":
+            return np.broadcast_to(self.terms(kind, correction), (len(keep), *self.left.shape))
+        return magnitudes_of_parts(*self.moments(), self.left, keep)
 
     def below(self, kind: str) -> np.ndarray:
         """Per-pair terms whose mean is no larger than the strength, in expectation: (orders, pairs).

@@ -196,7 +196,7 @@ ENTRIES = (
     Entry(
         "dynamics.checkpoint_profiles",
         lambda given: (
-            {"checkpoints": given.networks(10), "x": given.x(2), "labels": given.labels(2), "players": TEN}
+            {"checkpoints": given.networks(10), "x": given.x(3), "labels": given.labels(3), "players": TEN}
             | {"orders": [2, 5], "contexts": 4, "n_pairs": 20, "method": "quadruples"}
         ),
         {"steps": [7], "contexts": 2.5},

@@ -127,10 +127,12 @@ def test_the_same_key_gives_the_same_profile_at_any_batch_size(batch_size, n_pai
 def test_a_profile_is_told_as_text():
     found = ij.order_profile(jax.random.key(0), ij.Game.from_table(game_table(np.random.default_rng(4))), contexts=4)
     head, *rows = found.table().splitlines()
-    assert head.split() == ["order", "m", "J^(m)", "stderr", "uncorrected"]
-    columns = np.array([row.split() for row in rows], float).T
-    shown = [found.orders, found.strength, found.stderr, found.uncorrected]
-    np.testing.assert_allclose(columns, shown, atol=6e-4)
+    assert head.split() == ["order", "m", "E|I^(m)|", "stderr", "J^(m)", "stderr", "uncorrected"]
+    order, magnitude, magnitude_stderr, *relative = np.array([row.split() for row in rows], float).T
+    np.testing.assert_array_equal(order, found.orders)
+    np.testing.assert_allclose(magnitude, found.magnitude, rtol=6e-4)
+    np.testing.assert_allclose(magnitude_stderr, found.magnitude_stderr, rtol=0.06)
+    np.testing.assert_allclose(relative, [found.strength, found.stderr, found.uncorrected], atol=6e-4)
 
 
 def test_a_target_error_is_reached_with_more_passes():

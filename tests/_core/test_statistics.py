@@ -7,6 +7,9 @@ import pytest
 from scipy import stats
 
 from interjax._core._statistics import (
+    effective_number,
+    jackknife_freedom,
+    join_known,
     mean_and_stderr,
     normal_interval,
     normal_quantile,
@@ -119,3 +122,42 @@ def test_variances_are_drawn_towards_those_of_the_others():
     unknown, freedom = shrunk_variance([[np.nan, np.nan]], [[0, 0]])
     assert np.isnan(unknown).all()
     assert not freedom.any()
+
+
+def test_the_effective_number_is_that_of_equal_weights():
+    np.testing.assert_allclose(effective_number([[2.0, 2, 2], [1, 0, 0], [0, 0, 0]], axis=1), [3, 1, 0])
+
+
+def test_known_errors_lend_an_estimated_one_no_freedom():
+    """The joint interval's square is (t s)^2 + (z k)^2 whatever came out of s."""
+    stderr, freedom, known = (
+        np.array([1.0, 1e-6, 0.0, 2.0, 1.0]),
+        np.array([1, 1, 3, 4, np.inf]),
+        np.array([1.0, 1, 1, 0, 1]),
+    )
+    joint, joint_freedom = join_known(stderr, freedom, known)
+    reach = student_quantile(0.95, joint_freedom) * joint
+    expected = np.hypot(student_quantile(0.95, freedom) * stderr, normal_quantile(0.95) * known)
+    np.testing.assert_allclose(reach, expected, rtol=2e-4)
+    np.testing.assert_allclose(joint, np.hypot(stderr, known))
+    assert joint_freedom[3] == 4
+
+
+@pytest.mark.parametrize(("units", "least"), [(3, 0.93), (5, 0.93), (10, 0.92), (30, 0.93)])
+def test_a_ratio_over_units_of_very_different_size_is_covered(units, least):
+    """Networks whose interactions differ tenfold: of k - 1 degrees of freedom fewer intervals hold."""
+    random = np.random.default_rng(units)
+    size = random.lognormal(sigma=1.0, size=(4000, units, 1))
+    each = size * random.gamma(4.0, size=(4000, units, 5)) * [3.0, 1, 1, 1, 2]
+    truth = np.array([3.0, 1, 1, 1, 2]) / 1.6
+    held, naive = [], []
+    for sample in each:
+        found = sample.mean(0) / sample.mean()
+        rest = sample.sum(0) - sample
+        shift = rest / rest.mean(axis=1, keepdims=True) - found
+        stderr = np.sqrt((units - 1) / units * np.sum(shift**2, axis=0))
+        freedom = jackknife_freedom(sample.mean(axis=1), shift)
+        held.append(np.abs(found - truth) <= student_quantile(0.95, freedom) * stderr)
+        naive.append(np.abs(found - truth) <= student_quantile(0.95, units - 1) * stderr)
+    assert least < np.mean(held) < 0.985
+    assert np.mean(naive) < np.mean(held)

@@ -394,3 +394,51 @@ def test_bad_arguments_are_refused(arguments, message):
     arguments = {"games": ij.Game.from_table(TABLE)} | arguments
     with pytest.raises(ValueError, match=message):
         ij.order_profile(jax.random.key(0), arguments.pop("games"), **arguments)
+
+
+X, FIRST, SHIFT, SECOND = (RANDOM.normal(size=shape) for shape in (24, (24, 16), 16, 16))
+NETWORK_OF_24 = ij.Game.from_host(lambda masks: np.maximum((masks * X) @ FIRST * 0.6 + SHIFT / 2, 0) @ SECOND, 24)
+
+
+@pytest.mark.filterwarnings("ignore:at orders .* the noise of an interaction")
+def test_the_error_of_sampled_pairs_holds_what_the_correction_learns_of_them():
+    """The bias that is taken off depends on all pairs drawn: replicates that keep it are a fifth too steady."""
+    settings = {"contexts": 2, "n_pairs": 60, "orders": [0.3, 0.5], "method": "quadruples"}
+    found = [ij.order_profile(jax.random.key(seed), NETWORK_OF_24, **settings) for seed in range(150)]
+    stated = np.mean([one.stderr**2 - one.bias**2 for one in found], axis=0)
+    ratio = np.var([one.strength for one in found], axis=0) / stated
+    assert np.all((ratio > 0.7) & (ratio < 1.3))  # 1.1; 1.5 where replicates keep what was learned of all
+
+
+@pytest.mark.filterwarnings("ignore:at orders .* the noise of an interaction")
+def test_the_bias_left_shrinks_with_contexts_and_the_bracket_holds():
+    table = game_table(np.random.default_rng(5), 10)
+    truth = np.abs(ij.exact_order_interactions(table)[:, *np.triu_indices(10, 1)]).mean(axis=1)
+    few, many = (
+        [ij.order_profile(jax.random.key(seed), ij.Game.from_table(table), contexts=contexts) for seed in range(20)]
+        for contexts in (3, 12)
+    )
+    sampled = slice(2, -2)  # the ends are enumerated
+    for found in (few, many):
+        lower, upper = np.mean([one.bracket for one in found], axis=0)
+        error = np.std([one.bracket for one in found], axis=0) / np.sqrt(20)
+        assert np.all(lower <= truth + 3 * error[0] + 1e-9)
+        assert np.all(upper >= truth - 3 * error[1] - 1e-9)
+    wide, narrow = (
+        np.mean([one.bracket[1] - one.bracket[0] for one in found], axis=0)[sampled] for found in (few, many)
+    )
+    assert np.all(narrow < wide / 2)
+    assert np.mean([one.bias for one in many]) < np.mean([one.bias for one in few]) / 2
+    plain = ij.order_profile(jax.random.key(0), ij.Game.from_table(table), contexts=3, correction="none")
+    assert plain.bias.max() > 2 * few[0].bias.max()
+    assert np.all(plain.stderr >= plain.bias)
+
+
+def test_fresh_pairs_get_more_contexts_where_bias_leads():
+    settings = {"contexts": 2, "n_pairs": 150, "orders": [0.0, 0.3, 0.5], "method": "quadruples"}
+    once = ij.order_profile(jax.random.key(0), NETWORK_OF_24, **settings)
+    target = float(once.bias.max())  # out of reach of pairs that leave this bias
+    found = ij.order_profile(jax.random.key(0), NETWORK_OF_24, target_stderr=target, **settings)
+    assert found.stderr.max() <= target
+    assert found.bias.max() < 0.7 * target
+    assert found.n_forwards > 1.5 * once.n_forwards * found.pairs_by_input[0] / 150

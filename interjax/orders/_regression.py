@@ -95,7 +95,7 @@ def regress_pairs(
     of_rounding = np.zeros(len(pairs))
     if not wanted.any():
         return PairEstimates(mean, stderr, freedom, exact, count, 0, 0, of_rounding)
-    samples = draw_samples(key, n_players, order, contexts, evaluate, live)
+    samples = draw_samples(key, n_players, order, contexts, evaluate, live, int(np.count_nonzero(wanted)))
     own = (np.cumsum(live) - 1)[pairs[wanted]]
     models = _cross_fit(samples, centre=(order + 1) / n_players)
     sums = _stratum_sums(samples, models, own, order, n_players)

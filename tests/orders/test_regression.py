@@ -299,3 +299,20 @@ def test_only_pairs_are_regressed():
 def test_a_profile_is_not_regressed():
     with pytest.raises(ValueError, match="order_interactions"):
         ij.order_profile(jax.random.key(0), ij.Game.from_table(np.zeros(16)), method="regression")
+
+
+def test_fewer_contexts_take_no_more_passes():
+    """Pairs that would lack coalitions in their rarest stratum share more of them, where that takes fewer passes."""
+    game = ij.Game.from_host(lambda masks: np.tanh(masks @ np.linspace(-1, 1, 24)), 24)
+    found = [
+        ij.order_interactions(jax.random.key(0), game, orders=[2, 11], contexts=contexts, method="regression")
+        for contexts in (1, 2, 3, 4, 5, 8)
+    ]
+    passes = [one.n_forwards for one in found]
+    assert passes == sorted(passes)
+    errors = np.array([np.sqrt(np.mean(one.stderr**2, axis=1)) for one in found])
+    assert np.all(errors[1:] < 1.1 * errors[:-1])
+    few = ij.order_interactions(
+        jax.random.key(0), game, orders=[2], contexts=2, method="regression", pairs=[(0, 1), (3, 7)]
+    )
+    assert few.n_forwards < passes[0] / 2

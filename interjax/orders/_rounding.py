@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from interjax._core._precision import are_float32
 from interjax.games._double import in_double
 from interjax.games._game import Game
 
 _SAME = 1e-4  # a host function's values may differ by this share in another batch, by rounding
-_LAST_BITS = (1 << 11) - 1  # of a float32's significand; sums of few powers of two, such as counts, leave them empty
 
 
 class Rounding(NamedTuple):
@@ -26,7 +26,7 @@ class Rounding(NamedTuple):
     def of_game(cls, game: Game, values: np.ndarray) -> "Rounding":
         """That of the arithmetic that gave these values: of their type, or of the game's network where it is worse."""
         unit = game.unit
-        if values.dtype == np.float64 and _are_float32(values):
+        if values.dtype == np.float64 and are_float32(values):
             unit = max(unit, float(np.finfo(np.float32).eps))
         kind = values.dtype if jnp.issubdtype(values.dtype, jnp.floating) else np.float64
         return cls(max(unit, float(jnp.finfo(kind).eps)), 0.0 if game.rounding is None else float(game.rounding))
@@ -35,16 +35,6 @@ class Rounding(NamedTuple):
         """How far these may be off."""
         largest = float(np.max(np.abs(values), initial=0.0, where=np.isfinite(values)))
         return max(self.unit * largest, self.least if len(values) else 0.0)
-
-
-def _are_float32(values: np.ndarray) -> bool:
-    """Whether values in double precision are those of a network in single precision: all fit it, and most fill it."""
-    values = values[np.isfinite(values)]
-    with np.errstate(over="ignore"):
-        single = values.astype(np.float32)
-    if not len(values) or not np.array_equal(single, values):
-        return False
-    return bool(np.mean(single.view(np.int32) & _LAST_BITS != 0) > 0.5)
 
 
 def measured_rounding(game: Game, masks: np.ndarray, values: np.ndarray) -> float:

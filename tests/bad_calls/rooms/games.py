@@ -200,10 +200,13 @@ LINES = (
             "inverse_walsh_hadamard": "coefficients",
         }.items()
     ),
-    Line(
-        "tables.exact_order_interactions",
-        lambda: {"game_or_table": given.TABLE},
-        {"game_or_table": table_or_game, "size": count(1, 3)},
+    *(
+        Line(
+            f"tables.{name}",
+            lambda: {"game_or_table": given.TABLE},
+            {"game_or_table": table_or_game, "size": count(1, 3)},
+        )
+        for name in ("exact_order_interactions", "exact_order_rounding")
     ),
     Line(
         "tables.interaction_index",

@@ -45,7 +45,7 @@ def exact_order_interactions(game_or_table: Any, size: int = 2) -> Any:
             not real; more than 26 players.
 
     Warns:
-        UserWarning: if no interaction is told from what rounding makes of the values (`ij.tables.exact_order_rounding`).
+        UserWarning: if no interaction is told from rounding of the values (see `ij.tables.exact_order_rounding`).
 
     Example:
         >>> import interjax as ij

@@ -239,12 +239,7 @@ LINES = (
         {"game": game_kind, "size": count(1, 3)},
         case="quadruples on the host",
     ),
-    Line(
-        "orders.OrderInteractions.interval",
-        dict,
-        {"simultaneous": values(3, 0.5, "holm", [], None, object(), right=(True, False, "sidak"))},
-        of=lambda: given.interactions().interval,
-    ),
+    Line("orders.OrderInteractions.interval", dict, of=lambda: given.interactions().interval),
     Line(
         "orders.OrderInteractions.discoveries",
         dict,
@@ -280,6 +275,19 @@ LINES = (
             "folder": lambda good: folder(a_file=given.a_file())(good),
         },
         case="of one game, rms",
+    ),
+    Line(
+        "profiles.compare_profiles",
+        lambda: {"a": given.profile(), "b": given.profile()},
+        {
+            "a": one_of(of_other_players=given.profile_of_others()),
+            "b": one_of(of_other_players=given.profile_of_others()),
+            "paired": without(flag, "none"),
+        },
+    ),
+    *(
+        Line(f"profiles.ProfileComparison.{name}", dict, of=lambda name=name: getattr(given.comparison(), name))
+        for name in ("interval", "magnitude_interval", "table")
     ),
     Line("profiles.OrderProfile.interval", dict, of=lambda: given.profile().interval),
     Line("profiles.OrderProfile.table", dict, of=lambda: given.profile().table),

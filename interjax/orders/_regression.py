@@ -19,8 +19,9 @@ import numpy as np
 from interjax._core._statistics import sum_freedom
 from interjax.games._coalitions import Draw, draw_coalitions
 from interjax.games._game import Game
+from interjax.games._measured_rounding import measured_rounding
 from interjax.orders._quadratic import Quadratic, fit_quadratic
-from interjax.orders._rounding import Rounding, measured_rounding, resolution
+from interjax.orders._rounding import Rounding, resolution
 from interjax.orders._samples import FOLDS, Evaluate, Sample, draw_samples, stream_of
 
 # The four strata of a pair: whether i and j are present, and the stratum's sign.

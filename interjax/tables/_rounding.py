@@ -9,10 +9,13 @@ import numpy as np
 from interjax._core._checks import check_choice, check_count, check_known
 from interjax._core._precision import are_float32
 from interjax.games._game import Game
+from interjax.games._measured_rounding import measured_rounding
 from interjax.tables._context_sums import check_size
 from interjax.tables._index_weights import INTERACTION_INDICES, context_weights
 from interjax.tables._indices import INDEX_NAMES, LEAST_CORES, OWN_EMPTY_VALUE, as_table, size_of
 from interjax.tables._transforms import n_players_of
+
+_COALITIONS = 64  # that are computed again in double precision
 
 
 def index_rounding(game_or_table: Any, name: str, size: int | None = None) -> np.ndarray:
@@ -20,8 +23,9 @@ def index_rounding(game_or_table: Any, name: str, size: int | None = None) -> np
 
     An index is sum over S of w(S) v(S) with weights that depend on sizes only; each v(S) is known to eps max |v|. eps
     is that of the values' type, or of a game's network where that is coarser, and of single precision where values in
-    double precision are those of a network in single. An index within twice this error is not told from 0. What sums
-    inside a network lose on the way to its values is not in them.
+    double precision are those of a network in single. What sums inside the network of a game lose on the way to its
+    values is measured on a few coalitions, which are computed again in double precision where that is possible; a table
+    does not show it. An index within twice this error is not told from 0.
 
     Args:
         game_or_table, name, size: as for `interaction_index`.
@@ -95,7 +99,7 @@ def orders_rounding(game_or_table: Any, table: Any, size: int) -> np.ndarray:
 
 
 def values_rounding(game_or_table: Any, table: Any) -> float:
-    """How far the values of a table may be off, eps max |v|, or a game's own rounding where that is more.
+    """How far the values of a table may be off, eps max |v|, or what a game's network rounds where that is more.
 
     eps is that of the values' type, of a game's network where it is coarser, or of single precision where values in
     double precision are those of a network in single. NaN where values are not finite.
@@ -109,5 +113,15 @@ def values_rounding(game_or_table: Any, table: Any) -> float:
         unit = float(np.finfo(np.float32).eps)
     if is_game:
         unit = max(unit, game_or_table.unit)
-    least = float(game_or_table.rounding) if is_game and game_or_table.rounding is not None else 0.0
-    return max(unit * float(np.max(np.abs(values))), least) if np.isfinite(values).all() else np.nan
+    if not np.isfinite(values).all():
+        return np.nan
+    found = unit * float(np.max(np.abs(values)))
+    return max(found, _of_game(game_or_table, values)) if is_game else found
+
+
+def _of_game(game: Game, values: np.ndarray) -> float:
+    """What a network rounds on the way to its values: of its outputs, and as a few coalitions in float64 tell."""
+    few = np.random.default_rng(0).choice(len(values), min(_COALITIONS, len(values)), replace=False)
+    masks = (few[:, None] >> np.arange(game.n_players) & 1).astype(bool)
+    outputs = 0.0 if game.rounding is None else float(game.rounding)
+    return max(outputs, measured_rounding(game, masks, values[few]))

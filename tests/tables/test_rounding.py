@@ -74,6 +74,20 @@ def test_orders_that_are_rounding_alone_are_told():
     assert np.any(ij.exact_order_interactions(strong) != 0)
 
 
+def test_what_sums_inside_a_network_lose_is_measured():
+    """A linear network whose sums cancel: its values are small, and show nothing of the large numbers in between."""
+    weights = np.random.default_rng(2).normal(size=8).astype(np.float32)
+    network = lambda x: jnp.stack([(x + 1e4) @ weights - 1e4 * weights.sum(), x[:, 0]], axis=1)  # noqa: E731
+    game = ij.masked_game(network, np.ones(8, np.float32), players=ij.Players.features(8), output=ij.logit(0))
+    index = ij.interaction_index(game, "SII").values[9:]
+    said = ij.tables.index_rounding(game, "SII")[9:]
+    assert np.all(np.abs(index) < 2 * said)
+    assert np.abs(index).max() > 10 * ij.tables.index_rounding(ij.tabulate(game), "SII")[-1]
+    with pytest.warns(UserWarning, match="within what rounding makes of the values"):
+        orders = ij.exact_order_interactions(game)
+    assert np.all(np.abs(orders).max(axis=(1, 2)) < 2 * ij.tables.exact_order_rounding(game))
+
+
 def _additive(weights):
     return (np.arange(2 ** len(weights))[:, None] >> np.arange(len(weights)) & 1) @ np.array(weights)
 

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from interjax.orders._interactions import OrderInteractions as OrderInteractions
     from interjax.orders._interactions import order_interactions as order_interactions
     from interjax.orders._theory import learning_strength as learning_strength
+    from interjax.profiles._comparison import ProfileComparison as ProfileComparison
+    from interjax.profiles._comparison import compare_profiles as compare_profiles
     from interjax.profiles._profile import OFFICIAL_ALLOCATION as OFFICIAL_ALLOCATION
     from interjax.profiles._profile import order_profile as order_profile
     from interjax.profiles._result import OrderProfile as OrderProfile

@@ -11,7 +11,6 @@ from scipy.special import ndtri, stdtridf, stdtrit
 
 from interjax._core._checks import check_level
 
-
 _NEARLY_NORMAL = 1.0001  # times the normal quantile: that of 12,000 degrees of freedom
 
 

@@ -210,7 +210,7 @@ class Regression:
         return all(enumerated for _, enumerated in expected_coalitions(n_players, order, contexts))
 
     def expected_passes(self, n_players: int, coalitions: np.ndarray, order: int, contexts: int) -> float:
-        return float(sum(count for count, _ in expected_coalitions(n_players, order, contexts, len(coalitions))))
+        return float(sum(count for count, _ in expected_coalitions(n_players, order, contexts)))
 
     def estimate(
         self,

@@ -8,10 +8,11 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from interjax._core._checks import check_count, check_known
+from interjax._core._checks import check_count, check_flag, check_known, check_number
 from interjax._core._keys import check_key
+from interjax._core._multiplicity import are_discoveries, p_values, simultaneous_level
 from interjax._core._results import Saved, result, static_field
-from interjax._core._statistics import student_interval
+from interjax._core._statistics import student_interval, tail_quantile
 from interjax._engine._rows import Resources
 from interjax.games._game import Game, check_game, warn_if_nonfinite
 from interjax.orders._arguments import as_coalitions, as_orders
@@ -55,13 +56,70 @@ class OrderInteractions(Saved):
     freedom: np.ndarray | None = None
     exact: np.ndarray | None = None
 
-    def interval(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    def interval(self, level: float = 0.95, *, simultaneous: bool | str = False) -> tuple[np.ndarray, np.ndarray]:
         """Ends of the confidence intervals of I^(m)(T) at this level, mean -+ t stderr: (orders, coalitions) each.
 
         t is the quantile of Student's distribution with `freedom` degrees; the normal one for results that were saved
-        without. Each interval is one by itself: of many, one in twenty misses at level 0.95.
+        without.
+
+        Args:
+            level: that each interval holds its interaction with, in (0, 1): of many, one in twenty misses at 0.95.
+            simultaneous: True or "bonferroni" for intervals that hold all interactions at once with this level: those
+                of all orders and coalitions here, but for exact ones, which do not miss. "sidak" is a little narrower,
+                and right where means are normal. No error is then less than the root mean square of its order's: among
+                many coalitions those miss that happened to vary little. Where few contexts make up an interaction
+                (products of several players) all are held from some 25 contexts on only.
         """
-        return student_interval(self.mean, self.stderr, np.inf if self.freedom is None else self.freedom, level)
+        sampled = ~self._exact
+        level, stderr = simultaneous_level(level, int(np.sum(sampled)), simultaneous), self.stderr
+        if simultaneous:
+            known = sampled & np.isfinite(stderr)
+            squares = np.where(known, stderr**2, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+            stderr = np.where(sampled, np.maximum(stderr, np.sqrt(squares)[:, None]), stderr)
+        return student_interval(self.mean, stderr, self._freedom, level)
+
+    def p_values(self) -> np.ndarray:
+        """How often an interaction of 0 comes out as far from 0, by Student's t: float64 (orders, coalitions).
+
+        Each is a test by itself: of many interactions that are 0, one in twenty is below 0.05. NaN where the error is
+        unknown. Those of exact interactions tell them from rounding alone.
+        """
+        return p_values(self.mean, self.stderr, self._freedom)
+
+    def discoveries(self, rate: float = 0.05, *, dependent: bool | None = None) -> np.ndarray:
+        """Which interactions differ from 0: bool (orders, coalitions), of which a share `rate` on average do not.
+
+        All sampled orders and coalitions are one family, of which the false-discovery rate is held, by Benjamini and
+        Hochberg's procedure or, for errors that depend on each other, Benjamini and Yekutieli's, which finds fewer.
+        Exact interactions are none of it: they differ where they exceed rounding, by its standard error times the
+        normal quantile at which one of all exact ones does so by chance with probability `rate`.
+
+        Args:
+            rate: in (0, 1).
+            dependent: whether errors of different interactions may depend on each other; None = unless `method` is
+                "quadruples", which draws contexts for each coalition and order.
+
+        Example:
+            >>> import interjax as ij, jax
+            >>> game = ij.Game.from_function(lambda s: 3.0 * s[0] * s[1] + s[2], 6)
+            >>> found = ij.order_interactions(jax.random.key(0), game, orders=[0, 4])
+            >>> found.pairs[found.discoveries().any(axis=0)].tolist()
+            [[0, 1]]
+        """
+        rate = check_number("rate", rate, "(0, 1)")
+        dependent = self.method != "quadruples" if dependent is None else check_flag("dependent", dependent)
+        exact = self._exact
+        found = are_discoveries(np.where(exact, np.nan, self.p_values()), rate, dependent=dependent)
+        return np.where(exact, np.abs(self.mean) > tail_quantile(rate / max(np.sum(exact), 1)) * self.stderr, found)
+
+    @property
+    def _freedom(self) -> np.ndarray:
+        return np.full(self.mean.shape, np.inf) if self.freedom is None else self.freedom
+
+    @property
+    def _exact(self) -> np.ndarray:
+        """Results that were saved without have no other word for it than an error of 0."""
+        return self.stderr == 0 if self.exact is None else self.exact
 
     def to_matrix(self) -> np.ndarray:
         """Means of pairs as symmetric matrices (orders, n, n); NaN where a pair was not measured."""

@@ -9,8 +9,9 @@ import numpy as np
 
 from interjax._engine._rows import Resources
 from interjax.games._game import Game
+from interjax.games._measured_rounding import measured_rounding
 from interjax.orders._designs import PIECE_ROWS, Plan
-from interjax.orders._rounding import Rounding, check_host_again, measured_rounding
+from interjax.orders._rounding import Rounding, check_host_again
 from interjax.orders._row_values import RowValues, flipped
 
 _ROWS_IN_FLIGHT = 8192

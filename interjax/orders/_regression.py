@@ -19,8 +19,9 @@ import numpy as np
 from interjax._core._statistics import sum_freedom
 from interjax.games._coalitions import Draw, draw_coalitions
 from interjax.games._game import Game
+from interjax.games._measured_rounding import measured_rounding
 from interjax.orders._quadratic import Quadratic, fit_quadratic
-from interjax.orders._rounding import Rounding, measured_rounding, resolution
+from interjax.orders._rounding import Rounding, resolution
 from interjax.orders._samples import FOLDS, Evaluate, Sample, draw_samples, stream_of
 
 # The four strata of a pair: whether i and j are present, and the stratum's sign.
@@ -95,7 +96,7 @@ def regress_pairs(
     of_rounding = np.zeros(len(pairs))
     if not wanted.any():
         return PairEstimates(mean, stderr, freedom, exact, count, 0, 0, of_rounding)
-    samples = draw_samples(key, n_players, order, contexts, evaluate, live, int(np.count_nonzero(wanted)))
+    samples = draw_samples(key, n_players, order, contexts, evaluate, live)
     own = (np.cumsum(live) - 1)[pairs[wanted]]
     models = _cross_fit(samples, centre=(order + 1) / n_players)
     sums = _stratum_sums(samples, models, own, order, n_players)

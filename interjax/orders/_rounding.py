@@ -6,17 +6,17 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from interjax.games._double import in_double
+from interjax._core._precision import are_float32
 from interjax.games._game import Game
+from interjax.games._measured_rounding import distance
 
 _SAME = 1e-4  # a host function's values may differ by this share in another batch, by rounding
-_LAST_BITS = (1 << 11) - 1  # of a float32's significand; sums of few powers of two, such as counts, leave them empty
 
 
 class Rounding(NamedTuple):
     """How far the values of a game may be off: by their last digit, eps max |v|, and no less than `least`.
 
-    The last digit is all that values tell of it. A network may round more on the way to them: see `measured_rounding`.
+    The last digit is all that values tell of it. What a network rounds on the way to them is measured beside it.
     """
 
     unit: float = 0.0
@@ -26,7 +26,7 @@ class Rounding(NamedTuple):
     def of_game(cls, game: Game, values: np.ndarray) -> "Rounding":
         """That of the arithmetic that gave these values: of their type, or of the game's network where it is worse."""
         unit = game.unit
-        if values.dtype == np.float64 and _are_float32(values):
+        if values.dtype == np.float64 and are_float32(values):
             unit = max(unit, float(np.finfo(np.float32).eps))
         kind = values.dtype if jnp.issubdtype(values.dtype, jnp.floating) else np.float64
         return cls(max(unit, float(jnp.finfo(kind).eps)), 0.0 if game.rounding is None else float(game.rounding))
@@ -37,35 +37,12 @@ class Rounding(NamedTuple):
         return max(self.unit * largest, self.least if len(values) else 0.0)
 
 
-def _are_float32(values: np.ndarray) -> bool:
-    """Whether values in double precision are those of a network in single precision: all fit it, and most fill it."""
-    values = values[np.isfinite(values)]
-    with np.errstate(over="ignore"):
-        single = values.astype(np.float32)
-    if not len(values) or not np.array_equal(single, values):
-        return False
-    return bool(np.mean(single.view(np.int32) & _LAST_BITS != 0) > 0.5)
-
-
-def measured_rounding(game: Game, masks: np.ndarray, values: np.ndarray) -> float:
-    """How far these values of a few coalitions are from what the game gives in double precision.
-
-    2 sqrt(mean (v - v64)^2); 0 for a host game, and where the game cannot be computed so.
-    """
-    found = None if game.on_host else in_double(game.value, game.params, masks)
-    if found is None:
-        return 0.0
-    (double,) = found
-    error = _distance(values, double)
-    return 2 * float(np.sqrt(np.mean(error**2)))
-
-
 def check_host_again(game: Game, masks: np.ndarray, values: np.ndarray) -> None:
     """Ask a host game for some of these values again, beside fewer others; warn if they differ."""
     masks, values = masks[::2], values[::2]
     again = np.asarray(game.value(game.params, masks), np.float64)
     least = _SAME * float(np.max(np.abs(values), initial=0.0, where=np.isfinite(values)))
-    change = _distance(values, again)
+    change = distance(values, again)
     if np.max(change, initial=0.0) > least:
         warnings.warn(
             f"the host function gives other values for the same coalitions, by up to {np.max(change):.2g}: it is "
@@ -73,12 +50,6 @@ def check_host_again(game: Game, masks: np.ndarray, values: np.ndarray) -> None:
             "to be exact are not, and where the batch counts, no number here is that of the network alone",
             stacklevel=2,
         )
-
-
-def _distance(values: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """|v - w|, 0 where either is not finite."""
-    known = np.isfinite(values) & np.isfinite(others)
-    return np.abs(np.subtract(values, others, where=known, out=np.zeros(len(values))))
 
 
 def resolution(rounding: Any, count: Any, size: int = 2) -> Any:

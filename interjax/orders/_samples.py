@@ -45,7 +45,7 @@ class Sample:
         return cls(masks, np.where(is_finite, values - shift, 0.0), shift, is_finite, fold, enumerated)
 
 
-def draws(n_players: int, order: int, contexts: int, pairs: int) -> list[int]:
+def draws(n_players: int, order: int, contexts: int) -> list[int]:
     """Coalitions to draw of the sizes m, m+1, m+2 (at least as many as there are: enumerate).
 
     With N_t coalitions of a size and a stratum's share p of them, a pair's variance is the sum of 1 / (p N_t) over its
@@ -53,13 +53,13 @@ def draws(n_players: int, order: int, contexts: int, pairs: int) -> list[int]:
     a size's sum of 1 / p, which needs the fewest coalitions for it.
 
     A pair's rarest stratum holds `contexts` of them on average, or `_FEWEST`. It may hold more: where it holds fewer
-    than two, the pair gets coalitions of its own, (2 + f) exp(-f) on average of f in a stratum, and f is such that the
-    coalitions of all `pairs` are fewest. So fewer contexts never take more coalitions, nor better estimates.
+    than two, the pair gets coalitions of its own, (2 + f) exp(-f) on average of f in a stratum, and f is such that all
+    pairs take the fewest coalitions. So fewer contexts never take more coalitions, nor better estimates.
     """
     shares = [math.comb(n_players - 2, order) / math.comb(n_players, order + present) for present in range(3)]
     burden = np.sqrt([1 / shares[0], 2 / shares[1], 1 / shares[2]])
     counts = contexts / 4 * burden * burden.sum()
-    counts = np.maximum(counts, _fewest(min(contexts, _FEWEST), shares, pairs))
+    counts = np.maximum(counts, _fewest(min(contexts, _FEWEST), shares, math.comb(n_players, 2)))
     every = [math.comb(n_players, order + present) for present in range(3)]
     is_end = order in (0, n_players - 2)
     return [
@@ -76,12 +76,12 @@ def _fewest(least: int, shares: list[float], pairs: int) -> np.ndarray:
     return held[best, 0] / np.array(shares)
 
 
-def expected_coalitions(n_players: int, order: int, contexts: int, pairs: int | None = None) -> list[tuple[int, bool]]:
-    """Coalitions of the sizes m, m+1, m+2 that serve this number of pairs (all), and whether they are all there are.
+def expected_coalitions(n_players: int, order: int, contexts: int) -> list[tuple[int, bool]]:
+    """Coalitions of the sizes m, m+1, m+2 that serve all pairs, and whether they are all that there are.
 
     A pair whose rarest stratum holds fewer than two of them needs a few more.
     """
-    counts = draws(n_players, order, contexts, math.comb(n_players, 2) if pairs is None else pairs)
+    counts = draws(n_players, order, contexts)
     return [(count, count >= math.comb(n_players, order + present)) for present, count in enumerate(counts)]
 
 
@@ -92,11 +92,10 @@ def draw_samples(
     contexts: int,
     evaluate: Evaluate,
     live: np.ndarray,
-    pairs: int | None = None,
 ) -> list[Sample]:
     """Coalitions of the sizes m, m+1, m+2 with their values; of their players, those that are not known to be null."""
     sizes = range(order, order + 3)
-    counts, enumerated = zip(*expected_coalitions(n_players, order, contexts, pairs), strict=True)
+    counts, enumerated = zip(*expected_coalitions(n_players, order, contexts), strict=True)
     wishes = [
         Draw(stream_of(order, present), size, 0 if whole else count)
         for present, (size, count, whole) in enumerate(zip(sizes, counts, enumerated, strict=True))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from interjax.plots._concepts import concepts_on_image as concepts_on_image
     from interjax.plots._evaluation import evaluation as evaluation
     from interjax.plots._gradients import gradient_statistics as gradient_statistics
+    from interjax.plots._profile_difference import profile_difference as profile_difference
     from interjax.plots._profiles import profile as profile
     from interjax.plots._profiles import profiles_over_training as profiles_over_training
     from interjax.plots._training import training as training

@@ -7,6 +7,7 @@ import numpy as np
 
 from interjax._core._checks import check_is, shown
 from interjax.dynamics._gradients import GradientStatistics
+from interjax.profiles._comparison import ProfileComparison
 from interjax.profiles._result import OrderProfile
 
 if TYPE_CHECKING:
@@ -56,12 +57,12 @@ def new_figure(width: float, height: float, *, layout: str | None = "constrained
     return Figure(figsize=(width, height), layout=layout)  # type: ignore[arg-type]
 
 
-def ratios(found: OrderProfile | GradientStatistics) -> np.ndarray:
+def ratios(found: OrderProfile | ProfileComparison | GradientStatistics) -> np.ndarray:
     """The orders as shares of the largest one, from 0 to 1."""
     return np.asarray(found.orders) / max(found.n_players - 2, 1)
 
 
-def order_label(found: Iterable[OrderProfile | GradientStatistics]) -> str:
+def order_label(found: Iterable[OrderProfile | ProfileComparison | GradientStatistics]) -> str:
     """The label of an axis of `ratios`."""
     largest = {each.n_players - 2 for each in found}
     share = f"n − 2 = {largest.pop()}" if len(largest) == 1 else "n − 2"

@@ -1,5 +1,6 @@
 """The strength profile J^(m): its estimate over inputs, pairs and contexts, with its standard error."""
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from interjax._engine._folders import RunFolder
 from interjax._engine._processes import joined
 from interjax._engine._rows import Resources
 from interjax.games._game import Game
+from interjax.games._identity import digest_of, inputs_of
 from interjax.profiles._arguments import check_choices, design_of, settings_of
 from interjax.profiles._result import OrderProfile
 from interjax.profiles._rounds import Rounds
@@ -127,7 +129,7 @@ def order_profile(
                 if finished(profile, target_stderr, max_forwards - rounds.expected):
                     break
     warn(profile)
-    return profile
+    return dataclasses.replace(profile, inputs=inputs_of(games), population=digest_of(design.population.adjacent))
 
 
 OFFICIAL_ALLOCATION: dict[str, Any] = {

@@ -34,6 +34,9 @@ class OrderProfile(Saved):
         noise: (orders,) mean standard error of an interaction, as a share of the mean magnitude; beyond 1.5 the
             correction leaves a bias that `stderr` does not cover.
         by_input: (inputs, orders) corrected strength of each input (its square for kind "rms"), in units of v.
+        inputs: uint32 (inputs, 2), a digest of each input, by which `ij.compare_profiles` sees that two networks were
+            measured on the same ones; None for games that are not masked inputs, and in older files.
+        population: uint32 (2,), a digest of the pairs that were averaged over; None in older files.
         pairs_by_input: (inputs,) pairs measured for each input; with "blocks", pairs with a player whose part of the
             input equals the baseline are known not to interact and are counted as 0 without passes.
         n_forwards: forward passes made.
@@ -61,6 +64,8 @@ class OrderProfile(Saved):
     freedom: np.ndarray | None = None
     bias: np.ndarray | None = None
     bracket: np.ndarray | None = None
+    inputs: np.ndarray | None = None
+    population: np.ndarray | None = None
 
     def interval(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper ends of the confidence interval of J^(m) at this level, J -+ t stderr.

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from interjax.profiles._left_out import root
 from interjax.profiles._one_input import Design, Measured
 from interjax.profiles._sums import PairSums
 
@@ -132,11 +133,6 @@ def _bias_left(usual: np.ndarray, found: np.ndarray, plain: np.ndarray, correcti
     if correction == "none":
         return root(plain, kind) - root(usual, kind)
     return np.zeros_like(plain) if kind == "rms" else _LEFT[correction] * (plain - found)
-
-
-def root(strength: np.ndarray, kind: str) -> np.ndarray:
-    """A strength in units of v: the root of a mean square, 0 of one that came out negative."""
-    return strength if kind == "mean" else np.sqrt(np.maximum(strength, 0.0))
 
 
 def _known_mean(errors: np.ndarray) -> np.ndarray:

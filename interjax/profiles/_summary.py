@@ -6,9 +6,10 @@ import numpy as np
 
 from interjax._core._statistics import jackknife_freedom, join_known, normal_quantile, student_quantile
 from interjax.games._game import warn_if_nonfinite
+from interjax.profiles._left_out import of_one, root, slope
 from interjax.profiles._one_input import Design, Measured
 from interjax.profiles._result import OrderProfile
-from interjax.profiles._strength import root, strength_of_input
+from interjax.profiles._strength import strength_of_input
 
 # Measured on games with known profiles: beyond this ratio of noise to strength the correction leaves about a tenth.
 _NOISY = 1.5
@@ -40,26 +41,23 @@ def summarise(measured: list[list[Measured]], design: Design, kind: str, correct
         return np.sum(of_profile(np.diag(errors)) ** 2, axis=0)
 
     within = [part.replicates - part.replicates.mean(0) for part in inputs]
-    slope = _slope(by_input.mean(0), _within(within), kind)
-    within = [slope * part for part in within]
+    change = slope(by_input.mean(0), _within(within), kind)
+    within = [change * part for part in within]
     in_profile = [of_profile(part) for part in within]
     bias_left = of_profile(bias)
     known = of_orders(rounding) + of_orders(limit) + bias_left**2
     stderr_within = np.sqrt(_within(in_profile) ** 2 + known)
-    if len(inputs) > 1:  # units that are left out in turn, what they weigh, and what is left without each
-        sizes, rest = by_input.mean(axis=1), (by_input.sum(0) - by_input) / (len(inputs) - 1)
-        deviations = by_input - by_input.mean(0)
-        slope = _slope(by_input.mean(0), _between(deviations), kind)
-        error, linear = _between(slope * deviations), _between(of_profile(slope * deviations))
+    if len(inputs) > 1:
+        spread = of_one(by_input, kind)
+        variance, freedom, error = spread.variance, spread.freedom, np.sqrt(spread.magnitude_variance)
+        variance = variance if is_known else np.full_like(variance, np.nan)
     else:
-        sizes, rest = inputs[0].sizes, inputs[0].replicates
-        error, linear = _within(within), _within(in_profile)
-    shift = _relative(root(rest, kind), is_known)
-    shift = shift - (strength if len(inputs) > 1 else shift.mean(0))
-    variance = (len(rest) - 1) / len(rest) * np.sum(shift**2, axis=0)
-    if kind == "rms":  # a root of what came out negative does not move when a unit is left out
-        variance = np.maximum(variance, linear**2)
-    freedom = jackknife_freedom(sizes, shift)
+        rest, error = _relative(root(inputs[0].replicates, kind), is_known), _within(within)
+        shift = rest - rest.mean(axis=0)
+        variance = (len(rest) - 1) / len(rest) * np.sum(shift**2, axis=0)
+        if kind == "rms":  # a root of what came out negative does not move when contexts are left out
+            variance = np.maximum(variance, _within(in_profile) ** 2)
+        freedom = jackknife_freedom(inputs[0].sizes, shift)
     stderr, freedom = join_known(np.sqrt(variance), freedom, np.sqrt(known))
     return OrderProfile(
         orders=design.orders,
@@ -91,24 +89,6 @@ def _relative(magnitude: np.ndarray, is_known: bool) -> np.ndarray:
     """Strengths (..., orders) relative to their mean over orders."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return magnitude / (magnitude.mean(axis=-1, keepdims=True) if is_known else np.nan)
-
-
-def _slope(strength: np.ndarray, error: np.ndarray, kind: str) -> np.ndarray:
-    """Change of the strength in units of v with a change of what is averaged: I, or I^2.
-
-    sqrt(Q) changes by 1 / 2 sqrt(Q), which near Q = 0 does not end: an error e of Q <= 0 makes at most sqrt(e) of it,
-    1 / sqrt(e) each. 1 / (sqrt(Q) + sqrt(max(Q, e))) is both.
-    """
-    if kind == "mean":
-        return np.ones_like(strength)
-    root = np.sqrt(np.maximum(strength, 0.0)) + np.sqrt(np.maximum(strength, np.nan_to_num(error)))
-    return np.where(root > 0, 1 / np.where(root > 0, root, 1.0), np.where(np.isnan(strength), np.nan, 0.0))
-
-
-def _between(deviations: np.ndarray) -> np.ndarray:
-    """Standard error of a mean from its terms' deviations (inputs, orders)."""
-    inputs = len(deviations)
-    return np.sqrt(np.sum(deviations**2, axis=0) / (inputs * (inputs - 1)))
 
 
 def _within(deviations: list[np.ndarray]) -> np.ndarray:

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from interjax.tables._exact_orders import exact_order_interactions as exact_order_interactions
     from interjax.tables._indices import Interactions as Interactions
     from interjax.tables._indices import interaction_index as interaction_index
+    from interjax.tables._rounding import exact_order_rounding as exact_order_rounding
     from interjax.tables._rounding import index_rounding as index_rounding
     from interjax.tables._transforms import inverse_moebius as inverse_moebius
     from interjax.tables._transforms import inverse_or_interactions as inverse_or_interactions

@@ -7,6 +7,7 @@ that dtype throughout.
 
 import itertools
 import math
+import warnings
 from typing import Any
 
 import jax
@@ -17,6 +18,7 @@ from jax.core import Tracer
 from interjax._core._checks import check_count
 from interjax.tables._context_sums import check_size, coalitions_of_size, context_sums
 from interjax.tables._indices import as_table, like
+from interjax.tables._rounding import orders_rounding
 from interjax.tables._transforms import n_players_of
 
 
@@ -36,11 +38,14 @@ def exact_order_interactions(game_or_table: Any, size: int = 2) -> Any:
     Returns:
         [m, i, ...], in the units of v, of shape (n, n) for size=1, (n-1, n, n) for size=2, (n-2, n, n, n) for size=3;
         symmetric in the players, and 0 where two of them are equal. NaN in the table spreads to every entry that
-        depends on it. Values known to eps max |v| leave an error of sqrt(2^size) eps max |v| / sqrt(C(n - size, m)).
+        depends on it. What rounding of the values leaves open is told by `ij.tables.exact_order_rounding`.
 
     Raises:
         ValueError: size is not 1, 2 or 3, or larger than n; a table whose length is no power of two or whose values are
             not real; more than 26 players.
+
+    Warns:
+        UserWarning: if no interaction is told from rounding of the values (see `ij.tables.exact_order_rounding`).
 
     Example:
         >>> import interjax as ij
@@ -57,7 +62,21 @@ def exact_order_interactions(game_or_table: Any, size: int = 2) -> Any:
     check_size(n_players_of(table), size)
     if isinstance(table, Tracer):
         return _interactions_jax(table, size)
-    return like(table, _interactions(np.asarray(table, np.float64), size))
+    found = _interactions(np.asarray(table, np.float64), size)
+    _warn_if_within(found, orders_rounding(game_or_table, table, size))
+    return like(table, found)
+
+
+def _warn_if_within(found: np.ndarray, rounding: np.ndarray) -> None:
+    """Warn if interactions (orders, ...) differ from 0 by no more than rounding; those that are all 0 are no noise."""
+    largest = np.abs(found).reshape(len(found), -1).max(axis=1)
+    if largest.any() and np.all(largest <= 2 * rounding):
+        warnings.warn(
+            f"the interactions, up to {largest.max():.2g}, are within what rounding makes of the values of the table, "
+            f"{2 * rounding.max():.2g}: none is told from 0. Should there be some, take a constant off the values or "
+            "compute them in float64",
+            stacklevel=3,
+        )
 
 
 def _interactions(table: Any, size: int) -> Any:

@@ -6,13 +6,16 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from interjax._core._checks import check_choice, check_known
+from interjax._core._checks import check_choice, check_count, check_known
+from interjax._core._precision import are_float32
 from interjax.games._game import Game
+from interjax.games._measured_rounding import measured_rounding
+from interjax.tables._context_sums import check_size
 from interjax.tables._index_weights import INTERACTION_INDICES, context_weights
 from interjax.tables._indices import INDEX_NAMES, LEAST_CORES, OWN_EMPTY_VALUE, as_table, size_of
 from interjax.tables._transforms import n_players_of
 
-_LAST_BITS = (1 << 11) - 1  # of a float32's significand; sums of few powers of two, such as counts, leave them empty
+_COALITIONS = 64  # that are computed again in double precision
 
 
 def index_rounding(game_or_table: Any, name: str, size: int | None = None) -> np.ndarray:
@@ -20,8 +23,9 @@ def index_rounding(game_or_table: Any, name: str, size: int | None = None) -> np
 
     An index is sum over S of w(S) v(S) with weights that depend on sizes only; each v(S) is known to eps max |v|. eps
     is that of the values' type, or of a game's network where that is coarser, and of single precision where values in
-    double precision are those of a network in single. An index within twice this error is not told from 0. What sums
-    inside a network lose on the way to its values is not in them.
+    double precision are those of a network in single. What sums inside the network of a game lose on the way to its
+    values is measured on a few coalitions, which are computed again in double precision where that is possible; a table
+    does not show it. An index within twice this error is not told from 0.
 
     Args:
         game_or_table, name, size: as for `interaction_index`.
@@ -42,8 +46,8 @@ def index_rounding(game_or_table: Any, name: str, size: int | None = None) -> np
     check_choice("name", name, INDEX_NAMES)
     if name in LEAST_CORES:
         raise ValueError(f"name must be that of an index that is linear in the values, got {name!r}")
-    unit = game_or_table.unit if isinstance(game_or_table, Game) else _unit(game_or_table)
-    table = np.asarray(as_table(game_or_table), np.float64)
+    table = as_table(game_or_table)
+    error = values_rounding(game_or_table, table)
     n_players = n_players_of(table)
     size = size_of(name, size, n_players)
     copies = [2**t if name in INTERACTION_INDICES else 2 for t in range(size + 1)]
@@ -55,20 +59,69 @@ def index_rounding(game_or_table: Any, name: str, size: int | None = None) -> np
         roots += [math.sqrt(copies[t] * used.sum())] * math.comb(n_players, t)
     if name not in OWN_EMPTY_VALUE:
         roots[0] = 1.0  # v(0)
-    largest = np.max(np.abs(table)) if np.isfinite(table).all() else np.nan
-    return max(unit, _unit(table)) * largest * np.array(roots)
+    return error * np.array(roots)
 
 
-def _unit(values: Any) -> float:
-    """eps of the arithmetic that the values show."""
-    check_known("game_or_table", values if hasattr(values, "dtype") else ())
-    kind = getattr(values, "dtype", np.float64)
-    if jnp.issubdtype(kind, jnp.floating) and kind != np.float64:
-        return float(jnp.finfo(kind).eps)
-    found = np.asarray(values, np.float64) if kind == np.float64 and hasattr(values, "shape") else np.zeros(0)
-    found = found[np.isfinite(found)]
-    with np.errstate(over="ignore"):
-        single = found.astype(np.float32)
-    if len(found) and np.array_equal(single, found) and np.mean(single.view(np.int32) & _LAST_BITS != 0) > 0.5:
-        return float(np.finfo(np.float32).eps)
-    return float(np.finfo(np.float64).eps)
+def exact_order_rounding(game_or_table: Any, size: int = 2) -> np.ndarray:
+    """The standard error that rounding of the values leaves in each order of `exact_order_interactions`.
+
+        sqrt(2^size) eps max |v| / sqrt(C(n - size, m))
+
+    The interaction of a coalition is a mean over C(n - size, m) contexts of sums of 2^size values; eps is as for
+    `index_rounding`. An interaction within twice this error is not told from 0.
+
+    Args:
+        game_or_table, size: as for `exact_order_interactions`.
+
+    Returns:
+        float64 (n - size + 1,), for each order m, in the units of v; NaN where values of the table are not finite.
+
+    Raises:
+        ValueError: as `exact_order_interactions`; a traced table.
+
+    Example:
+        >>> import interjax as ij, numpy as np
+        >>> table = np.float32([1000, 1000.1, 1000.3, 1000.4])
+        >>> bool(np.all(np.abs(ij.tables.exact_order_rounding(table)) > 1e-4))
+        True
+    """
+    size = check_count("size", size, most=3, about="players, pairs or triples")
+    table = as_table(game_or_table)
+    check_size(n_players_of(table), size)
+    return orders_rounding(game_or_table, table, size)
+
+
+def orders_rounding(game_or_table: Any, table: Any, size: int) -> np.ndarray:
+    """`exact_order_rounding` of a game or table whose values are known."""
+    n_players = n_players_of(table)
+    contexts = np.array([math.comb(n_players - size, m) for m in range(n_players - size + 1)], float)
+    return values_rounding(game_or_table, table) * np.sqrt(2.0**size / contexts)
+
+
+def values_rounding(game_or_table: Any, table: Any) -> float:
+    """How far the values of a table may be off, eps max |v|, or what a game's network rounds where that is more.
+
+    eps is that of the values' type, of a game's network where it is coarser, or of single precision where values in
+    double precision are those of a network in single. NaN where values are not finite.
+    """
+    check_known("game_or_table", table)
+    is_game = isinstance(game_or_table, Game)
+    kind = getattr(table if is_game else game_or_table, "dtype", np.float64)
+    unit = float(jnp.finfo(kind if jnp.issubdtype(kind, jnp.floating) else np.float64).eps)
+    values = np.asarray(table, np.float64)
+    if kind == np.float64 and not isinstance(game_or_table, list | tuple) and are_float32(values):
+        unit = float(np.finfo(np.float32).eps)
+    if is_game:
+        unit = max(unit, game_or_table.unit)
+    if not np.isfinite(values).all():
+        return np.nan
+    found = unit * float(np.max(np.abs(values)))
+    return max(found, _of_game(game_or_table, values)) if is_game else found
+
+
+def _of_game(game: Game, values: np.ndarray) -> float:
+    """What a network rounds on the way to its values: of its outputs, and as a few coalitions in float64 tell."""
+    few = np.random.default_rng(0).choice(len(values), min(_COALITIONS, len(values)), replace=False)
+    masks = (few[:, None] >> np.arange(game.n_players) & 1).astype(bool)
+    outputs = 0.0 if game.rounding is None else float(game.rounding)
+    return max(outputs, measured_rounding(game, masks, values[few]))

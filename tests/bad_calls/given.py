@@ -141,6 +141,17 @@ def profile() -> ij.OrderProfile:
 
 
 @functools.cache
+def profile_of_others() -> ij.OrderProfile:
+    """Of other players."""
+    return ij.order_profile(KEY, game(N + 1), contexts=4)
+
+
+@functools.cache
+def comparison() -> ij.ProfileComparison:
+    return ij.compare_profiles(profile(), ij.order_profile(jax.random.key(4), games(), contexts=4))
+
+
+@functools.cache
 def interactions() -> ij.OrderInteractions:
     return ij.order_interactions(KEY, game(), contexts=4)
 

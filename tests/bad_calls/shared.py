@@ -21,10 +21,21 @@ from bad_calls.values import (
     one_of,
     orders,
     pairs,
+    values,
     without,
 )
 
-IS_FLAG = ("pointwise", "compare", "relative", "stability", "keep_effects", "refit", "normalize", "uncorrected")
+IS_FLAG = (
+    "pointwise",
+    "compare",
+    "relative",
+    "stability",
+    "keep_effects",
+    "refit",
+    "normalize",
+    "uncorrected",
+    "magnitude",
+)
 PLAYERS: Kind = lambda good: one_of(given.OTHER_PLAYERS, a_shape=(4,), labels=np.arange(4), names=["a", "b"])(good)  # noqa: E731
 MODEL: Kind = lambda good: without(one_of(**given.wrong_networks()), "function")(good)  # noqa: E731
 OUTPUT_OF_LABEL = function(
@@ -67,5 +78,6 @@ SHARED: dict[str, Kind] = {
     "names": names(given.N),
     "limit": count(optional=True),
     "index": lambda good: array(optional=True, nan="never")(np.arange(6) if good is None else good),
+    "simultaneous": values(3, 0.5, "holm", [], None, object(), right=(True, False, "sidak")),
     **dict.fromkeys(IS_FLAG, flag),
 }

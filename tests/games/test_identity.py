@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import interjax as ij
-from interjax.games._identity import identity
+from interjax.games._identity import identity, inputs_of
 
 PLAYERS = ij.Players.features(4)
 X = np.array([1.0, -2.0, 0.5, 3.0], np.float32)
@@ -40,6 +40,15 @@ def test_a_difference_of_masked_networks_has_its_name(name):
     differing = {key for key in first if first[key] != other[key]}
     assert name in differing
     assert differing <= {name, *(["weights", "network"] if name in ("network", "precision") else [])}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_inputs_are_told_apart_whatever_the_network(name):
+    found = inputs_of([game(), game(**CHANGES[name]), game()])
+    assert found.shape == (3, 2)
+    assert (found[0] == found[2]).all()
+    assert (found[0] == found[1]).all() == (name != "inputs")
+    assert inputs_of([game(), ij.Game.from_function(jnp.sum, 4)]) is None
 
 
 @pytest.mark.parametrize("output", [lambda z: z[0], lambda z: z[0] * 2.0])

@@ -312,7 +312,3 @@ def test_fewer_contexts_take_no_more_passes():
     assert passes == sorted(passes)
     errors = np.array([np.sqrt(np.mean(one.stderr**2, axis=1)) for one in found])
     assert np.all(errors[1:] < 1.1 * errors[:-1])
-    few = ij.order_interactions(
-        jax.random.key(0), game, orders=[2], contexts=2, method="regression", pairs=[(0, 1), (3, 7)]
-    )
-    assert few.n_forwards < passes[0] / 2

@@ -48,6 +48,50 @@ def test_jax_tables_are_rounded_once():
         np.testing.assert_array_equal(found, wanted.astype(np.float32))
 
 
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_the_stated_error_holds_what_rounding_does_to_orders(size):
+    rounded = TABLES.astype(np.float32)
+    pairs = zip(rounded, TABLES, strict=True)
+    change = np.stack([ij.exact_order_interactions(a, size) - ij.exact_order_interactions(b, size) for a, b in pairs])
+    members = np.stack(np.meshgrid(*[np.arange(N)] * size, indexing="ij")).reshape(size, -1)
+    distinct = (np.diff(np.sort(members, axis=0), axis=0) > 0).all(axis=0)
+    found = np.sqrt(np.mean(change.reshape(*change.shape[:2], -1)[:, :, distinct] ** 2, axis=(0, 2)))
+    said = ij.tables.exact_order_rounding(rounded[0], size)
+    np.testing.assert_allclose(said / found, 1000 * np.sqrt(12) / 512, rtol=0.25)
+    assert np.all(ij.tables.exact_order_rounding(TABLES[0], size) < 1e-8 * said)
+
+
+def test_orders_that_are_rounding_alone_are_told():
+    """Of an additive game whose values are in single precision; as integers they tell that nothing interacts."""
+    single = (1000 + _additive([0.1, 0.2, 0.3, 0.7])).astype(np.float32)
+    for table in (single, single.astype(np.float64), jnp.asarray(single), ij.Game.from_table(single)):
+        with pytest.warns(UserWarning, match="within what rounding makes of the values"):
+            found = ij.exact_order_interactions(table)
+        assert np.any(np.asarray(found) != 0)
+    assert not np.any(ij.exact_order_interactions(_additive([1, 2, 3, 4])))
+    strong = single.copy()
+    strong[-1] += 0.01
+    assert np.any(ij.exact_order_interactions(strong) != 0)
+
+
+def test_what_sums_inside_a_network_lose_is_measured():
+    """A linear network whose sums cancel: its values are small, and show nothing of the large numbers in between."""
+    weights = np.random.default_rng(2).normal(size=8).astype(np.float32)
+    network = lambda x: jnp.stack([(x + 1e4) @ weights - 1e4 * weights.sum(), x[:, 0]], axis=1)  # noqa: E731
+    game = ij.masked_game(network, np.ones(8, np.float32), players=ij.Players.features(8), output=ij.logit(0))
+    index = ij.interaction_index(game, "SII").values[9:]
+    said = ij.tables.index_rounding(game, "SII")[9:]
+    assert np.all(np.abs(index) < 2 * said)
+    assert np.abs(index).max() > 10 * ij.tables.index_rounding(ij.tabulate(game), "SII")[-1]
+    with pytest.warns(UserWarning, match="within what rounding makes of the values"):
+        orders = ij.exact_order_interactions(game)
+    assert np.all(np.abs(orders).max(axis=(1, 2)) < 2 * ij.tables.exact_order_rounding(game))
+
+
+def _additive(weights):
+    return (np.arange(2 ** len(weights))[:, None] >> np.arange(len(weights)) & 1) @ np.array(weights)
+
+
 @pytest.mark.parametrize("name", ["ELC", "no index"])
 def test_indices_without_weights_are_refused(name):
     with pytest.raises(ValueError, match="name must be"):

@@ -16,7 +16,7 @@ from interjax.concepts._sparse._coalition_search import screened_size
 from interjax.concepts._sparse._pursuit import Pursued, pursue
 from interjax.concepts._sparse._sparse_concepts import SparseConcepts, rebuild
 from interjax.games._game import Game
-from interjax.orders._rounding import measured_rounding
+from interjax.games._measured_rounding import measured_rounding
 
 BASES = ("moebius", "fourier")
 SHARES = (0.1, 0.25, 0.5, 0.75, 0.9)

@@ -69,6 +69,7 @@ RESULTS = {
     "tables.Interactions": lambda: ij.interaction_index(given.TABLE, "SII", 2),
     "orders.OrderInteractions": given.interactions,
     "profiles.OrderProfile": given.profile,
+    "profiles.ProfileComparison": given.comparison,
     "concepts.AndOr": given.explanation,
     "concepts.JointAndOr": given.joint,
     "concepts.ConceptDynamics": given.dynamics,
@@ -257,6 +258,7 @@ LINES = (
         )
         for name, argument, found, kinds in (
             ("profile", "profiles", given.profile, {"theory": count(3, optional=True)}),
+            ("profile_difference", "comparisons", given.comparison, {}),
             ("profiles_over_training", "profiles", lambda: {1: given.profile(), 10: given.profile()}, {}),
             ("training", "log", given.log, {}),
             (

@@ -8,6 +8,7 @@ from bad_calls.values import (
     array,
     choice,
     count,
+    flag,
     folder,
     function,
     number,
@@ -200,10 +201,13 @@ LINES = (
             "inverse_walsh_hadamard": "coefficients",
         }.items()
     ),
-    Line(
-        "tables.exact_order_interactions",
-        lambda: {"game_or_table": given.TABLE},
-        {"game_or_table": table_or_game, "size": count(1, 3)},
+    *(
+        Line(
+            f"tables.{name}",
+            lambda: {"game_or_table": given.TABLE},
+            {"game_or_table": table_or_game, "size": count(1, 3)},
+        )
+        for name in ("exact_order_interactions", "exact_order_rounding")
     ),
     Line(
         "tables.interaction_index",
@@ -235,6 +239,14 @@ LINES = (
         {"game": game_kind, "size": count(1, 3)},
         case="quadruples on the host",
     ),
+    Line("orders.OrderInteractions.interval", dict, of=lambda: given.interactions().interval),
+    Line(
+        "orders.OrderInteractions.discoveries",
+        dict,
+        {"rate": number("(0, 1)"), "dependent": without(flag, "none")},
+        of=lambda: given.interactions().discoveries,
+    ),
+    Line("orders.OrderInteractions.p_values", dict, of=lambda: given.interactions().p_values),
     Line("orders.OrderInteractions.to_matrix", dict, of=lambda: given.interactions().to_matrix),
     Line("orders.learning_strength", lambda: {"n_players": N}, {"n_players": count(2)}),
     Line("dynamics.context_variance", lambda: {"n_players": N}, {"n_players": count(4)}),
@@ -263,6 +275,19 @@ LINES = (
             "folder": lambda good: folder(a_file=given.a_file())(good),
         },
         case="of one game, rms",
+    ),
+    Line(
+        "profiles.compare_profiles",
+        lambda: {"a": given.profile(), "b": given.profile()},
+        {
+            "a": one_of(of_other_players=given.profile_of_others()),
+            "b": one_of(of_other_players=given.profile_of_others()),
+            "paired": without(flag, "none"),
+        },
+    ),
+    *(
+        Line(f"profiles.ProfileComparison.{name}", dict, of=lambda name=name: getattr(given.comparison(), name))
+        for name in ("interval", "magnitude_interval", "table")
     ),
     Line("profiles.OrderProfile.interval", dict, of=lambda: given.profile().interval),
     Line("profiles.OrderProfile.table", dict, of=lambda: given.profile().table),

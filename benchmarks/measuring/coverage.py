@@ -1,0 +1,175 @@
+"""Cells of the coverage benchmark: what is estimated, how, and what its intervals held."""
+
+import functools
+import json
+import time
+import warnings
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+import interjax as ij
+
+CONTEXTS = (2, 5, 10, 20)
+INPUTS = (2, 3, 5, 10, 30)
+METHODS = ("blocks", "quadruples", "regression")
+KINDS = ("network", "tanh", "sparse", "near-additive", "heavy")
+WANTED = (0.93, 0.98)
+_PLAYERS, _OF_POPULATION, _NETWORKS = 12, 9, 200
+
+
+class Held(NamedTuple):
+    """One run: estimate, ends of its intervals, the truth, and what counts; all of one shape."""
+
+    estimate: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    truth: np.ndarray
+    counts: np.ndarray
+
+
+Cell = Callable[[int], Held]  # the number of the run -> what it found
+
+
+def table(kind: str, players: int, random: np.random.Generator) -> np.ndarray:
+    """A game's values: of a ReLU or tanh network, of few ANDs, nearly additive, or of very different size."""
+    masks = (np.arange(2**players)[:, None] >> np.arange(players) & 1).astype(float)
+    x = random.normal(size=players)
+    if kind == "sparse":
+        sets = [random.choice(players, random.integers(2, 5), replace=False) for _ in range(5)]
+        return sum(random.normal() * masks[:, members].prod(axis=1) for members in sets)
+    if kind == "spiked":
+        return masks[:, :6].prod(axis=1)
+    if kind == "near-additive":
+        return masks @ x + 0.02 * np.tanh(masks @ random.normal(size=players))
+    first, second = random.normal(size=(players, 16)) / np.sqrt(players), random.normal(size=16) / 4
+    if kind == "network":
+        return np.maximum((masks * x) @ first * 3 + random.normal(size=16) / 2, 0) @ second
+    values = np.tanh((masks * x) @ first) @ second
+    return values * np.exp(random.normal()) if kind == "heavy" else values
+
+
+def strengths(values: np.ndarray) -> np.ndarray:
+    """E|I^(m)| over all pairs, (orders,)."""
+    exact = ij.exact_order_interactions(values)
+    return np.abs(exact[:, *np.triu_indices(exact.shape[1], 1)]).mean(axis=1)
+
+
+def games(data: str | None) -> dict[str, np.ndarray]:
+    """Tables of values by name."""
+    found = {kind: table(kind, _PLAYERS, np.random.default_rng(0)) for kind in (*KINDS, "spiked")}
+    for path in sorted(Path(data, "games").glob("*.npz")) if data else []:
+        with np.load(path) as kept:
+            found[path.stem] = kept["table"].astype(float)
+    return found
+
+
+def interactions(values: np.ndarray, method: str, contexts: int) -> Cell:
+    """Interactions of all pairs at all orders that are not exact."""
+    game, exact = ij.Game.from_table(values), ij.exact_order_interactions(values)
+    truth = exact[:, *np.triu_indices(exact.shape[1], 1)]
+
+    def cell(number: int) -> Held:
+        found = ij.order_interactions(jax.random.key(number), game, method=method, contexts=contexts)
+        return Held(found.mean, *found.interval(), truth[found.orders], ~found.exact)
+
+    return cell
+
+
+def profile(values: np.ndarray, contexts: int) -> Cell:
+    """The profile of one input."""
+    game, truth = ij.Game.from_table(values), strengths(values)
+
+    def cell(number: int) -> Held:
+        found = ij.order_profile(jax.random.key(number), game, contexts=contexts)
+        relative = truth[found.orders] / truth[found.orders].mean()
+        return Held(found.strength, *found.interval(), relative, np.ones(len(relative), bool))
+
+    return cell
+
+
+@functools.cache
+def population(kind: str) -> tuple[list[ij.Game], np.ndarray]:
+    """Random games and their J, that of them all."""
+    random = np.random.default_rng(0)
+    tables = [table(kind, _OF_POPULATION, random) for _ in range(_NETWORKS)]
+    whole = np.mean([strengths(values) for values in tables], axis=0)
+    return [ij.Game.from_table(values) for values in tables], whole / whole.mean()
+
+
+def profiles(kind: str, inputs: int, contexts: int) -> Cell:
+    """The profile of a few inputs of a population."""
+
+    def cell(number: int) -> Held:
+        every, truth = population(kind)
+        drawn = np.random.default_rng([number, inputs]).choice(len(every), inputs)
+        found = ij.order_profile(jax.random.key(number), [every[place] for place in drawn], contexts=contexts)
+        return Held(found.strength, *found.interval(), truth, np.ones(len(truth), bool))
+
+    return cell
+
+
+def cells(data: str | None) -> Iterator[tuple[dict[str, object], Callable[[], Cell]]]:
+    """What identifies each cell, and how it is made."""
+    for name, values in games(data).items():
+        for contexts in CONTEXTS:
+            for method in METHODS:
+                about = {"cell": "interactions", "game": name, "method": method, "contexts": contexts}
+                yield about, functools.partial(interactions, values, method, contexts)
+            about = {"cell": "profile", "game": name, "inputs": 1, "contexts": contexts}
+            yield about, functools.partial(profile, values, contexts)
+    for kind in KINDS:
+        for inputs in INPUTS:
+            for contexts in CONTEXTS:
+                about = {"cell": "profile", "population": kind, "inputs": inputs, "contexts": contexts}
+                yield about, functools.partial(profiles, kind, inputs, contexts)
+
+
+def measure(cell: Cell, runs: int) -> dict[str, object]:
+    """Share of intervals that hold the truth over the runs of a cell, with what else tells of them."""
+    shares, by_order, estimates, widths, warned, started = [], [], [], [], 0, time.process_time()
+    for number in range(runs):
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            found = cell(number)
+        warned += bool(told)
+        rounding = 1e-9 * np.abs(found.truth).max()
+        held = (found.lower <= found.truth + rounding) & (found.truth - rounding <= found.upper)
+        if not found.counts.any():
+            return {"exact": True}
+        shares.append(held[found.counts].mean())
+        with np.errstate(invalid="ignore"):
+            by_order.append(np.where(found.counts, held, np.nan).reshape(len(held), -1))
+        estimates.append(found.estimate[found.counts])
+        widths.append((found.upper - found.lower)[found.counts])
+    coverage, reach = np.mean(shares), 2.576 * np.std(shares, ddof=1) / np.sqrt(runs)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # orders without anything that counts
+        worst = np.nanmin(np.nanmean(np.mean(by_order, axis=0), axis=1))
+        ideal = 2 * 1.96 * np.std(estimates, axis=0)
+        width = np.nanmedian(np.median(widths, axis=0)[ideal > 0] / ideal[ideal > 0])
+    holds = bool(coverage + reach >= WANTED[0] and coverage - reach <= WANTED[1])
+    return {
+        "runs": runs,
+        "coverage": round(float(coverage), 4),
+        "interval_99": [round(float(coverage - reach), 4), round(float(min(1.0, coverage + reach)), 4)],
+        "worst_order": round(float(worst), 3),
+        "width_over_ideal": round(float(width), 2),
+        "warned": round(warned / runs, 3),
+        "holds_or_warns": holds or warned >= 0.95 * runs,
+        "cpu_seconds": round(time.process_time() - started, 1),
+    }
+
+
+def run(options: Namespace) -> None:
+    """Print a line for each cell that was wished for."""
+    for about, make in cells(options.data):
+        name = " ".join(map(str, about.values()))
+        if not any(all(word in name.split() for word in wish.split()) for wish in options.cells):
+            continue
+        line = about if options.list else about | measure(make(), options.runs)
+        print(json.dumps(line), flush=True)

@@ -5,7 +5,7 @@ import time
 
 import pytest
 from click.testing import CliRunner
-from support.processes import forked, free_port
+from support.processes import forked, free_port, started
 from support.running import numbers
 
 import interjax as ij
@@ -130,7 +130,7 @@ def test_processes_that_do_not_come_together_end_within_a_minute(checkpoint, tmp
     arguments += ["--coordinator", f"localhost:{port}", "--processes", 2]
     commands = [["-c", RUN, *map(str, arguments), "--process-id", str(number)] for number in present]
     logs = [tmp_path / f"{number}.log" for number in range(len(present))]
-    with forked(commands, logs) as processes:
+    with started(commands, logs) as processes:
         codes = [process.wait(timeout=120) for process in processes]
     assert codes == [1] * len(present)
     assert time.monotonic() - start < 75  # with the start of Python

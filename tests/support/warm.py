@@ -42,6 +42,7 @@ def become(arguments, log, environment):
     return arguments[1]
 
 
-program = program_of_a_child()
-if program is not None:
-    exec(compile(program, "<string>", "exec"), {"__name__": "__main__"})
+if __name__ == "__main__":
+    program = program_of_a_child()
+    if program is not None:
+        exec(compile(program, "<string>", "exec"), {"__name__": "__main__"})

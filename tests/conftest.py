@@ -1,6 +1,7 @@
 """Strict numerics, eight virtual CPU devices, one cache of quickly compiled programs, the folder of real data."""
 
 import atexit
+import gc
 import os
 import shutil
 import tempfile
@@ -28,6 +29,8 @@ import jax
 import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# Compiled programs outlive the tests that made them; looking through all of them for garbage takes a twentieth.
+gc.set_threshold(100_000, 20, 100)
 
 
 @pytest.fixture(scope="session")

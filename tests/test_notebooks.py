@@ -1,5 +1,6 @@
 """The notebooks run from start to end, and what is stored in them is fit for everyone."""
 
+import contextlib
 import os
 import re
 from pathlib import Path
@@ -12,18 +13,31 @@ ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
-@pytest.fixture
-def execute(tmp_path, monkeypatch):
-    """Execute a notebook in the small setting, in an empty folder, with a kernel as a user has it."""
-    monkeypatch.setenv("INTERJAX_NOTEBOOK_SMALL", "1")
-    monkeypatch.setenv("PYTHONPATH", str(ROOT), prepend=":")
-    monkeypatch.setenv("XLA_FLAGS", os.environ.get("INTERJAX_TEST_XLA_FLAGS", ""))
-    for name in ("INTERJAX_DATA", "MPLBACKEND"):
-        monkeypatch.delenv(name, raising=False)
+@pytest.fixture(scope="module")
+def client(tmp_path_factory):
+    """A kernel as a user has it, in an empty folder; one for all, as each would import and compile the same again."""
+    place = {"metadata": {"path": str(tmp_path_factory.mktemp("notebooks"))}}
+    client = NotebookClient(nbformat.v4.new_notebook(), timeout=300, kernel_name="python3", resources=place)
+    with contextlib.ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as changed:
+            changed.setenv("INTERJAX_NOTEBOOK_SMALL", "1")
+            changed.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
+            changed.setenv("XLA_FLAGS", os.environ.get("INTERJAX_TEST_XLA_FLAGS", ""))
+            for name in ("INTERJAX_DATA", "MPLBACKEND"):
+                changed.delenv(name, raising=False)
+            stack.enter_context(client.setup_kernel())
+        yield client
 
-    def run(notebook):
-        place = {"metadata": {"path": str(tmp_path)}}
-        NotebookClient(notebook, timeout=300, kernel_name="python3", resources=place).execute()
+
+@pytest.fixture
+def execute(client):
+    """Execute a notebook in the small setting, with no names and settings but its own and the given variables."""
+
+    def run(notebook, **variables):
+        lines = ["import os, matplotlib", f"os.environ.update({variables})", "matplotlib.rcdefaults()", "%reset -f"]
+        start = nbformat.v4.new_code_cell("\n".join(lines))
+        client.nb = nbformat.v4.new_notebook(cells=[start, *notebook.cells])
+        client.execute(cleanup_kc=False)
         return notebook
 
     return run
@@ -46,12 +60,11 @@ def test_a_notebook_runs(path, execute):
     assert not any(output.output_type == "error" for output in outputs)
 
 
-def test_the_first_notebook_takes_mnist_where_there_is_some(data_folder, execute, monkeypatch):
-    monkeypatch.setenv("INTERJAX_DATA", str(data_folder))
+def test_the_first_notebook_takes_mnist_where_there_is_some(data_folder, execute):
     notebook = nbformat.read(NOTEBOOKS[0], as_version=4)
     first = next(number for number, cell in enumerate(notebook.cells) if cell.cell_type == "code")
     notebook.cells = notebook.cells[: first + 1]
-    assert "Dataset('mnist'" in text_of(execute(notebook))
+    assert "Dataset('mnist'" in text_of(execute(notebook, INTERJAX_DATA=str(data_folder)))
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

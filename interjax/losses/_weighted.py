@@ -80,8 +80,9 @@ def order_weighted(
     Example:
         >>> import interjax as ij, jax, jax.numpy as jnp
         >>> apply = lambda x: jnp.stack([0 * x[:, 0], jnp.prod(x, axis=1)], axis=1)   # v = 1 where all are present
-        >>> ij.losses.order_weighted(jax.random.key(0), apply, jnp.ones((2, 3)), jnp.array([1, 1]), orders=[0, 1],
-        ...                          weights=[0.0, 1.0], players=ij.Players.features(3)).tolist()
+        >>> loss = jax.jit(lambda key, x, labels: ij.losses.order_weighted(
+        ...     key, apply, x, labels, orders=[0, 1], weights=[0.0, 1.0], players=ij.Players.features(3)))
+        >>> loss(jax.random.key(0), jnp.ones((2, 3)), jnp.array([1, 1])).tolist()
         [2.0, 0.0]
 
     References:

@@ -161,9 +161,10 @@ class OrderWeightedCrossEntropy(SteeredCrossEntropy):
 
     Example:
         >>> import interjax as ij, jax, jax.numpy as jnp
+        >>> from flax import nnx
         >>> loss = ij.training.OrderWeightedCrossEntropy(ij.Players.features(4), orders=(0, 2), weights=(0.0, 1.0))
         >>> x, y = jnp.ones((3, 4)), jnp.array([0, 1, 1])
-        >>> loss(ij.networks.build("mlp", (4,), 2, hidden=(5,)), x, y, jax.random.key(0)).shape
+        >>> nnx.jit(loss)(ij.networks.build("mlp", (4,), 2, hidden=(5,)), x, y, jax.random.key(0)).shape
         (3,)
     """
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 from click.testing import CliRunner
-from support.processes import free_port, started
+from support.processes import forked, free_port, started
 from support.running import numbers
 
 import interjax as ij
@@ -61,7 +61,7 @@ def together(checkpoint, out, programs):
     out.mkdir(exist_ok=True)
     logs = [out.parent / f"{out.name}-{number}.log" for number in range(len(programs))]
     commands = [["-c", one, *map(str, arguments), "--process-id", str(n)] for n, one in enumerate(programs)]
-    with started(commands, logs) as processes:
+    with forked(commands, logs) as processes:
         ends, deadline = {}, time.monotonic() + 300
         while len(ends) < len(processes) and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -146,7 +146,7 @@ def test_processes_with_folders_of_their_own_are_refused(checkpoint, tmp_path):
         for number in range(2)
     ]
     logs = [tmp_path / f"{number}.log" for number in range(2)]
-    with started(commands, logs) as processes:
+    with forked(commands, logs) as processes:
         assert [process.wait(timeout=120) for process in processes] == [1, 1]
     for log in logs:
         assert "process 1 does not share the folder of process 0" in log.read_text()

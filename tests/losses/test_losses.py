@@ -188,7 +188,7 @@ def test_it_makes_as_many_passes_as_stated(low, high, draws, rows):
         seen.append(len(inputs))
         return MODEL(inputs)
 
-    order_modulation(KEY, apply, X, Y, low=low, high=high, players=PLAYERS, draws=draws)
+    jax.eval_shape(lambda: order_modulation(KEY, apply, X, Y, low=low, high=high, players=PLAYERS, draws=draws))
     assert seen == [rows * len(X)]
 
 

@@ -1,6 +1,7 @@
 """Training with modulated losses: BatchNorm and Dropout, one compile, exact resume; checkpoints at chosen steps."""
 
 import json
+from functools import partial
 
 import chex
 import jax
@@ -61,8 +62,8 @@ def test_the_total_is_cross_entropy_plus_the_weighted_modulation():
     model = SPEC.build(0)
     model.eval()
     plain = training.cross_entropy(model, X, Y, KEY)
-    term = ij.losses.order_modulation(KEY, model, X, Y, players=PLAYERS, **PRESETS["mid-order"])
-    found = ModulatedCrossEntropy(PLAYERS, **PRESETS["mid-order"], weight=0.5)(model, X, Y, KEY)
+    term = nnx.jit(partial(ij.losses.order_modulation, players=PLAYERS, **PRESETS["mid-order"]))(KEY, model, X, Y)
+    found = nnx.jit(ModulatedCrossEntropy(PLAYERS, **PRESETS["mid-order"], weight=0.5))(model, X, Y, KEY)
     np.testing.assert_allclose(found, plain + 0.5 * term, rtol=1e-6)
 
 
@@ -83,11 +84,10 @@ def test_orders_steered_one_by_one_train_and_share_steps():
     assert losses[0] != LOSS
     model = SPEC.build(0)
     model.eval()
-    term = ij.losses.order_weighted(
-        KEY, model, X, Y, players=PLAYERS, orders=[0, 2, 4], weights=[0.0, 0.0, 1.0], relative=True
-    )
+    chosen = {"orders": [0, 2, 4], "weights": [0.0, 0.0, 1.0], "relative": True}
+    term = nnx.jit(partial(ij.losses.order_weighted, players=PLAYERS, **chosen))(KEY, model, X, Y)
     expected = training.cross_entropy(model, X, Y, KEY) + 0.5 * term
-    np.testing.assert_allclose(losses[0](model, X, Y, KEY), expected, rtol=1e-5)
+    np.testing.assert_allclose(nnx.jit(losses[0])(model, X, Y, KEY), expected, rtol=1e-5)
     assert np.all(np.isfinite(run(SPEC.build(0), loss=losses[0]).loss))
 
 

@@ -8,7 +8,7 @@ from interjax.cli import _work as work
 from interjax.cli._choices import OUTPUTS, PRECISIONS
 from interjax.cli._options import Bytes, Grid, Numbers, checkpoint_option, common
 from interjax.profiles._arguments import METHODS
-from interjax.profiles._strength import CORRECTIONS, KINDS
+from interjax.profiles._correction import CORRECTIONS, KINDS
 
 
 @click.command()

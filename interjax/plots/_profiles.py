@@ -86,7 +86,7 @@ def _draw_bracket(
         lower, upper = found.bracket / found.magnitude.mean()
     wide = upper - lower > width
     if wide.any():
-        axes.vlines(place[wide], lower[wide], upper[wide], color=colour, linewidth=1, alpha=0.7, label=label or None)
+        axes.vlines(place[wide], lower[wide], upper[wide], color=colour, linewidth=1, alpha=0.7, label=label)
     return bool(wide.any())
 
 
@@ -152,7 +152,7 @@ def profile(
             label = f"{name}, uncorrected" if name else "uncorrected"
             axes.plot(place, found.uncorrected, color=colour, linestyle=":", linewidth=1, label=label)
         bracketed |= _draw_bracket(
-            axes, place, found, upper - lower, colour, "" if bracketed else "bracket of the bias"
+            axes, place, found, upper - lower, colour, "_" if bracketed else "bracket of the bias"
         )
     if theory is not None:
         _draw_theory(axes, theory, next(iter(named.values())))

@@ -40,7 +40,10 @@ def strength_of_input(found: list[Measured], design: Design, kind: str, correcti
     """Strength of one input from all rounds of measuring it."""
     if not found[0].count.size:  # no pair can interact
         nothing = np.zeros(len(design.orders))
-        return InputStrength(nothing, nothing, np.zeros((2, len(nothing))), *[nothing] * 5, np.ones(2))
+        names = [field.name for field in dataclasses.fields(InputStrength)]
+        return InputStrength(
+            **dict.fromkeys(names, nothing) | {"replicates": np.stack([nothing] * 2), "sizes": np.ones(2)}
+        )
     strength_of = _of_all_pairs if found[0].took_all else _of_clusters
     return strength_of(found, design, kind, correction).scaled(found[0].share)
 
@@ -92,7 +95,7 @@ def _of_clusters(found: list[Measured], design: Design, kind: str, correction: s
     whole = sum(weight.sum() for weight in weights)
 
     def average(terms: list[np.ndarray]) -> np.ndarray:
-        return sum(each @ weight for each, weight in zip(terms, weights, strict=True)) / whole
+        return np.sum([each @ weight for each, weight in zip(terms, weights, strict=True)], axis=0) / whole
 
     of_all = average([sums.terms(kind, correction) for sums in rounds])
     plain = average([sums.terms(kind, "none") for sums in rounds])

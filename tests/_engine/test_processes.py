@@ -134,7 +134,9 @@ def test_processes_that_do_not_come_together_end_within_a_minute(checkpoint, tmp
         codes = [process.wait(timeout=120) for process in processes]
     assert codes == [1] * len(present)
     assert time.monotonic() - start < 75  # with the start of Python
-    assert "start each of the processes, 0 to 1, once and at about the same time" in logs[-1].read_text()
+    # Of two that were started as the same one, the second to come says so, whichever that is.
+    told = "start each of the processes, 0 to 1, once and at about the same time"
+    assert any(told in log.read_text() for log in logs)
 
 
 @pytest.mark.slow

@@ -186,3 +186,13 @@ def test_explanations_beside_descent_and_highs():
     descents = [line for line in lines if "loss_by_step" in line]
     assert any(line["rate"] == 1e-5 for line in descents)
     assert all(min(line["loss_by_step"].values()) >= 0.999 * optimum for line in descents)
+
+
+def test_coverage_is_measured():
+    wished = ("--runs", "8", "--cells", "profile network 1 10", "interactions sparse quadruples 5", "profile tanh 3 20")
+    _, *lines = [json.loads(line) for line in run("coverage.py", *wished)]
+    assert [line["cell"] for line in lines] == ["profile", "interactions", "profile"]
+    for line in lines:
+        assert line["interval_99"][0] <= line["coverage"] <= line["interval_99"][1]
+        assert 0.8 < line["coverage"] <= 1
+        assert line["runs"] == 8

@@ -1,7 +1,6 @@
 """Cells of the coverage benchmark: what is estimated, how, and what its intervals held."""
 
 import functools
-import json
 import time
 import warnings
 from argparse import Namespace
@@ -11,6 +10,7 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
+from support.common import about, print_line
 
 import interjax as ij
 
@@ -118,15 +118,15 @@ def cells(data: str | None) -> Iterator[tuple[dict[str, object], Callable[[], Ce
     for name, values in games(data).items():
         for contexts in CONTEXTS:
             for method in METHODS:
-                about = {"cell": "interactions", "game": name, "method": method, "contexts": contexts}
-                yield about, functools.partial(interactions, values, method, contexts)
-            about = {"cell": "profile", "game": name, "inputs": 1, "contexts": contexts}
-            yield about, functools.partial(profile, values, contexts)
+                named = {"cell": "interactions", "game": name, "method": method, "contexts": contexts}
+                yield named, functools.partial(interactions, values, method, contexts)
+            named = {"cell": "profile", "game": name, "inputs": 1, "contexts": contexts}
+            yield named, functools.partial(profile, values, contexts)
     for kind in KINDS:
         for inputs in INPUTS:
             for contexts in CONTEXTS:
-                about = {"cell": "profile", "population": kind, "inputs": inputs, "contexts": contexts}
-                yield about, functools.partial(profiles, kind, inputs, contexts)
+                named = {"cell": "profile", "population": kind, "inputs": inputs, "contexts": contexts}
+                yield named, functools.partial(profiles, kind, inputs, contexts)
 
 
 def measure(cell: Cell, runs: int) -> dict[str, object]:
@@ -167,10 +167,11 @@ def measure(cell: Cell, runs: int) -> dict[str, object]:
 
 
 def run(options: Namespace) -> None:
-    """Print a line for each cell that was wished for."""
-    for about, make in cells(options.data):
-        name = " ".join(map(str, about.values()))
+    """Print what was measured where, and a line for each cell that was wished for."""
+    print_line(**about(time.process_time, 0))
+    for named, make in cells(options.data):
+        name = " ".join(map(str, named.values()))
         if not any(all(word in name.split() for word in wish.split()) for wish in options.cells):
             continue
-        line = about if options.list else about | measure(make(), options.runs)
-        print(json.dumps(line), flush=True)
+        line = named if options.list else named | measure(make(), options.runs)
+        print_line(**line)

@@ -108,8 +108,10 @@ def test_json_npz_and_the_printed_table_agree(measured):
     for name in ("strength", "stderr", "uncorrected", "magnitude", "pairs_by_input"):
         np.testing.assert_array_equal(written[name], getattr(saved, name))
     np.testing.assert_allclose(np.mean(written["strength"]), 1.0)
-    for order, strength, stderr in zip(written["orders"], written["strength"], written["stderr"], strict=True):
-        assert f"{order:>8}  {strength:7.3f}  {stderr:7.3f}" in outcome.output
+    names = "orders", "magnitude", "magnitude_stderr", "strength", "stderr"
+    for order, size, size_error, strength, stderr in zip(*(written[name] for name in names), strict=True):
+        line = f"{order:>8}  {size:9.4g}  {size_error:8.2g}  {strength:7.3f}  {stderr:7.3f}"
+        assert line in outcome.output
 
 
 def test_passes_are_counted(measured):

@@ -68,12 +68,15 @@ class OrderProfile(Saved):
     population: np.ndarray | None = None
 
     def interval(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-        """Lower and upper ends of the confidence interval of J^(m) at this level, J -+ t stderr.
+        """Lower and upper ends of the confidence interval of J^(m) at this level: J -+ t stderr, within [0, orders].
 
         t is the quantile of Student's distribution with `freedom` degrees; the normal one for profiles that were saved
-        without.
+        without. Strengths are not negative and their mean is 1, so that J^(m) is at most the number of orders.
         """
-        return student_interval(self.strength, self.stderr, np.inf if self.freedom is None else self.freedom, level)
+        freedom = np.inf if self.freedom is None else self.freedom
+        lower, upper = student_interval(self.strength, self.stderr, freedom, level)
+        most = float(len(self.orders))
+        return np.clip(lower, 0.0, most), np.clip(upper, 0.0, most)
 
     def table(self) -> str:
         """Magnitude in units of v, J^(m) and its uncorrected value, a line for each order, in plain aligned text."""

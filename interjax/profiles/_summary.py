@@ -109,13 +109,14 @@ def bias_leads(profile: OrderProfile) -> bool:
 
 def finished(profile: OrderProfile, target: float, most: float) -> bool:
     """Whether to stop: target reached, more passes made than `most`, or the inputs alone keep the error above it."""
-    error = float(np.max(profile.stderr * student_quantile(0.95, profile.freedom) / normal_quantile(0.95)))
+    widening = student_quantile(0.95, profile.freedom) / normal_quantile(0.95)  # of errors known with few degrees
+    error = float(np.max(widening * profile.stderr))
     if np.isnan(error):
         warnings.warn("the standard error is unknown (NaN), so target_stderr cannot be reached", stacklevel=3)
         return True
     if error <= target:
         return True
-    from_inputs = float(np.max(np.sqrt(np.maximum(profile.stderr**2 - profile.stderr_within**2, 0.0))))
+    from_inputs = float(np.max(widening * np.sqrt(np.maximum(profile.stderr**2 - profile.stderr_within**2, 0.0))))
     if len(profile.by_input) > 1 and from_inputs > target:
         warnings.warn(
             f"target_stderr {target:g} is out of reach: these inputs alone differ by {from_inputs:.3g}; "

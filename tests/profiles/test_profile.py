@@ -442,3 +442,13 @@ def test_fresh_pairs_get_more_contexts_where_bias_leads():
     assert found.stderr.max() <= target
     assert found.bias.max() < 0.7 * target
     assert found.n_forwards > 1.5 * once.n_forwards * found.pairs_by_input[0] / 150
+
+
+def test_two_inputs_that_differ_end_the_search_for_a_small_error():
+    """With about one degree of freedom no number of passes makes the interval small."""
+    games = [ij.Game.from_table(game_table(np.random.default_rng(seed))) for seed in (1, 2)]
+    with pytest.warns(UserWarning, match="out of reach: these inputs alone differ"):
+        found = ij.order_profile(jax.random.key(0), games, target_stderr=0.3, contexts=10)
+    assert found.n_forwards == ij.order_profile(jax.random.key(0), games, contexts=10).n_forwards
+    lower, upper = found.interval()
+    assert np.all((lower >= 0) & (upper <= N - 1))

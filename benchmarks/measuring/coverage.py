@@ -146,12 +146,16 @@ def measure(cell: Cell, runs: int) -> dict[str, object]:
             by_order.append(np.where(found.counts, held, np.nan).reshape(len(held), -1))
         estimates.append(found.estimate[found.counts])
         widths.append((found.upper - found.lower)[found.counts])
+    if np.isnan(estimates).all():
+        return {"runs": runs, "undefined": True, "warned": round(warned / runs, 3)}
     coverage, reach = np.mean(shares), 2.576 * np.std(shares, ddof=1) / np.sqrt(runs)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # orders without anything that counts
         worst = np.nanmin(np.nanmean(np.mean(by_order, axis=0), axis=1))
         ideal = 2 * 1.96 * np.std(estimates, axis=0)
         known = ideal > 1e-9 * np.abs(estimates).max()  # what varies by more than rounding
+        if not known.any():
+            return {"exact": True}
         width = np.nanmedian(np.median(widths, axis=0)[known] / ideal[known])
     holds = bool(coverage + reach >= WANTED[0] and coverage - reach <= WANTED[1])
     return {

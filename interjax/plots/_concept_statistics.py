@@ -10,7 +10,7 @@ from interjax.concepts._statistics._faithfulness import Faithfulness
 from interjax.concepts._statistics._generalization import Generalization
 from interjax.concepts._statistics._inconsistency import Inconsistency, theoretical_inconsistency
 from interjax.concepts._statistics._sizes import SizeDistribution
-from interjax.plots._style import BAND, COLOURS, LINES, MARKERS, check_axes, named_results
+from interjax.plots._style import BAND, COLOURS, check_axes, named_results, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -103,8 +103,7 @@ def generalization(axes: "Axes", found: Generalization | Mapping[str, Generaliza
     check_axes(axes)
     named = named_results("found", found, Generalization, alone="train and test")
     shift = 0.24 / len(named)
-    styles = zip(COLOURS, MARKERS, LINES, strict=True)
-    for row, ((name, one), (colour, marker, line)) in enumerate(zip(named.items(), styles, strict=False)):
+    for row, (name, one, colour, marker, line) in enumerate(styled(named)):
         sizes = np.asarray(one.sizes)
         place = sizes + (row - (len(named) - 1) / 2) * shift
         axes.fill_between(sizes, one.null_lower, one.null_upper, color=colour, alpha=0.18, linewidth=0)
@@ -145,9 +144,8 @@ def faithfulness(axes: "Axes", found: Faithfulness | Mapping[str, Faithfulness])
     """
     check_axes(axes)
     named = named_results("found", found, Faithfulness)
-    styles = zip(COLOURS, MARKERS, LINES, strict=True)
     lowest = 1.0
-    for (name, one), (colour, marker, line) in zip(named.items(), styles, strict=False):
+    for name, one, colour, marker, line in styled(named):
         counts = np.asarray(one.counts)
         r2 = np.asarray(one.r2).reshape(-1, len(counts))
         r2 = r2[np.isfinite(r2).all(axis=1)]
@@ -205,8 +203,7 @@ def inconsistency(
         curve = theoretical_inconsistency(sizes, theory)
         style = {"color": "0.35", "linewidth": 1.2, "linestyle": (0, (1, 1))}
         axes.plot(sizes, curve, label=f"$(1 + r^2)^m - 1$, r = {theory:.3g}", **style)
-    styles = zip(COLOURS, MARKERS, LINES, strict=True)
-    for (name, one), (colour, marker, line) in zip(named.items(), styles, strict=False):
+    for name, one, colour, marker, line in styled(named):
         value, (lower, upper) = np.asarray(one.value), one.interval()
         shown = np.where(value > 0, value, np.nan)
         axes.fill_between(

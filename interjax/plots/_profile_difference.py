@@ -1,13 +1,12 @@
 """The plot of two networks compared: the difference of their strengths over the order."""
 
-import itertools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from interjax._core._checks import check_flag, check_level
-from interjax.plots._style import COLOURS, LINES, MARKERS, check_axes, named_results, order_label, ratios
+from interjax.plots._style import check_axes, named_results, order_label, ratios, styled
 from interjax.profiles._comparison import ProfileComparison
 
 if TYPE_CHECKING:
@@ -51,8 +50,7 @@ def profile_difference(
     named = named_results("comparisons", comparisons, ProfileComparison)
     check_flag("magnitude", magnitude)
     check_level(level)
-    styles = itertools.islice(zip(COLOURS, MARKERS, LINES, strict=True), len(named))
-    for (name, found), (colour, marker, line) in zip(named.items(), styles, strict=True):
+    for name, found, colour, marker, line in styled(named):
         place = ratios(found)
         value, interval = found.difference, found.interval
         if magnitude:

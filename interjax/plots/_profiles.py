@@ -1,6 +1,5 @@
 """Plots: matplotlib Axes in, Axes out."""
 
-import itertools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from interjax._core._checks import check_count, check_flag, check_level
 from interjax.orders._theory import learning_strength
-from interjax.plots._style import COLOURS, LINES, MARKERS, check_axes, edges, named_results, order_label, ratios
+from interjax.plots._style import check_axes, edges, named_results, order_label, ratios, styled
 from interjax.profiles._result import OrderProfile
 
 if TYPE_CHECKING:
@@ -140,8 +139,8 @@ def profile(
     check_level(level)
     if theory is not None:
         check_count("theory", theory, least=3, about="the players of the theory")
-    styles, bracketed = zip(COLOURS, MARKERS, LINES, strict=True), False
-    for (name, found), (colour, marker, line) in zip(named.items(), itertools.islice(styles, len(named)), strict=True):
+    bracketed = False
+    for name, found, colour, marker, line in styled(named):
         place = ratios(found)
         kind = "uncorrected" if found.correction == "none" else "corrected"
         label = name or f"{kind}, {level:.0%} interval"

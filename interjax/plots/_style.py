@@ -1,6 +1,6 @@
 """What the plots share: colours, markers and dashes that tell up to six things apart in grey too, axes of orders."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,12 @@ COLOURS = ("#0072B2", "#E69F00", "#000000", "#CC79A7", "#009E73", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 BAND = 1.96  # standard errors on each side: 95 %
 LINES = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1)), "-")
+
+
+def styled(named: Mapping[str, Any]) -> Iterator[tuple[str, Any, str, str, Any]]:
+    """Name, result, colour, marker and line of each."""
+    for (name, found), colour, marker, line in zip(named.items(), COLOURS, MARKERS, LINES, strict=False):
+        yield name, found, colour, marker, line
 
 
 def check_axes(axes: Any) -> None:

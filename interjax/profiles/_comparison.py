@@ -8,7 +8,7 @@ import numpy as np
 from interjax._core._checks import check_flag, check_is
 from interjax._core._multiplicity import simultaneous_level
 from interjax._core._results import Saved, result, static_field
-from interjax._core._statistics import student_interval, sum_freedom
+from interjax._core._statistics import join_known, student_interval, sum_freedom
 from interjax.profiles._left_out import of_differences, of_one
 from interjax.profiles._result import OrderProfile
 
@@ -128,27 +128,28 @@ def compare_profiles(a: OrderProfile, b: OrderProfile, *, paired: bool | None = 
     _check_alike(a, b)
     rows = _rows(a, b, paired if paired is None else check_flag("paired", paired))
     if rows is None:
-        sources = [(one.stderr, one.magnitude_stderr, _freedom(one)) for one in (a, b)]
-        variances, magnitudes = (np.square([source[place] for source in sources]) for place in (0, 1))
-        freedom = magnitude_freedom = np.stack([source[2] for source in sources])
+        freedoms = np.stack([_freedom(one) for one in (a, b)])
+        errors = (np.square([getattr(one, name) for one in (a, b)]) for name in ("stderr", "magnitude_stderr"))
+        (stderr, freedom), (magnitude_stderr, magnitude_freedom) = (
+            (np.sqrt(variances.sum(axis=0)), sum_freedom(variances, freedoms)) for variances in errors
+        )
     else:
         first, second = np.asarray(a.by_input), np.asarray(b.by_input)[rows]
         shared = of_differences(first, second, a.kind)
-        beside = [_beside(a, first), _beside(b, second)]
-        variances = np.stack([shared.variance, *(each[0] for each in beside)])
-        magnitudes = np.stack([shared.magnitude_variance, *(each[1] for each in beside)])
-        endless = np.full((2, len(a.orders)), np.inf)
-        freedom = np.stack([shared.freedom, *endless])
-        magnitude_freedom = np.stack([shared.magnitude_freedom, *endless])
+        beside, magnitude_beside = np.sqrt(np.sum([_beside(a, first), _beside(b, second)], axis=0))
+        stderr, freedom = join_known(np.sqrt(shared.variance), shared.freedom, beside)
+        magnitude_stderr, magnitude_freedom = join_known(
+            np.sqrt(shared.magnitude_variance), shared.magnitude_freedom, magnitude_beside
+        )
     strength, magnitude = (np.stack([getattr(one, name) for one in (a, b)]) for name in ("strength", "magnitude"))
     return ProfileComparison(
         orders=np.asarray(a.orders),
         difference=strength[0] - strength[1],
-        stderr=np.sqrt(variances.sum(axis=0)),
-        freedom=sum_freedom(variances, freedom),
+        stderr=stderr,
+        freedom=freedom,
         magnitude_difference=magnitude[0] - magnitude[1],
-        magnitude_stderr=np.sqrt(magnitudes.sum(axis=0)),
-        magnitude_freedom=sum_freedom(magnitudes, magnitude_freedom),
+        magnitude_stderr=magnitude_stderr,
+        magnitude_freedom=magnitude_freedom,
         strength=strength,
         magnitude=magnitude,
         paired=rows is not None,

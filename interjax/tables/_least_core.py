@@ -230,7 +230,7 @@ def _smallest_payoffs(across: np.ndarray, needed: np.ndarray, equal: np.ndarray)
     matrix = np.concatenate([across, needed[None]])
     solution = nnls(matrix, target)[0]
     residual = matrix @ solution - target
-    # It solves normal equations, which lose constraints that nearly contradict each other.
+    # Where constraints nearly contradict each other it may lose one: the conditions of a minimum tell.
     if not np.all(-(matrix.T @ residual) <= _TOLERANCE) or abs(solution @ (matrix.T @ residual)) > _TOLERANCE:
         solution = _nonnegative_least_squares(matrix, target)
         residual = matrix @ solution - target

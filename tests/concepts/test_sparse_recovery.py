@@ -185,7 +185,9 @@ def test_few_players_leave_nothing_to_hold_out():
 
 
 def test_too_few_terms_are_reported():
-    unreliable(planted(20, random_effects(20, 12)), "max_terms = 5, more would have been found", max_terms=5)
+    game = planted(20, random_effects(20, 12))
+    found = unreliable(game, "max_terms = 5, more would have been found", max_terms=5)
+    assert len(found.to_dict()) == 5
 
 
 def test_a_stricter_demand_makes_it_unreliable():

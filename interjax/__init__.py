@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from interjax import reproduce as reproduce
     from interjax import tables as tables
     from interjax import training as training
+    from interjax._core._estimate import Estimate as Estimate
     from interjax.games._coalitions import pairs_within as pairs_within
     from interjax.games._game import Game as Game
     from interjax.games._masked_games import masked_game as masked_game

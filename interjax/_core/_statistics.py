@@ -128,12 +128,6 @@ def shrunk_variance(variance: Any, freedom: Any, most: float = 4.0) -> tuple[np.
         return (squares + weight * pooled) / (freedom + weight), freedom + weight
 
 
-def normal_interval(value: Any, stderr: Any, level: Any = 0.95) -> tuple[Any, Any]:
-    """value -+ z stderr."""
-    reach = normal_quantile(level) * np.asarray(stderr)
-    return value - reach, value + reach
-
-
 def student_interval(value: Any, stderr: Any, freedom: Any, level: Any = 0.95) -> tuple[Any, Any]:
     """value -+ t stderr, for an error estimated with so many degrees of freedom: n - 1 for the mean of n values."""
     reach = student_quantile(level, freedom) * np.asarray(stderr)

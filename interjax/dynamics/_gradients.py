@@ -13,10 +13,10 @@ import numpy as np
 from jaxtyping import Array
 
 from interjax._core._checks import check_array, check_count, check_known, check_progress
+from interjax._core._estimate import Estimate
 from interjax._core._keys import check_key
 from interjax._core._progress import Progress
 from interjax._core._results import Saved, result, static_field
-from interjax._core._statistics import mean_and_stderr
 from interjax.dynamics._context_gradients import contexts_of_pairs, moments_of_pair
 from interjax.games._game import Game
 from interjax.games._masking import Masking
@@ -219,7 +219,7 @@ def _means(by_pair: list[np.ndarray], shares: list[float]) -> tuple[np.ndarray, 
     terms = [share * found for share, found in zip(shares, by_pair, strict=True)]
     by_input = np.stack([found.sum(axis=0) / max(len(found), 1) for found in terms])
     sampled = by_input if len(by_input) > 1 else terms[0]
-    return by_input.mean(axis=0), mean_and_stderr(sampled)[1], by_input
+    return by_input.mean(axis=0), Estimate.of_mean(sampled).stderr, by_input
 
 
 def _warn(found: GradientStatistics) -> None:

@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 from jaxtyping import Array
 
-from interjax._core._checks import check_known
+from interjax._core._checks import as_array, check_known
 from interjax._core._keys import check_key
 from interjax._core._progress import Progress
 from interjax._engine._folders import fingerprint
@@ -97,13 +97,14 @@ def checkpoint_profiles(
     """
     check_key(key)
     check_known("x", x)
+    inputs = np.asarray(as_array("x", x, "inputs (inputs, *input shape)"))
     masking = Masking(players, baseline, output, precision)
 
     def measure(model: Any) -> dict[str, np.ndarray]:
         return order_profile(key, masking.games(model, x, labels), **options).to_arrays()
 
     settings = None if folder is None else _settings(key, x, labels, masking, options)
-    how: dict[str, Any] = {"folder": folder, "settings": settings, "inputs": np.asarray(x), "progress": progress}
+    how: dict[str, Any] = {"folder": folder, "settings": settings, "inputs": inputs, "progress": progress}
     pieces = over_checkpoints(checkpoints, measure, steps=steps, **how)
     return {step: OrderProfile.from_arrays(piece) for step, piece in pieces}
 

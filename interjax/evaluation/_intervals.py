@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from interjax._core._statistics import mean_and_stderr, share_interval, student_quantile
+from interjax._core._estimate import Estimate
+from interjax._core._statistics import share_interval, student_quantile
 
 _LEAST_SKEWNESS = 1e-6  # below which the cubic is a line within rounding
 
@@ -34,9 +35,10 @@ def mean_of(losses: Any, level: float) -> Measured:
     losses = np.asarray(losses, np.float64)
     count = len(losses)
     with np.errstate(invalid="ignore"):  # a loss may be infinite
-        mean, stderr = (float(each) for each in mean_and_stderr(losses))
+        found = Estimate.of_mean(losses)
+        mean, stderr = float(found.value), float(found.stderr)
         skewness = _skewness(losses, mean, stderr)
-    reach = student_quantile(level, count - 1)
+    reach = student_quantile(level, found.freedom)
     lower, upper = (mean - stderr * _skewed(side, skewness) for side in (reach, -reach))
     return mean, float(np.maximum(lower, 0.0)), upper, count
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from interjax._core._lazy import lazy_face
 
 if TYPE_CHECKING:
+    from interjax._core._estimate import Estimate as Estimate
     from interjax.orders._arguments import OFFICIAL_RATIOS as OFFICIAL_RATIOS
     from interjax.orders._estimators import ESTIMATORS as ESTIMATORS
     from interjax.orders._estimators import METHODS as METHODS

@@ -9,7 +9,8 @@ import jax
 import numpy as np
 
 from interjax._core._checks import check_choice
-from interjax._core._statistics import shrunk_variance, sum_freedom
+from interjax._core._estimate import Estimate
+from interjax._core._statistics import shrunk_variance
 from interjax._engine._rows import Resources
 from interjax.games._folded import masks_to_check
 from interjax.games._game import Game
@@ -158,10 +159,10 @@ class Planned(abc.ABC):
             for order, each in zip(orders, count, strict=True)
         ]
         variances = np.stack([np.where(exact, 0.0, np.stack(left) * variance / np.maximum(count, 1)), rounding**2])
-        freedom = sum_freedom(variances, np.stack([freedom, np.full_like(freedom, np.inf)]))
-        stderr = np.where(np.isnan(mean), np.nan, np.sqrt(variances.sum(axis=0)))
+        found = Estimate.of_parts(mean, variances, np.stack([freedom, np.full_like(freedom, np.inf)]))
+        stderr = np.where(np.isnan(mean), np.nan, found.stderr)
         made = sums.n_forwards, sums.n_nonfinite
-        return Estimates(mean, stderr, freedom, exact, count, *made, np.where(exact, 0.0, variance), rounding)
+        return Estimates(mean, stderr, found.freedom, exact, count, *made, np.where(exact, 0.0, variance), rounding)
 
 
 class Blocks(Planned):

@@ -9,10 +9,11 @@ import numpy as np
 from jax.sharding import Mesh
 
 from interjax._core._checks import check_count, check_flag, check_known, check_number
+from interjax._core._estimate import Estimate
 from interjax._core._keys import check_key
-from interjax._core._multiplicity import are_discoveries, p_values, simultaneous_level
+from interjax._core._multiplicity import are_discoveries, simultaneous_level
 from interjax._core._results import Saved, result, static_field
-from interjax._core._statistics import student_interval, tail_quantile
+from interjax._core._statistics import tail_quantile
 from interjax._engine._rows import Resources
 from interjax.games._game import Game, check_game, warn_if_nonfinite
 from interjax.orders._arguments import as_coalitions, as_orders
@@ -56,6 +57,12 @@ class OrderInteractions(Saved):
     freedom: np.ndarray | None = None
     exact: np.ndarray | None = None
 
+    @property
+    def estimate(self) -> Estimate:
+        """Means with their standard errors and degrees of freedom, infinite for results that were saved without."""
+        freedom = np.full(self.mean.shape, np.inf) if self.freedom is None else self.freedom
+        return Estimate(self.mean, self.stderr, freedom)
+
     def interval(self, level: float = 0.95, *, simultaneous: bool | str = False) -> tuple[np.ndarray, np.ndarray]:
         """Ends of the confidence intervals of I^(m)(T) at this level, mean -+ t stderr: (orders, coalitions) each.
 
@@ -76,7 +83,7 @@ class OrderInteractions(Saved):
             known = sampled & np.isfinite(stderr)
             squares = np.where(known, stderr**2, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
             stderr = np.where(sampled, np.maximum(stderr, np.sqrt(squares)[:, None]), stderr)
-        return student_interval(self.mean, stderr, self._freedom, level)
+        return Estimate(self.mean, stderr, self.estimate.freedom).interval(level)
 
     def p_values(self) -> np.ndarray:
         """How often an interaction of 0 comes out as far from 0, by Student's t: float64 (orders, coalitions).
@@ -84,7 +91,7 @@ class OrderInteractions(Saved):
         Each is a test by itself: of many interactions that are 0, one in twenty is below 0.05. NaN where the error is
         unknown. Those of exact interactions tell them from rounding alone.
         """
-        return p_values(self.mean, self.stderr, self._freedom)
+        return self.estimate.p_values()
 
     def discoveries(self, rate: float = 0.05, *, dependent: bool | None = None) -> np.ndarray:
         """Which interactions differ from 0: bool (orders, coalitions), of which a share `rate` on average do not.
@@ -111,10 +118,6 @@ class OrderInteractions(Saved):
         exact = self._exact
         found = are_discoveries(np.where(exact, np.nan, self.p_values()), rate, dependent=dependent)
         return np.where(exact, np.abs(self.mean) > tail_quantile(rate / max(np.sum(exact), 1)) * self.stderr, found)
-
-    @property
-    def _freedom(self) -> np.ndarray:
-        return np.full(self.mean.shape, np.inf) if self.freedom is None else self.freedom
 
     @property
     def _exact(self) -> np.ndarray:

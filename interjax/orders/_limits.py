@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from interjax._core._statistics import normal_quantile, sum_freedom
+from interjax._core._estimate import Estimate
+from interjax._core._statistics import normal_quantile
 from interjax.orders._estimators import Estimates
 
 _LEVEL = 0.95
@@ -33,9 +34,9 @@ def with_limits(
             n_forwards=found.n_forwards + more.n_forwards, n_nonfinite=found.n_nonfinite + more.n_nonfinite
         )
     limit = limit_where_nothing_varied(mean, variance, count, exact, tolerance)[: len(orders)]
-    variances = np.stack([found.stderr**2, limit**2])
-    freedom = sum_freedom(variances, np.stack([found.freedom, np.full_like(found.freedom, np.inf)]))
-    return found._replace(stderr=np.sqrt(variances.sum(axis=0)), freedom=np.where(limit > 0, freedom, found.freedom))
+    freedoms = np.stack([found.freedom, np.full_like(found.freedom, np.inf)])
+    joint = Estimate.of_parts(found.mean, np.stack([found.stderr**2, limit**2]), freedoms)
+    return found._replace(stderr=joint.stderr, freedom=np.where(limit > 0, joint.freedom, found.freedom))
 
 
 def limit_where_nothing_varied(

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from interjax._core._statistics import sum_freedom
+from interjax._core._estimate import Estimate
 from interjax.games._coalitions import Draw, draw_coalitions
 from interjax.games._game import Game
 from interjax.games._measured_rounding import measured_rounding
@@ -109,8 +109,8 @@ def regress_pairs(
     rounding = max(measured, *(rounding_of().of(each) for each in [added, *values]))
     of_rounding[wanted] = resolution(rounding, count[wanted])
     variances = np.stack([*variances, of_rounding[wanted] ** 2])
-    freedom[wanted] = sum_freedom(variances, np.stack([*freedoms, np.full(len(variances[0]), np.inf)]))
-    stderr[wanted] = np.where(np.isnan(mean[wanted]), np.nan, np.sqrt(variances.sum(axis=0)))
+    found = Estimate.of_parts(mean[wanted], variances, np.stack([*freedoms, np.full(len(variances[0]), np.inf)]))
+    freedom[wanted], stderr[wanted] = found.freedom, np.where(np.isnan(found.value), np.nan, found.stderr)
     is_finite = np.concatenate([np.isfinite(added), *(sample.is_finite for sample in samples)])
     made, nonfinite = len(is_finite) * game.passes, int(np.count_nonzero(~is_finite))
     return PairEstimates(mean, stderr, freedom, exact, count, made, nonfinite, of_rounding)

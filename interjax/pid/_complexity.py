@@ -7,8 +7,8 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array
 
+from interjax._core._estimate import Estimate
 from interjax._core._results import Saved, result, static_field
-from interjax._core._statistics import student_quantile
 from interjax._engine._devices import as_mesh
 from interjax.pid._agreement import joint_agreement, source_agreement
 from interjax.pid._families import alternating_logs
@@ -77,7 +77,8 @@ def interval_of(found: Any, level: float) -> tuple[float, float]:
     """corrected -+ (t stderr + |value - corrected|); ValueError for a level outside (0, 1), or without resampling."""
     if found.stderr is None:
         raise ValueError("an interval needs resamples of at least 2, got a complexity without them")
-    reach = student_quantile(level, found.freedom) * found.stderr + abs(found.value - found.corrected)
+    sampling = Estimate(found.corrected, found.stderr, found.freedom)
+    reach = float(sampling.reach(level)) + abs(found.value - found.corrected)
     return found.corrected - reach, found.corrected + reach
 
 

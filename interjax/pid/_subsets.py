@@ -12,9 +12,9 @@ from jax.sharding import Mesh
 from jaxtyping import Array
 
 from interjax._core._checks import check_count
+from interjax._core._estimate import Estimate
 from interjax._core._keys import check_key, host_generator
 from interjax._core._results import Saved, result, static_field
-from interjax._core._statistics import student_interval
 from interjax._engine._devices import as_mesh
 from interjax.pid._complexity import MOST_SOURCES, Complexity, representational_complexity
 from interjax.pid._realisations import realisations_of
@@ -90,7 +90,7 @@ class SubsetComplexity(Saved):
         Raises:
             ValueError: for a level outside (0, 1).
         """
-        lower, upper = student_interval(self.value, self.stderr, max(self.freedom, 1), level)
+        lower, upper = Estimate(self.value, self.stderr, max(self.freedom, 1)).interval(level)
         return float(lower), float(upper)
 
 

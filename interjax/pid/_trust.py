@@ -14,9 +14,9 @@ import jax
 import numpy as np
 
 from interjax._core._checks import as_int, check_level, shown
+from interjax._core._estimate import Estimate
 from interjax._core._keys import check_key, host_generator
 from interjax._core._results import static_field
-from interjax._core._statistics import normal_interval, student_interval
 from interjax.pid._corrected_information import grassberger_information, grassberger_stderr
 from interjax.pid._information import NO_INFORMATION, information_of
 from interjax.pid._realisations import Realisations
@@ -87,9 +87,9 @@ class Trust:
         if self.corrected_information is None or self.information_stderr is None or self.coverage is None:
             return math.nan, math.nan
         if self.corrected_stderr is None:
-            ends = student_interval(self.corrected_information, self.information_stderr, _DRAWS, level)
+            ends = Estimate(self.corrected_information, self.information_stderr, _DRAWS).interval(level)
         else:
-            ends = normal_interval(self.corrected_information, self.corrected_stderr, level)
+            ends = Estimate(self.corrected_information, self.corrected_stderr).interval(level)
         left = min(1.0, (1 - self.coverage) / (1 - LEAST_COVERAGE)) * abs(information - self.corrected_information)
         return max(0.0, float(ends[0]) - left), max(0.0, float(ends[1]))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interjax._core._checks import check_number, check_several, shown
-from interjax._core._statistics import mean_and_stderr, student_quantile
+from interjax._core._estimate import Estimate
 from interjax.plots._style import COLOURS, LINES, MARKERS, check_axes
 
 if TYPE_CHECKING:
@@ -170,9 +170,9 @@ def _mean_with_margin(runs: "list[ComplexityDynamics]", column: int) -> tuple[np
     values = np.array([run.complexity[:, column] for run in runs])
     if len(runs) == 1:
         freedom = np.inf if runs[0].freedom is None else np.asarray(runs[0].freedom)[:, column]
-        return values[0], student_quantile(0.95, freedom) * runs[0].stderr[:, column]
-    mean, stderr = mean_and_stderr(values)
-    return mean, student_quantile(0.95, len(runs) - 1) * stderr
+        return values[0], Estimate(values[0], runs[0].stderr[:, column], freedom).reach()
+    found = Estimate.of_mean(values)
+    return found.value, found.reach()
 
 
 def _training_axis(axes: "Axes", steps: np.ndarray, steps_per_epoch: float | None) -> np.ndarray:

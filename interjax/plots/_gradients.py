@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from interjax._core._checks import check_is, shown
-from interjax._core._statistics import mean_and_stderr
+from interjax._core._estimate import Estimate
 from interjax.dynamics._gradients import GradientStatistics
 from interjax.orders._theory import context_variance, learning_strength
 from interjax.plots._style import BAND, COLOURS, LINES, MARKERS, check_axes, order_label, ratios
@@ -67,7 +67,7 @@ def _draw_variance(axes: "Axes", found: GradientStatistics) -> None:
     inputs = len(found.variance_by_input)
     if inputs > 1:  # of the shape, to first order: what inputs differ by at all orders alike is no error of it
         shift = (found.variance_by_input - found.variance) / scale
-        _, stderr = mean_and_stderr(shift - shape * shift.mean(axis=1, keepdims=True))
+        stderr = Estimate.of_mean(shift - shape * shift.mean(axis=1, keepdims=True)).stderr
     _draw_measured(axes, found, shape, stderr)
     axes.set_ylim(bottom=0)
     axes.set_ylabel("variance of gradients over contexts (mean = 1)")

@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 
 from interjax._core._checks import check_flag, check_is
-from interjax._core._multiplicity import simultaneous_level
+from interjax._core._estimate import Estimate
 from interjax._core._results import Saved, result, static_field
-from interjax._core._statistics import join_known, student_interval, sum_freedom
 from interjax.profiles._left_out import of_differences, of_one
 from interjax.profiles._result import OrderProfile
 
@@ -47,6 +46,16 @@ class ProfileComparison(Saved):
     correction: str = static_field()
     n_players: int = static_field()
 
+    @property
+    def estimate(self) -> Estimate:
+        """The difference of J^(m) with its standard error and degrees of freedom."""
+        return Estimate(self.difference, self.stderr, self.freedom)
+
+    @property
+    def magnitude_estimate(self) -> Estimate:
+        """The difference of E|I^(m)| with its standard error and degrees of freedom, in units of the value v."""
+        return Estimate(self.magnitude_difference, self.magnitude_stderr, self.magnitude_freedom)
+
     def interval(self, level: float = 0.95, *, simultaneous: bool | str = False) -> tuple[np.ndarray, np.ndarray]:
         """Ends of the confidence intervals of the difference of J^(m) at this level, by Student's t: (orders,) each.
 
@@ -55,15 +64,13 @@ class ProfileComparison(Saved):
             simultaneous: True or "bonferroni", or "sidak", for intervals that hold the differences of all orders at
                 once with this level.
         """
-        level = simultaneous_level(level, len(self.orders), simultaneous)
-        return student_interval(self.difference, self.stderr, self.freedom, level)
+        return self.estimate.interval(level, simultaneous=simultaneous)
 
     def magnitude_interval(
         self, level: float = 0.95, *, simultaneous: bool | str = False
     ) -> tuple[np.ndarray, np.ndarray]:
         """The same of the difference of E|I^(m)|, in units of the value v."""
-        level = simultaneous_level(level, len(self.orders), simultaneous)
-        return student_interval(self.magnitude_difference, self.magnitude_stderr, self.magnitude_freedom, level)
+        return self.magnitude_estimate.interval(level, simultaneous=simultaneous)
 
     def table(self) -> str:
         """J^(m) of both, their difference and that of E|I^(m)|, each with its standard error, in plain aligned text."""
@@ -128,30 +135,25 @@ def compare_profiles(a: OrderProfile, b: OrderProfile, *, paired: bool | None = 
     _check_alike(a, b)
     rows = _rows(a, b, paired if paired is None else check_flag("paired", paired))
     if rows is None:
-        freedoms = np.stack([_freedom(one) for one in (a, b)])
-        errors = (np.square([getattr(one, name) for one in (a, b)]) for name in ("stderr", "magnitude_stderr"))
-        (stderr, freedom), (magnitude_stderr, magnitude_freedom) = (
-            (np.sqrt(variances.sum(axis=0)), sum_freedom(variances, freedoms)) for variances in errors
-        )
+        difference, of_magnitude = a.estimate - b.estimate, _magnitude(a) - _magnitude(b)
     else:
         first, second = np.asarray(a.by_input), np.asarray(b.by_input)[rows]
         shared = of_differences(first, second, a.kind)
         beside, magnitude_beside = np.sqrt(np.sum([_beside(a, first), _beside(b, second)], axis=0))
-        stderr, freedom = join_known(np.sqrt(shared.variance), shared.freedom, beside)
-        magnitude_stderr, magnitude_freedom = join_known(
-            np.sqrt(shared.magnitude_variance), shared.magnitude_freedom, magnitude_beside
-        )
-    strength, magnitude = (np.stack([getattr(one, name) for one in (a, b)]) for name in ("strength", "magnitude"))
+        spread, of_magnitudes = np.sqrt(shared.variance), np.sqrt(shared.magnitude_variance)
+        difference = Estimate(a.strength - b.strength, spread, shared.freedom).with_known(beside)
+        of_magnitude = Estimate(a.magnitude - b.magnitude, of_magnitudes, shared.magnitude_freedom)
+        of_magnitude = of_magnitude.with_known(magnitude_beside)
     return ProfileComparison(
         orders=np.asarray(a.orders),
-        difference=strength[0] - strength[1],
-        stderr=stderr,
-        freedom=freedom,
-        magnitude_difference=magnitude[0] - magnitude[1],
-        magnitude_stderr=magnitude_stderr,
-        magnitude_freedom=magnitude_freedom,
-        strength=strength,
-        magnitude=magnitude,
+        difference=difference.value,
+        stderr=difference.stderr,
+        freedom=difference.freedom,
+        magnitude_difference=of_magnitude.value,
+        magnitude_stderr=of_magnitude.stderr,
+        magnitude_freedom=of_magnitude.freedom,
+        strength=np.stack([a.strength, b.strength]),
+        magnitude=np.stack([a.magnitude, b.magnitude]),
         paired=rows is not None,
         inputs=(len(a.by_input), len(b.by_input)),
         kind=a.kind,
@@ -160,8 +162,9 @@ def compare_profiles(a: OrderProfile, b: OrderProfile, *, paired: bool | None = 
     )
 
 
-def _freedom(profile: OrderProfile) -> np.ndarray:
-    return np.full(len(profile.orders), np.inf) if profile.freedom is None else np.asarray(profile.freedom)
+def _magnitude(profile: OrderProfile) -> Estimate:
+    """E|I^(m)|, whose error is taken to be known as well as that of J^(m)."""
+    return Estimate(profile.magnitude, profile.magnitude_stderr, profile.estimate.freedom)
 
 
 def _beside(profile: OrderProfile, by_input: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

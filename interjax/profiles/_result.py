@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from interjax._core._estimate import Estimate
 from interjax._core._results import Saved, result, static_field
-from interjax._core._statistics import student_interval
 
 
 @result
@@ -67,14 +67,18 @@ class OrderProfile(Saved):
     inputs: np.ndarray | None = None
     population: np.ndarray | None = None
 
+    @property
+    def estimate(self) -> Estimate:
+        """J^(m) with its standard error and degrees of freedom, infinite for profiles that were saved without."""
+        return Estimate(self.strength, self.stderr, np.inf if self.freedom is None else self.freedom)
+
     def interval(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper ends of the confidence interval of J^(m) at this level: J -+ t stderr, within [0, orders].
 
         t is the quantile of Student's distribution with `freedom` degrees; the normal one for profiles that were saved
         without. Strengths are not negative and their mean is 1, so that J^(m) is at most the number of orders.
         """
-        freedom = np.inf if self.freedom is None else self.freedom
-        lower, upper = student_interval(self.strength, self.stderr, freedom, level)
+        lower, upper = self.estimate.interval(level)
         most = float(len(self.orders))
         return np.clip(lower, 0.0, most), np.clip(upper, 0.0, most)
 

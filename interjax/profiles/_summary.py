@@ -4,7 +4,8 @@ import warnings
 
 import numpy as np
 
-from interjax._core._statistics import jackknife_freedom, join_known, normal_quantile, student_quantile
+from interjax._core._estimate import Estimate
+from interjax._core._statistics import jackknife_freedom, normal_quantile, student_quantile
 from interjax.games._game import warn_if_nonfinite
 from interjax.profiles._left_out import of_one, root, slope
 from interjax.profiles._one_input import Design, Measured
@@ -58,13 +59,13 @@ def summarise(measured: list[list[Measured]], design: Design, kind: str, correct
         if kind == "rms":  # a root of what came out negative does not move when contexts are left out
             variance = np.maximum(variance, _within(in_profile) ** 2)
         freedom = jackknife_freedom(inputs[0].sizes, shift)
-    stderr, freedom = join_known(np.sqrt(variance), freedom, np.sqrt(known))
+    found = Estimate(strength, np.sqrt(variance), freedom).with_known(np.sqrt(known))
     return OrderProfile(
         orders=design.orders,
         strength=strength,
-        stderr=stderr,
+        stderr=found.stderr,
         stderr_within=stderr_within,
-        freedom=freedom,
+        freedom=found.freedom,
         uncorrected=_relative(plain, is_known),
         magnitude=magnitude,
         magnitude_stderr=np.sqrt(error**2 + rounding**2 + limit**2 + bias**2),

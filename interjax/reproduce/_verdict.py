@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from interjax._core._statistics import mean_and_stderr, student_quantile
+from interjax._core._estimate import Estimate
 
 LEVEL = 0.95
 
@@ -47,5 +47,5 @@ def over_seeds(values: Any) -> OverSeeds:
     values = np.asarray(values, np.float64)
     if len(values) < 2:
         return OverSeeds(float(values.mean()) if len(values) else math.nan, math.nan, math.nan)
-    mean, stderr = map(float, mean_and_stderr(values))
-    return OverSeeds(mean, stderr, student_quantile(LEVEL, len(values) - 1) * stderr)
+    found = Estimate.of_mean(values)
+    return OverSeeds(float(found.value), float(found.stderr), float(found.reach(LEVEL)))

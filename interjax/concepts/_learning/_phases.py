@@ -3,8 +3,8 @@
 import numpy as np
 
 from interjax._core._checks import check_is
+from interjax._core._estimate import Estimate
 from interjax._core._results import Saved, result, static_field
-from interjax._core._statistics import mean_and_stderr
 from interjax.concepts._learning._learning import ConceptDynamics
 
 PHASES = ("large concepts vanish", "sizes grow", "concepts that do not generalise appear")
@@ -131,7 +131,7 @@ def _mean_sizes(by_input: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _stderr(influence: np.ndarray) -> float:
     known = influence[np.isfinite(influence)]
-    return float(mean_and_stderr(known)[1])
+    return float(Estimate.of_mean(known).stderr)
 
 
 def _change(size: np.ndarray, influence: np.ndarray, start: int, stop: int, *, sign: int) -> tuple[bool, str]:

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from interjax._core._checks import check_choice, check_count, check_number
+from interjax._core._estimate import Estimate
 from interjax._core._keys import check_key
-from interjax._core._statistics import student_interval
 from interjax.concepts._sparse._coalition_search import screened_size
 from interjax.concepts._sparse._pursuit import Pursued, pursue
 from interjax.concepts._sparse._sparse_concepts import SparseConcepts, rebuild
@@ -191,7 +191,7 @@ def _r_squared(values: np.ndarray, rebuilt: np.ndarray) -> tuple[float, np.ndarr
     errors, deviations = ((values - rebuilt) / unit) ** 2, ((values - values.mean()) / unit) ** 2
     ratio = errors.mean() / deviations.mean()
     stderr = np.std(errors - ratio * deviations, ddof=1) / deviations.mean() / math.sqrt(len(values))
-    return float(1 - ratio), np.minimum(student_interval(1 - ratio, stderr, len(values) - 1), 1.0)
+    return float(1 - ratio), np.minimum(Estimate(1 - ratio, stderr, len(values) - 1).interval(), 1.0)
 
 
 def _faults(

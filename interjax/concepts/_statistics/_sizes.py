@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from interjax._core._estimate import Estimate
 from interjax._core._results import Saved, result, static_field
-from interjax._core._statistics import mean_and_stderr
 from interjax.concepts._explanations._effects import effects_of, sizes_of
 from interjax.concepts._explanations._salient import salient_effects
 
@@ -96,11 +96,11 @@ def size_distribution(explanation: Any, *, tau: float = 0.05) -> SizeDistributio
     by_kind = [part @ of_size for part in parts]  # each (..., inputs, kinds, sizes)
     if effects.shape[-3] == 1:
         warnings.warn("a single input leaves the standard errors unknown (NaN): give several", stacklevel=2)
-    totals = [mean_and_stderr(part.sum(axis=-2), axis=-2) for part in by_kind]
+    totals = [Estimate.of_mean(part.sum(axis=-2), axis=-2) for part in by_kind]
     return SizeDistribution(
         np.arange(1, n_players + 1),
-        *(mean for mean, _ in totals),
-        *(stderr for _, stderr in totals),
+        *(each.value for each in totals),
+        *(each.stderr for each in totals),
         positive_by_kind=by_kind[0].mean(axis=-3),
         negative_by_kind=by_kind[1].mean(axis=-3),
         n_inputs=effects.shape[-3],

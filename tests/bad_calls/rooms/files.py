@@ -68,6 +68,7 @@ def generalization():
 RESULTS = {
     "tables.Interactions": lambda: ij.interaction_index(given.TABLE, "SII", 2),
     "orders.OrderInteractions": given.interactions,
+    "orders.Estimate": lambda: given.profile().estimate,
     "profiles.OrderProfile": given.profile,
     "profiles.ProfileComparison": given.comparison,
     "concepts.AndOr": given.explanation,

@@ -289,6 +289,13 @@ LINES = (
         Line(f"profiles.ProfileComparison.{name}", dict, of=lambda name=name: getattr(given.comparison(), name))
         for name in ("interval", "magnitude_interval", "table")
     ),
+    Line(
+        "orders.Estimate.of_mean",
+        lambda: {"values": np.arange(6.0).reshape(2, 3), "axis": 0},
+        {"values": array(exact=False, rows=False, more_axes=False, nothing=False), "axis": count(least=0, most=1)},
+    ),
+    Line("orders.Estimate.interval", dict, of=lambda: given.profile().estimate.interval),
+    Line("orders.Estimate.discoveries", dict, of=lambda: given.profile().estimate.discoveries),
     Line("profiles.OrderProfile.interval", dict, of=lambda: given.profile().interval),
     Line("profiles.OrderProfile.table", dict, of=lambda: given.profile().table),
 )

@@ -1,0 +1,30 @@
+"""Values that a kind of argument may be given by mistake."""
+
+from bad_calls.values.arrays import array as array
+from bad_calls.values.arrays import baseline as baseline
+from bad_calls.values.arrays import bounds as bounds
+from bad_calls.values.arrays import labels as labels
+from bad_calls.values.arrays import numbers as numbers
+from bad_calls.values.arrays import orders as orders
+from bad_calls.values.arrays import pairs as pairs
+from bad_calls.values.arrays import shape as shape
+from bad_calls.values.kinds import TRACED as TRACED
+from bad_calls.values.kinds import Kind as Kind
+from bad_calls.values.kinds import Value as Value
+from bad_calls.values.kinds import also as also
+from bad_calls.values.kinds import anything as anything
+from bad_calls.values.kinds import made as made
+from bad_calls.values.kinds import one_of as one_of
+from bad_calls.values.kinds import those as those
+from bad_calls.values.kinds import values as values
+from bad_calls.values.kinds import without as without
+from bad_calls.values.scalars import choice as choice
+from bad_calls.values.scalars import count as count
+from bad_calls.values.scalars import flag as flag
+from bad_calls.values.scalars import key as key
+from bad_calls.values.scalars import memory as memory
+from bad_calls.values.scalars import number as number
+from bad_calls.values.things import folder as folder
+from bad_calls.values.things import function as function
+from bad_calls.values.things import mesh as mesh
+from bad_calls.values.things import names as names

@@ -64,6 +64,12 @@ from interjax.profiles._correction import CORRECTIONS, KINDS
     default=None,
     help="measure until the largest standard error of J is at most this",
 )
+@click.option(
+    "--n-forwards",
+    type=click.FloatRange(0, min_open=True),
+    default=None,
+    help="about how many forward passes to make in all: pairs and contexts are chosen by them",
+)
 @click.option("--theory", type=click.IntRange(3), default=None, help="draw the theoretical curve of this many players")
 @click.option(
     "--batch-size", type=click.IntRange(1), default=None, help="rows of a batch; by default chosen from memory"

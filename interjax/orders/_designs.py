@@ -86,18 +86,30 @@ def has_one_context(n_players: int, size: int, order: int) -> bool:
     return order in (0, n_players - size)
 
 
-def enumerates_shared(n_players: int, size: int, order: int, contexts: int) -> bool:
+@dataclasses.dataclass(frozen=True)
+class Before:
+    """What was drawn before at an order, of which more is drawn: contexts in all, and those of the first time."""
+
+    contexts: int = 0
+    first: int = 0
+
+
+NOTHING = Before()
+
+
+def enumerates_shared(n_players: int, size: int, order: int, contexts: int, before: Before = NOTHING) -> bool:
     """True where every shared context is evaluated once: the end orders, which have one, and those where the contexts
-    are at most twice as many as would be drawn."""
+    are at most twice as many as would be drawn; of more contexts those that are all drawn then."""
     if has_one_context(n_players, size, order):
         return True
     every = math.comb(n_players, _drawn_size(n_players, size, order))
-    return every <= min(2 * _shared_draws(n_players, size, order, contexts), _MOST_LISTED)
+    drawn = _shared_draws(n_players, size, order, contexts + before.contexts)
+    return every <= min(drawn if before.contexts else 2 * drawn, _MOST_LISTED)
 
 
-def enumerates_own(n_players: int, size: int, order: int, contexts: int) -> bool:
+def enumerates_own(n_players: int, size: int, order: int, contexts: int, before: Before = NOTHING) -> bool:
     """True where every context of a coalition is evaluated once, as there are no more than would be drawn."""
-    return math.comb(n_players - size, order) <= contexts
+    return math.comb(n_players - size, order) <= contexts + before.contexts
 
 
 def draws_distinct(n_players: int, size: int, order: int, contexts: int, *, shared: bool) -> bool:
@@ -109,32 +121,54 @@ def draws_distinct(n_players: int, size: int, order: int, contexts: int, *, shar
 
 
 def block_plans(
-    key: jax.Array, n_players: int, sets: Sequence[np.ndarray], orders: Sequence[int], contexts: int, groups: int
+    key: jax.Array,
+    n_players: int,
+    sets: Sequence[np.ndarray],
+    orders: Sequence[int],
+    contexts: int,
+    groups: int,
+    before: Before = NOTHING,
 ) -> Iterator[tuple[int, int, Plan]]:
-    """Contexts shared by the coalitions of a set, `contexts` for each on average.
+    """Contexts shared by the coalitions of a set, `contexts` for each on average, the next ones of those before.
 
-    A coalition left with fewer than two (or than `contexts`, if smaller) gets contexts of its own.
+    A coalition left with fewer than two (or than `contexts`, if smaller) at first gets contexts of its own.
     """
     size = sets[0].shape[1]
     cells = _cells(sets, orders)
     counts = {cell: np.zeros(len(sets[cell[0]]), np.int64) for cell in cells}
-    for number, place, plan in _shared_plans(key, n_players, sets, orders, contexts, groups):
+    for number, place, plan in _shared_plans(key, n_players, sets, orders, contexts, groups, before):
         counts[number, place] += np.bincount(plan.coalition, minlength=len(sets[number]))
         yield number, place, plan
+    if before.contexts:
+        return
     least = [0 if enumerates_shared(n_players, size, order, contexts) else min(2, contexts) for order in orders]
     missing = {cell: np.maximum(least[cell[1]] - counts[cell], 0) for cell in cells}
-    yield from _own_plans(key, n_players, sets, orders, missing, groups, [False] * len(orders))
+    none = [0] * len(orders)
+    yield from _own_plans(key, n_players, sets, orders, missing, groups, [False] * len(orders), none)
 
 
 def quadruple_plans(
-    key: jax.Array, n_players: int, sets: Sequence[np.ndarray], orders: Sequence[int], contexts: int, groups: int
+    key: jax.Array,
+    n_players: int,
+    sets: Sequence[np.ndarray],
+    orders: Sequence[int],
+    contexts: int,
+    groups: int,
+    before: Before = NOTHING,
 ) -> Iterator[tuple[int, int, Plan]]:
-    """Exactly `contexts` contexts of its own for every coalition, or all that there are where these are fewer."""
+    """Exactly `contexts` contexts of its own for every coalition, or all that there are where these are fewer.
+
+    They are the next ones of those before, or all where these are no more.
+    """
     size = sets[0].shape[1]
-    counts = [min(contexts, math.comb(n_players - size, order)) for order in orders]
+    every = [math.comb(n_players - size, order) for order in orders]
+    exact = [enumerates_own(n_players, size, order, contexts, before) for order in orders]
+    counts = [number if whole else contexts for number, whole in zip(every, exact, strict=True)]
     wanted = {cell: np.full(len(sets[cell[0]]), counts[cell[1]]) for cell in _cells(sets, orders)}
-    distinct = [draws_distinct(n_players, size, order, contexts, shared=False) for order in orders]
-    yield from _own_plans(key, n_players, sets, orders, wanted, groups, distinct)
+    first = before.first or contexts
+    distinct = [draws_distinct(n_players, size, order, first, shared=False) for order in orders]
+    past = [0 if whole else before.contexts for whole in exact]
+    yield from _own_plans(key, n_players, sets, orders, wanted, groups, distinct, past)
 
 
 def _cells(sets: Sequence[np.ndarray], orders: Sequence[int]) -> list[tuple[int, int]]:
@@ -143,7 +177,13 @@ def _cells(sets: Sequence[np.ndarray], orders: Sequence[int]) -> list[tuple[int,
 
 
 def _shared_plans(
-    key: jax.Array, n_players: int, sets: Sequence[np.ndarray], orders: Sequence[int], contexts: int, groups: int
+    key: jax.Array,
+    n_players: int,
+    sets: Sequence[np.ndarray],
+    orders: Sequence[int],
+    contexts: int,
+    groups: int,
+    before: Before,
 ) -> Iterator[tuple[int, int, Plan]]:
     """Shared contexts for every set and order, in pieces of about `PIECE_ROWS` rows."""
     size = sets[0].shape[1]
@@ -152,24 +192,25 @@ def _shared_plans(
     def pieces() -> Iterator[tuple[int, int, slice, Draw]]:
         for number, place in _cells(sets, orders):
             order = orders[place]
-            count, drawn = _shared_draws(n_players, size, order, contexts), _drawn_size(n_players, size, order)
-            if enumerates_shared(n_players, size, order, contexts):
-                count = math.comb(n_players, drawn)
-            distinct = draws_distinct(n_players, size, order, contexts, shared=True)
+            drawn = _drawn_size(n_players, size, order)
+            past = _shared_draws(n_players, size, order, before.contexts)
+            count = _shared_draws(n_players, size, order, before.contexts + contexts)
+            if enumerates_shared(n_players, size, order, contexts, before):
+                past, count = 0, math.comb(n_players, drawn)
+            distinct = draws_distinct(n_players, size, order, before.first or contexts, shared=True)
             rows_of_context = len(subsets[number].sets) * share_of_contexts(n_players, size, order)
             length = max(1, int(PIECE_ROWS / max(1.0, rows_of_context)))
             stream = _stream(n_players, number, order)
-            for first in range(0, count, length):
+            for first in range(past, count, length):
                 part = slice(first, min(first + length, count))
                 yield number, place, part, Draw(stream, drawn, 0 if distinct else part.stop - first, first)
 
     @functools.lru_cache(maxsize=1)
     def distinct_contexts(number: int, order: int) -> np.ndarray:
         every = masks_of_size(n_players, _drawn_size(n_players, size, order))
-        if enumerates_shared(n_players, size, order, contexts):
+        if enumerates_shared(n_players, size, order, contexts, before):
             return every
-        chosen = _generator(key, _stream(n_players, number, order)).permutation(len(every))
-        return every[chosen[: _shared_draws(n_players, size, order, contexts)]]
+        return every[_generator(key, _stream(n_players, number, order)).permutation(len(every))]
 
     for (number, place, part, draw), shared in _drawn(key, n_players, pieces()):
         order = orders[place]
@@ -188,8 +229,12 @@ def _own_plans(
     missing: dict,
     groups: int,
     distinct: Sequence[bool],
+    past: Sequence[int],
 ) -> Iterator[tuple[int, int, Plan]]:
-    """`missing[set, place][p]` contexts for each coalition p of each set, drawn outside it, independent or distinct."""
+    """`missing[set, place][p]` contexts for each coalition p of each set, drawn outside it, independent or distinct.
+
+    They follow `past[place]` ones that each coalition has.
+    """
     length = PIECE_ROWS >> sets[0].shape[1]
 
     def pieces() -> Iterator[tuple[int, int, np.ndarray, np.ndarray, np.ndarray, Draw]]:
@@ -199,10 +244,11 @@ def _own_plans(
             for first in range(0, int(stops[-1]), length):
                 draws = np.arange(first, min(first + length, int(stops[-1])))
                 coalition = np.searchsorted(stops, draws, side="right")
-                own = draws - (stops - contexts)[coalition]
+                own = draws - (stops - contexts)[coalition] + past[place]
                 absent = sets[number][coalition].astype(np.int32)
                 wished = slice(0, 0 if distinct[place] else None)
-                wish = Draw(stream, orders[place], len(absent[wished]), first, absent[wished])
+                start = first + past[place] * len(contexts)
+                wish = Draw(stream, orders[place], len(absent[wished]), start, absent[wished])
                 yield number, place, coalition, own, absent, wish
 
     for (number, place, coalition, own, absent, draw), contexts in _drawn(key, n_players, pieces()):

@@ -103,6 +103,7 @@ class Planned(abc.ABC):
         contexts: int,
         *,
         groups: int = 1,
+        before: designs.Before = designs.NOTHING,
     ) -> Iterator[tuple[int, int, designs.Plan]]:
         """Pieces of work that give each coalition about `contexts` contexts at each order, all where `is_exact`.
 
@@ -113,13 +114,16 @@ class Planned(abc.ABC):
             orders: context sizes m.
             contexts: contexts for each coalition and order.
             groups: number of jackknife groups that contexts are dealt to.
+            before: how many contexts were drawn with this key before: the next ones are drawn.
 
         Yields:
             (number of the set, place of the order, plan).
         """
 
     @abc.abstractmethod
-    def is_exact(self, n_players: int, size: int, order: int, contexts: int) -> bool: ...
+    def is_exact(
+        self, n_players: int, size: int, order: int, contexts: int, before: designs.Before = designs.NOTHING
+    ) -> bool: ...
 
     def share_left(self, n_players: int, size: int, order: int, contexts: int, count: np.ndarray) -> np.ndarray:
         """What is left of the variance of a mean over `count` contexts where they are drawn without replacement.
@@ -172,12 +176,22 @@ class Blocks(Planned):
     skips_null = True
 
     def plans(
-        self, key: jax.Array, n_players: int, sets: Any, orders: Any, contexts: int, *, groups: int = 1
+        self,
+        key: jax.Array,
+        n_players: int,
+        sets: Any,
+        orders: Any,
+        contexts: int,
+        *,
+        groups: int = 1,
+        before: designs.Before = designs.NOTHING,
     ) -> Iterator[tuple[int, int, designs.Plan]]:
-        return designs.block_plans(key, n_players, sets, orders, contexts, groups)
+        return designs.block_plans(key, n_players, sets, orders, contexts, groups, before)
 
-    def is_exact(self, n_players: int, size: int, order: int, contexts: int) -> bool:
-        return designs.enumerates_shared(n_players, size, order, contexts)
+    def is_exact(
+        self, n_players: int, size: int, order: int, contexts: int, before: designs.Before = designs.NOTHING
+    ) -> bool:
+        return designs.enumerates_shared(n_players, size, order, contexts, before)
 
     def expected_passes(self, n_players: int, coalitions: np.ndarray, order: int, contexts: int) -> float:
         return designs.expected_block_rows(n_players, coalitions, order, contexts)
@@ -190,12 +204,22 @@ class Quadruples(Planned):
     skips_null = False
 
     def plans(
-        self, key: jax.Array, n_players: int, sets: Any, orders: Any, contexts: int, *, groups: int = 1
+        self,
+        key: jax.Array,
+        n_players: int,
+        sets: Any,
+        orders: Any,
+        contexts: int,
+        *,
+        groups: int = 1,
+        before: designs.Before = designs.NOTHING,
     ) -> Iterator[tuple[int, int, designs.Plan]]:
-        return designs.quadruple_plans(key, n_players, sets, orders, contexts, groups)
+        return designs.quadruple_plans(key, n_players, sets, orders, contexts, groups, before)
 
-    def is_exact(self, n_players: int, size: int, order: int, contexts: int) -> bool:
-        return designs.enumerates_own(n_players, size, order, contexts)
+    def is_exact(
+        self, n_players: int, size: int, order: int, contexts: int, before: designs.Before = designs.NOTHING
+    ) -> bool:
+        return designs.enumerates_own(n_players, size, order, contexts, before)
 
     def expected_passes(self, n_players: int, coalitions: np.ndarray, order: int, contexts: int) -> float:
         size = coalitions.shape[1]

@@ -1,31 +1,37 @@
 """The arguments of a strength profile: checked, with what they leave open, and as what identifies a run."""
 
+import dataclasses
+import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
 
-from interjax._core._checks import check_choice, check_count, check_number
+from interjax._core._checks import check_choice, check_count, check_integers, check_number, shown
 from interjax._engine._folders import fingerprint
 from interjax.games._game import Game
 from interjax.games._identity import identity
 from interjax.orders._arguments import as_coalitions, as_orders
+from interjax.orders._designs import Before
 from interjax.orders._estimators import ESTIMATORS, PLANNED
 from interjax.profiles._clusters import PairPopulation
 from interjax.profiles._correction import CORRECTIONS, KINDS
-from interjax.profiles._one_input import Design, cluster_players_of
+from interjax.profiles._goal import Goal
+from interjax.profiles._one_input import Design, cluster_players_of, groups_of
 
 _FEW_PAIRS = 500
 # Of one input all pairs are measured up to here: they share contexts, and reach the error of the papers' 200 pairs by
 # 100 contexts in a ninth of their passes, clusters of half the pairs not in a fifth (benchmarks/NOTES.md).
 _ALL_PAIRS_OF_ONE_INPUT = 2000
+_MOST_GROUPS = 25
+_FEWEST = 5  # contexts for which all pairs are measured
+_PILOT = 0.6  # of the contexts that are paid for: an even share that shows the noise of each order
 METHODS = tuple(PLANNED)
 """The estimators of interactions of which a profile can be made."""
 
 
-def check_choices(
-    games: list[Any], correction: str, kind: str, target: float | None, n_pairs: int | None, method: str
-) -> None:
+def check_choices(games: list[Any], correction: str, kind: str, n_pairs: int | None, method: str) -> None:
     """Raise ValueError for games that differ in players, and for choices that there are not."""
     if not games or not all(isinstance(game, Game) for game in games):
         raise ValueError(
@@ -40,24 +46,95 @@ def check_choices(
         raise ValueError(f'method must be {names} for a profile; got "{method}", which is for ij.order_interactions')
     check_choice("correction", correction, CORRECTIONS)
     check_choice("kind", kind, KINDS)
-    if target is not None:
-        check_number("target_stderr", target, "(0, inf]")
     if n_pairs is not None:
         check_count("n_pairs", n_pairs)
 
 
+def goal_of(target_stderr: Any, max_forwards: Any, n_forwards: Any) -> Goal:
+    """When to stop measuring."""
+    if target_stderr is not None and n_forwards is not None:
+        raise ValueError(
+            "n_forwards must be None with target_stderr, which goes on until the error is reached: max_forwards bounds "
+            f"its passes; got {shown(n_forwards)}"
+        )
+    return Goal(
+        None if target_stderr is None else check_number("target_stderr", target_stderr, "(0, inf]"),
+        check_number("max_forwards", max_forwards, "(0, inf]"),
+        None if n_forwards is None else check_number("n_forwards", n_forwards, "(0, inf)"),
+    )
+
+
 def design_of(
-    games: list[Game], orders: Any, contexts: int | None, pairs: Any, n_pairs: int | None, method: str
+    games: list[Game],
+    orders: Any,
+    contexts: Any,
+    pairs: Any,
+    n_pairs: int | None,
+    method: str,
+    n_forwards: float | None = None,
 ) -> Design:
-    """The design that the arguments ask for, with what they leave open."""
-    n_players = games[0].n_players
+    """The design of the first round that the arguments ask for, with what they leave open."""
+    n_players, inputs = games[0].n_players, len(games)
     population = PairPopulation.of(_pairs_only(as_coalitions(pairs, n_players)), n_players)
     numbers = as_orders(orders, n_players, 2)
-    n_pairs = int(n_pairs or _default_n_pairs(len(population.pairs), len(games)))
-    n_pairs = min(n_pairs, len(population.pairs))
-    contexts = contexts if contexts is not None else 20 if n_pairs == len(population.pairs) else 10
-    contexts = check_count("contexts", contexts)
-    return Design(population, numbers, contexts, n_pairs, method, cluster_players_of(n_pairs, len(games)))
+
+    def design(contexts: Any, n_pairs: int, groups: int | None = None) -> Design:
+        by_order = _contexts_by_order(contexts, numbers)
+        groups = groups or groups_of(max(by_order), takes_all=n_pairs == len(population.pairs))
+        return Design(population, numbers, by_order, n_pairs, method, cluster_players_of(n_pairs, inputs), groups)
+
+    everyone = len(population.pairs)
+    if n_forwards is not None:
+        together = inputs * games[0].passes
+        usual = _default_n_pairs(everyone, inputs)
+        first = _first_of_budget(design, contexts, n_pairs, usual, everyone, n_forwards / together)
+        least = first.expected_passes() * together
+        if least > 1.5 * n_forwards:
+            raise ValueError(
+                f"n_forwards must be at least {math.ceil(least)}, what a first round takes, got {n_forwards:g}: give "
+                "more, or fewer orders, pairs or contexts"
+            )
+        return first
+    n_pairs = min(int(n_pairs or _default_n_pairs(everyone, inputs)), everyone)
+    return design(contexts if contexts is not None else 20 if n_pairs == everyone else 10, n_pairs)
+
+
+def _first_of_budget(
+    design: Callable[..., Design], contexts: Any, n_pairs: int | None, usual_pairs: int, everyone: int, passes: float
+) -> Design:
+    """The first round of those that so many passes of an input pay for."""
+
+    def is_paid(count: int, pairs: int) -> bool:
+        return design(count, pairs).expected_passes() <= passes
+
+    fewest, usual = (_FEWEST, 10) if contexts is None else (contexts, contexts)
+    if n_pairs >= everyone if n_pairs else is_paid(fewest, everyone):
+        most = _largest(lambda count: is_paid(count, everyone))
+        groups = min(_MOST_GROUPS, max(2, int(0.45 * most)))  # no more than each order's contexts will be
+        first = design(max(2, int(_PILOT * most)) if contexts is None else contexts, everyone, groups)
+        return dataclasses.replace(first, before=tuple(Before(0, max(most, count)) for count in first.contexts))
+    wanted = min(n_pairs or usual_pairs, everyone - 1)
+    return design(usual, max(2, _largest(lambda count: is_paid(usual, max(count, 2)), most=wanted + 1)))
+
+
+def _largest(is_paid: Callable[[int], bool], most: int = 2**20) -> int:
+    """The largest number below `most` for which this holds, by bisection; 0 if none."""
+    low, high = 0, most
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if is_paid(middle) else (low, middle)
+    return low
+
+
+def _contexts_by_order(contexts: Any, orders: np.ndarray) -> tuple[int, ...]:
+    if np.ndim(contexts) == 0 or isinstance(contexts, str | bytes):
+        return (check_count("contexts", contexts),) * len(orders)
+    numbers = check_integers("contexts", contexts, "an integer of at least 1, or one for each order")
+    if numbers.shape != orders.shape or numbers.min() < 1:
+        raise ValueError(
+            f"contexts must be an integer of at least 1, or {len(orders)} of them, one an order; got {shown(contexts)}"
+        )
+    return tuple(numbers.tolist())
 
 
 def _pairs_only(coalitions: np.ndarray) -> np.ndarray:
@@ -79,10 +156,17 @@ def settings_of(key: jax.Array, games: list[Game], design: Design) -> dict[str, 
     return {
         "key": np.asarray(jax.random.key_data(key)).tolist(),
         "orders": design.orders.tolist(),
-        "contexts": design.contexts,
+        "contexts": design.contexts_told,
         "n_pairs": design.n_pairs,
         "pairs": fingerprint([design.population.pairs]),
         "method": design.method,
+        **_groups_told(design),
         "draws": "without replacement where contexts are few, in groups",  # versions before drew otherwise
         **identity(games),
     }
+
+
+def _groups_told(design: Design) -> dict[str, int]:
+    """How many groups contexts are dealt to, where it is not told by their number."""
+    usual = groups_of(max(design.contexts), takes_all=design.takes_all)
+    return {} if design.groups == usual else {"groups": design.groups}

@@ -95,11 +95,12 @@ def _posterior_bias(mean: np.ndarray, stderr: np.ndarray, freedom: np.ndarray, k
     kept = keep[:, noisy].astype(float)
     pairs = np.maximum(kept.sum(axis=1, keepdims=True), 1.0)
     prior = np.full((len(keep), len(_Z)), 1 / len(_Z))
-    for _ in range(_EM_STEPS if len(observed) else 0):
-        prior = prior * ((kept / (prior @ likelihood.T)) @ likelihood) / pairs
+    with np.errstate(invalid="ignore", divide="ignore"):  # a part that keeps none of the noisy pairs
+        for _ in range(_EM_STEPS if len(observed) else 0):
+            prior = prior * ((kept / (prior @ likelihood.T)) @ likelihood) / pairs
     bias = np.zeros((len(keep), len(mean)))
     if len(observed) and np.any(prior):
-        with np.errstate(invalid="ignore", divide="ignore"):  # a part that keeps none of the noisy pairs
+        with np.errstate(invalid="ignore", divide="ignore"):
             of_noisy = ((prior * _BIAS) @ likelihood.T) / (prior @ likelihood.T)
         bias[:, noisy] = stderr[noisy] * np.where(kept.any(axis=1, keepdims=True), of_noisy, 0.0)
     return bias

@@ -1,7 +1,7 @@
 """What a profile measures for one input: which pairs, in how many contexts, and the sums that come of it."""
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -10,7 +10,7 @@ import numpy as np
 from interjax._engine._folders import Partial
 from interjax._engine._rows import Resources
 from interjax.games._game import Game
-from interjax.orders._designs import Plan
+from interjax.orders._designs import NOTHING, Before, Plan
 from interjax.orders._estimators import PLANNED, Planned
 from interjax.orders._observations import Done, ObservationSums, observe
 from interjax.profiles._clusters import Cluster, PairPopulation
@@ -25,14 +25,20 @@ _COUNTS = ("n_forwards", "n_nonfinite")
 
 @dataclasses.dataclass(frozen=True)
 class Design:
-    """How each input is measured: its orders, contexts, and how many pairs of the population in what clusters."""
+    """How each input is measured: its orders, contexts at each, and how many pairs of the population in what clusters.
+
+    No contexts at an order: it is left out. `groups` is the number of groups that contexts are dealt to: those of the
+    jackknife, or of the sign split where pairs are sampled.
+    """
 
     population: PairPopulation
     orders: np.ndarray
-    contexts: int
+    contexts: tuple[int, ...]
     n_pairs: int
     method: str
     cluster_players: int
+    groups: int
+    before: tuple[Before, ...] = ()
 
     @property
     def estimator(self) -> Planned:
@@ -45,17 +51,38 @@ class Design:
     @property
     def exact(self) -> np.ndarray:
         """(orders,) True where all contexts are evaluated, so that a measured interaction is exact."""
-        n_players = self.population.n_players
-        return np.array([self.estimator.is_exact(n_players, 2, int(order), self.contexts) for order in self.orders])
+        n_players, is_exact = self.population.n_players, self.estimator.is_exact
+        return np.array(
+            [count > 0 and is_exact(n_players, 2, order, count, before) for order, count, before in self.by_order]
+        )
 
     @property
-    def groups(self) -> int:
-        """Groups of contexts: those of the jackknife, or of the sign split where pairs are sampled."""
-        return max(1, min(self.contexts, _GROUPS if self.takes_all else _SPLITS))
+    def contexts_told(self) -> int | tuple[int, ...]:
+        """The contexts as one number, where all orders have the same."""
+        return self.contexts[0] if len(set(self.contexts)) == 1 else self.contexts
 
-    def with_contexts(self, contexts: int) -> "Design":
-        """The same with other contexts for each pair and order."""
-        return self if contexts == self.contexts else dataclasses.replace(self, contexts=contexts)
+    def with_contexts(self, contexts: Sequence[int] | np.ndarray) -> "Design":
+        """The same with other contexts for each pair, at each order."""
+        return dataclasses.replace(self, contexts=tuple(int(count) for count in contexts))
+
+    def continued(self, earlier: Sequence[np.ndarray], contexts: Sequence[int] | np.ndarray) -> "Design":
+        """The next round of the same pairs, after earlier ones (orders,) of which this was the first."""
+        if not len(earlier):
+            return self.with_contexts(contexts)
+        past = np.sum(earlier, axis=0).tolist()
+        before = tuple(Before(count, first) for count, first in zip(past, self.contexts_meant, strict=True))
+        return dataclasses.replace(self.with_contexts(contexts), before=before)
+
+    @property
+    def contexts_meant(self) -> tuple[int, ...]:
+        """Contexts that are to be drawn in all, by which it is chosen how: those of the first round unless it says."""
+        return tuple(before.first for before in self.before) or self.contexts
+
+    @property
+    def by_order(self) -> list[tuple[int, int, Before]]:
+        """(order, contexts, those before) of each order."""
+        before = self.before or (NOTHING,) * len(self.contexts)
+        return list(zip(self.orders.tolist(), self.contexts, before, strict=True))
 
     def of_input(self, game: Game) -> "Design":
         """The design for one input: some estimators measure only pairs of players that may change something."""
@@ -73,13 +100,20 @@ class Design:
         return self.population.separate(key, self.n_pairs)
 
     def expected_passes(self) -> float:
+        return float(np.sum(self.passes_by_order()))
+
+    def passes_by_order(self) -> np.ndarray:
+        """Passes of one input at each order, on average (orders,)."""
         if not len(self.population.pairs):
-            return 0.0
+            return np.zeros(len(self.orders))
         clusters = self.draw(jax.random.key(0))
         pairs = clusters[0].pairs
         n_players, passes = self.population.n_players, self.estimator.expected_passes
-        each = [passes(n_players, pairs, int(order), self.contexts) for order in self.orders]
-        return sum(each) * len(clusters)
+        each = [
+            passes(n_players, pairs, order, count + before.contexts * whole) if count else 0.0
+            for (order, count, before), whole in zip(self.by_order, self.exact, strict=True)
+        ]
+        return len(clusters) * np.array(each)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +122,7 @@ class Measured:
 
     `rounding` (orders,) is how far the values of an order may be off.
     `took_all` tells whether these are all pairs that may interact, and `share` what part of the population they are:
-    the interactions of the others are known to be 0; `contexts` is how many were asked for.
+    the interactions of the others are known to be 0; `contexts` (orders,) is how many were asked for.
     """
 
     total: np.ndarray
@@ -99,7 +133,7 @@ class Measured:
     weight: np.ndarray
     took_all: bool
     share: float
-    contexts: int
+    contexts: np.ndarray
     n_forwards: int
     n_nonfinite: int
 
@@ -109,6 +143,7 @@ class Measured:
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "Measured":
         fields: dict[str, Any] = {name: array if array.ndim else array.item() for name, array in arrays.items()}
+        fields["contexts"] = np.broadcast_to(fields["contexts"], fields["total"].shape[:1])  # once one for all orders
         return cls(**fields)
 
 
@@ -158,17 +193,25 @@ def measure_input(
         weight=np.concatenate([cluster.weights for cluster in clusters]),
         took_all=design.takes_all,
         share=len(design.population.pairs) / len(everyone.population.pairs),
-        contexts=design.contexts,
+        contexts=np.array(design.contexts),
         n_forwards=sum(part.n_forwards for part in sums),
         n_nonfinite=sum(part.n_nonfinite for part in sums),
     )
 
 
-def _work(key: jax.Array, game: Game, design: Design, sets: list[np.ndarray]) -> Iterable[tuple[int, int, Plan]]:
+def _work(key: jax.Array, game: Game, design: Design, sets: list[np.ndarray]) -> Iterator[tuple[int, int, Plan]]:
+    """Plans of the orders that want equally many contexts together, which take one stream for each order."""
     if not len(design.population.pairs):
-        return ()
-    orders, groups = design.orders.tolist(), design.groups
-    return design.estimator.plans(key, game.n_players, sets, orders, design.contexts, groups=groups)
+        return
+    alike: dict[tuple[int, Before], list[int]] = {}
+    for place, (_, count, before) in enumerate(design.by_order):
+        if count:
+            alike.setdefault((count, before), []).append(place)
+    for (count, before), places in alike.items():
+        orders, groups = design.orders[places].tolist(), design.groups
+        plans = design.estimator.plans(key, game.n_players, sets, orders, count, groups=groups, before=before)
+        for number, place, plan in plans:
+            yield number, places[place], plan
 
 
 @dataclasses.dataclass
@@ -198,6 +241,11 @@ class _Started:
             part.rounding = rounding.copy()
         self.done.pieces, self.done.values = int(arrays["pieces"]), [arrays["values"]]
         self.made = int(arrays["made"])
+
+
+def groups_of(contexts: int, *, takes_all: bool) -> int:
+    """Groups that so many contexts are dealt to."""
+    return max(1, min(contexts, _GROUPS if takes_all else _SPLITS))
 
 
 def cluster_players_of(n_pairs: int, inputs: int) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 from jax.sharding import Mesh
 
-from interjax._core._checks import check_folder, check_known, check_number, check_progress
+from interjax._core._checks import check_folder, check_known, check_progress
 from interjax._core._keys import check_key
 from interjax._core._progress import Progress
 from interjax._engine._folders import RunFolder
@@ -15,10 +15,10 @@ from interjax._engine._processes import joined
 from interjax._engine._rows import Resources
 from interjax.games._game import Game
 from interjax.games._identity import digest_of, inputs_of
-from interjax.profiles._arguments import check_choices, design_of, settings_of
+from interjax.profiles._arguments import check_choices, design_of, goal_of, settings_of
 from interjax.profiles._result import OrderProfile
 from interjax.profiles._rounds import Rounds
-from interjax.profiles._summary import bias_leads, finished, summarise, warn
+from interjax.profiles._summary import summarise, warn
 
 
 def order_profile(
@@ -26,7 +26,7 @@ def order_profile(
     games: Game | Sequence[Game],
     *,
     orders: Sequence[int] | Sequence[float] | None = None,
-    contexts: int | None = None,
+    contexts: int | Sequence[int] | None = None,
     pairs: Any = "all",
     n_pairs: int | None = None,
     method: str = "blocks",
@@ -34,6 +34,7 @@ def order_profile(
     kind: str = "mean",
     target_stderr: float | None = None,
     max_forwards: float = 1e9,
+    n_forwards: float | None = None,
     batch_size: int | None = None,
     memory: int | None = None,
     mesh: Mesh | None = None,
@@ -56,8 +57,8 @@ def order_profile(
         games: one `Game` or several, one for each input, all with the same number of players.
         orders: context sizes m, integers 0..n-2; or floats r in [0, 1], meaning int((n-2) r); None = every order for
             n <= 16, else the official ratios 0, .05, .1, .2, ..., .9, .95, 1.
-        contexts: contexts for each pair and order (on average with "blocks"); None = 10, or 20 where all pairs are
-            measured.
+        contexts: contexts for each pair and order (on average with "blocks"), one number or one for each order; None =
+            10, or 20 where all pairs are measured.
         pairs: the pairs to average over: "all", or integers (pairs, 2) such as `ij.pairs_within(grid, radius)`.
         n_pairs: about how many of them to measure for each input, drawn anew for each; None = all if they are at most
             500 (2,000 for one input, 1,000 each for two), else 132, or more where the inputs are few.
@@ -70,6 +71,10 @@ def order_profile(
             one of the same 95% interval. Where the bias that may be left leads the error, fresh pairs get twice the
             contexts, which then count by these.
         max_forwards: with `target_stderr`: stop before making more forward passes than this.
+        n_forwards: about how many forward passes to make in all, instead of `contexts` and `n_pairs`: of all pairs if
+            that leaves 5 contexts for each, else of as many as it pays for. A first part of the contexts shows the
+            noise at each order; the others go where they lower the largest error of J^(m) most for what they cost, as
+            do further rounds of `target_stderr`.
         batch_size: rows of a batch on one device; by default chosen from memory. It is halved where a device runs out.
         memory: bytes that the compiled forward passes may take on one device, weights included; None = 0.4 of what is
             free there.
@@ -103,17 +108,16 @@ def order_profile(
     check_key(key)
     resources = Resources.of(batch_size=batch_size, memory=memory, mesh=mesh)
     games = list(games) if isinstance(games, Iterable) else [games]
-    check_choices(games, correction, kind, target_stderr, n_pairs, method)
+    check_choices(games, correction, kind, n_pairs, method)
     check_known("games", *(game.params for game in games))
     check_progress(progress)
     folder = None if folder is None else check_folder("folder", folder)
-    target_stderr = None if target_stderr is None else float(target_stderr)
-    max_forwards = check_number("max_forwards", max_forwards, "(0, inf]")
-    design = design_of(games, orders, contexts, pairs, n_pairs, method)
+    goal = goal_of(target_stderr, max_forwards, n_forwards)
+    design = design_of(games, orders, contexts, pairs, n_pairs, method, goal.n_forwards)
     settings = settings_of(key, games, design)
     with joined() as group:
         group.folder = group.folder or folder
-        others = {"rounds": [target_stderr, max_forwards, correction, kind], "folder": folder is not None}
+        others = {"rounds": [*dataclasses.astuple(goal), correction, kind], "folder": folder is not None}
         group.agree(settings | others)
         with RunFolder.held(folder, settings, alone=group.rank == 0) as run:
             if run is not None:
@@ -121,13 +125,11 @@ def order_profile(
             rounds = Rounds(key, games, design, resources, run, group, progress)
             while True:
                 rounds.measure()
-                profile = summarise(rounds.measured, design, kind, correction)
-                if target_stderr is None:
+                profile, errors = summarise(rounds.measured, design, kind, correction)
+                again = goal.next(design, rounds.design, rounds.measured, profile, errors)
+                if again is None:
                     break
-                if bias_leads(profile) and not design.takes_all:
-                    rounds.double_contexts()
-                if finished(profile, target_stderr, max_forwards - rounds.expected):
-                    break
+                rounds.go_on(again)
     warn(profile)
     return dataclasses.replace(profile, inputs=inputs_of(games), population=digest_of(design.population.adjacent))
 

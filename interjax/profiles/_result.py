@@ -41,7 +41,9 @@ class OrderProfile(Saved):
             input equals the baseline are known not to interact and are counted as 0 without passes.
         n_forwards: forward passes made.
         n_nonfinite: values of the games that were NaN or infinite.
-        method, correction, kind, n_players, contexts: how it was measured.
+        contexts_drawn: (orders,) contexts of a pair on average, of all rounds; None in older files.
+        method, correction, kind, n_players, contexts: how it was measured; contexts of the first round, one number or
+            one for each order.
     """
 
     orders: np.ndarray
@@ -60,12 +62,13 @@ class OrderProfile(Saved):
     correction: str = static_field()
     kind: str = static_field()
     n_players: int = static_field()
-    contexts: int = static_field()
+    contexts: int | tuple[int, ...] = static_field()
     freedom: np.ndarray | None = None
     bias: np.ndarray | None = None
     bracket: np.ndarray | None = None
     inputs: np.ndarray | None = None
     population: np.ndarray | None = None
+    contexts_drawn: np.ndarray | None = None
 
     @property
     def estimate(self) -> Estimate:

@@ -13,7 +13,7 @@ import numpy as np
 from interjax._core._files import read_arrays
 from interjax._core._progress import Progress
 from interjax._engine._devices import slices_of
-from interjax._engine._folders import RunFolder
+from interjax._engine._folders import RunFolder, fingerprint
 from interjax._engine._processes import Group
 from interjax._engine._rows import Resources
 from interjax.games._game import Game
@@ -40,7 +40,8 @@ class Rounds:
         self.key, self.games, self.design, self.run, self.group = key, games, design, run, group
         self.slices = [dataclasses.replace(resources, mesh=part) for part in slices_of(resources.mesh)]
         self.progress = progress
-        self.expected = self.planned = self._passes()  # of the next round, and of all rounds up to it
+        self.first = design
+        self.planned = self._passes()  # of all rounds up to the next one
         self.measured: list[list[Measured]] = [[] for _ in games]
         self.number = 0
         self.made = 0  # by this process in earlier rounds
@@ -70,7 +71,6 @@ class Rounds:
         if self.progress:
             passes = sum(part.n_forwards for parts in self.measured for part in parts)
             self.progress(passes, max(self.planned, passes))
-        self.planned += self.expected
 
     def _measure_all(self, places: list[int], made_before: int) -> dict[int, Measured]:
         """Measure these inputs; every slice of the mesh takes the next one that is left."""
@@ -107,7 +107,8 @@ class Rounds:
                 raise
 
     def _measure(self, place: int, resources: Resources, report: Callable[[int], None]) -> Measured:
-        key = jax.random.fold_in(jax.random.fold_in(self.key, place), self.number)
+        number = 0 if self.design.before else self.number  # more contexts of a first draw, or a fresh one
+        key = jax.random.fold_in(jax.random.fold_in(self.key, place), number)
         partial = self.run.partial(self._name(place)) if self.run else None
         found = measure_input(key, self.games[place], self.design, resources, partial=partial, progress=report)
         if self.run:
@@ -122,7 +123,10 @@ class Rounds:
         return Measured.from_arrays(kept)
 
     def _name(self, place: int) -> str:
-        return f"round{self.number}-input{place}"
+        """Of a piece in the folder; one of a round that is measured otherwise than the first has its digest."""
+        how, first = ([np.array(design.contexts), design.n_pairs] for design in (self.design, self.first))
+        other = "" if fingerprint(how) == fingerprint(first) else f"-{fingerprint(how)[:8]}"
+        return f"round{self.number}{other}-input{place}"
 
     def _report(self, made: int) -> None:
         """Take note of the passes that this process made in this round; stop if another process was lost."""
@@ -131,12 +135,10 @@ class Rounds:
         if self.progress:
             self.progress(made, max(self.planned, made))
 
-    def double_contexts(self) -> None:
-        """Let the rounds to come draw twice as many contexts for each pair and order."""
-        self.planned -= self.expected
-        self.design = self.design.with_contexts(2 * self.design.contexts)
-        self.expected = self._passes()
-        self.planned += self.expected
+    def go_on(self, design: Design) -> None:
+        """Measure the rounds to come like this."""
+        self.design = design
+        self.planned += self._passes()
 
     def _passes(self) -> int:
         """Passes that a round takes, on average."""

@@ -59,9 +59,7 @@ def _of_all_pairs(found: list[Measured], design: Design, kind: str, correction: 
         # Replicates take the plug-in form: a tenth of the cost, and as variable.
         quick = "plug-in" if correction == "folded-normal" else correction
         centre = sums.terms(kind, quick)
-        used = (sums.count.sum(axis=-1) > 0).sum(axis=1)  # groups that hold any context, by order
-        scale = np.sqrt((used - 1) / np.maximum(used, 1)) / np.sqrt((groups - 1) / groups)
-        scale *= np.sqrt(sums.left.mean(axis=-1))
+        scale = _of_unequal_groups(sums.count.mean(axis=-1)) * np.sqrt(sums.left.mean(axis=-1))[:, None]
         replicates = np.tile(corrected, (groups, 1))
         for group in range(groups):
             rest = sums.without(group)
@@ -69,7 +67,7 @@ def _of_all_pairs(found: list[Measured], design: Design, kind: str, correction: 
                 shift = rest.terms(kind, quick) - centre
             # A pair whose contexts are all in this group tells nothing of its error.
             shift[rest.count.sum(axis=1) == 0] = 0.0
-            replicates[group] += np.where(sums.exact, 0.0, shift.mean(axis=-1) * scale)
+            replicates[group] += np.where(sums.exact, 0.0, shift.mean(axis=-1) * scale[:, group])
     return InputStrength(
         corrected=corrected,
         uncorrected=plain,
@@ -83,6 +81,20 @@ def _of_all_pairs(found: list[Measured], design: Design, kind: str, correction: 
     )
 
 
+def _of_unequal_groups(count: np.ndarray) -> np.ndarray:
+    """Factors (orders, groups) with which changes of a mean that leaves out a group are those of equal groups.
+
+    Of N contexts a group holds n: (N / n - 1) / (number of groups that hold any) in place of (G - 1) / G.
+
+    References:
+        Busing, Meijer and van der Leeden, "Delete-m jackknife for unequal m", Statistics and Computing 9, 1999.
+    """
+    groups, whole = count.shape[1], count.sum(axis=1, keepdims=True)
+    used = np.maximum(np.count_nonzero(count, axis=1, keepdims=True), 1)
+    others = np.divide(whole, count, out=np.ones_like(count), where=count > 0) - 1
+    return np.sqrt(others / used * groups / (groups - 1))
+
+
 def _of_clusters(found: list[Measured], design: Design, kind: str, correction: str) -> InputStrength:
     """Pairs were sampled in clusters: a weighted mean over pairs; replicates leave out one cluster, or a few.
 
@@ -91,11 +103,11 @@ def _of_clusters(found: list[Measured], design: Design, kind: str, correction: s
     Rounds of more contexts weigh by these: they leave less bias, and less noise.
     """
     rounds = [PairSums.of([part], design) for part in found]
-    weights = [part.weight * part.contexts for part in found]
-    whole = sum(weight.sum() for weight in weights)
+    weights = [part.weight * part.contexts[:, None] for part in found]  # (orders, pairs)
+    whole = np.sum([weight.sum(axis=1) for weight in weights], axis=0)
 
     def average(terms: list[np.ndarray]) -> np.ndarray:
-        return np.sum([each @ weight for each, weight in zip(terms, weights, strict=True)], axis=0) / whole
+        return sum(np.sum(each * weight, axis=1) for each, weight in zip(terms, weights, strict=True)) / whole
 
     of_all = average([sums.terms(kind, correction) for sums in rounds])
     plain = average([sums.terms(kind, "none") for sums in rounds])
@@ -104,10 +116,10 @@ def _of_clusters(found: list[Measured], design: Design, kind: str, correction: s
     for part, sums, weight in zip(found, rounds, weights, strict=True):
         groups = min(int(part.cluster.max()) + 1, max(2, _MOST_REPLICATES // len(found)))
         keep = part.cluster % groups != np.arange(groups)[:, None]
-        kept = np.einsum("gop,gp->go", sums.terms_of_parts(kind, correction, keep), keep * weight)
-        everyone = sums.terms(kind, correction) @ weight
-        lost = ~keep @ weight
-        replicates.append((of_all * whole - everyone + kept) / np.maximum(whole - lost, 1e-300)[:, None])
+        kept = np.einsum("gop,gp,op->go", sums.terms_of_parts(kind, correction, keep), keep, weight)
+        everyone = np.sum(sums.terms(kind, correction) * weight, axis=1)
+        lost = ~keep @ weight.T
+        replicates.append((of_all * whole - everyone + kept) / np.maximum(whole - lost, 1e-300))
         sizes.append((everyone - kept).mean(axis=1))
     replicates, sizes = np.concatenate(replicates), np.concatenate(sizes)
     if len(replicates) < 2:

@@ -5,8 +5,9 @@ import warnings
 import numpy as np
 
 from interjax._core._estimate import Estimate
-from interjax._core._statistics import jackknife_freedom, normal_quantile, student_quantile
+from interjax._core._statistics import jackknife_freedom
 from interjax.games._game import warn_if_nonfinite
+from interjax.profiles._allocation import Errors
 from interjax.profiles._left_out import of_one, root, slope
 from interjax.profiles._one_input import Design, Measured
 from interjax.profiles._result import OrderProfile
@@ -16,7 +17,9 @@ from interjax.profiles._strength import strength_of_input
 _NOISY = 1.5
 
 
-def summarise(measured: list[list[Measured]], design: Design, kind: str, correction: str) -> OrderProfile:
+def summarise(
+    measured: list[list[Measured]], design: Design, kind: str, correction: str
+) -> tuple[OrderProfile, Errors]:
     """J^(m) with its error: by leaving out inputs, or by linearisation from the replicates within each input."""
     inputs = [strength_of_input(found, design, kind, correction) for found in measured]
     by_input = np.stack([part.corrected for part in inputs])
@@ -44,6 +47,7 @@ def summarise(measured: list[list[Measured]], design: Design, kind: str, correct
     within = [part.replicates - part.replicates.mean(0) for part in inputs]
     change = slope(by_input.mean(0), _within(within), kind)
     within = [change * part for part in within]
+    from_contexts = _within(within) ** 2 + bias**2 + limit**2
     in_profile = [of_profile(part) for part in within]
     bias_left = of_profile(bias)
     known = of_orders(rounding) + of_orders(limit) + bias_left**2
@@ -60,7 +64,7 @@ def summarise(measured: list[list[Measured]], design: Design, kind: str, correct
             variance = np.maximum(variance, _within(in_profile) ** 2)
         freedom = jackknife_freedom(inputs[0].sizes, shift)
     found = Estimate(strength, np.sqrt(variance), freedom).with_known(np.sqrt(known))
-    return OrderProfile(
+    profile = OrderProfile(
         orders=design.orders,
         strength=strength,
         stderr=found.stderr,
@@ -82,8 +86,17 @@ def summarise(measured: list[list[Measured]], design: Design, kind: str, correct
         correction=correction,
         kind=kind,
         n_players=design.population.n_players,
-        contexts=design.contexts,
+        contexts=design.contexts_told,
+        contexts_drawn=_contexts_drawn(measured),
     )
+    return profile, Errors(strength, magnitude, from_contexts, bias, np.square(found.stderr))
+
+
+def _contexts_drawn(measured: list[list[Measured]]) -> np.ndarray:
+    """Contexts of a pair on average over pairs and inputs (orders,); rounds that measured the same pairs add up."""
+    parts = [part for found in measured for part in found]
+    pairs = sum(len(part.cluster) for found in measured for part in (found[:1] if found[0].took_all else found))
+    return np.sum([part.count.sum(axis=(1, 2)) for part in parts], axis=0) / max(pairs, 1)
 
 
 def _relative(magnitude: np.ndarray, is_known: bool) -> np.ndarray:
@@ -100,38 +113,6 @@ def _within(deviations: list[np.ndarray]) -> np.ndarray:
 def _variances(deviations: list[np.ndarray]) -> np.ndarray:
     """Jackknife variance of each input (inputs, orders), from its replicate deviations (groups, orders)."""
     return np.stack([(len(part) - 1) / len(part) * np.sum(part**2, axis=0) for part in deviations])
-
-
-def bias_leads(profile: OrderProfile) -> bool:
-    """Whether most of the largest error is bias, which other pairs of as few contexts have too."""
-    worst = int(np.argmax(np.nan_to_num(profile.stderr)))
-    return bool(np.asarray(profile.bias)[worst] ** 2 > 0.5 * profile.stderr[worst] ** 2)
-
-
-def finished(profile: OrderProfile, target: float, most: float) -> bool:
-    """Whether to stop: target reached, more passes made than `most`, or the inputs alone keep the error above it."""
-    widening = student_quantile(0.95, profile.freedom) / normal_quantile(0.95)  # of errors known with few degrees
-    error = float(np.max(widening * profile.stderr))
-    if np.isnan(error):
-        warnings.warn("the standard error is unknown (NaN), so target_stderr cannot be reached", stacklevel=3)
-        return True
-    if error <= target:
-        return True
-    from_inputs = float(np.max(widening * np.sqrt(np.maximum(profile.stderr**2 - profile.stderr_within**2, 0.0))))
-    if len(profile.by_input) > 1 and from_inputs > target:
-        warnings.warn(
-            f"target_stderr {target:g} is out of reach: these inputs alone differ by {from_inputs:.3g}; "
-            f"use more than {len(profile.by_input)} inputs",
-            stacklevel=3,
-        )
-        return True
-    if profile.n_forwards > most:
-        warnings.warn(
-            f"stopped at max_forwards with standard error {error:.3g} above the target {target:g}",
-            stacklevel=3,
-        )
-        return True
-    return False
 
 
 def warn(profile: OrderProfile) -> None:

@@ -31,21 +31,29 @@ class PairSums:
 
     @classmethod
     def of(cls, found: list[Measured], design: Design) -> "PairSums":
-        """Those of rounds that measured the same pairs, each with contexts of its own."""
+        """Those of rounds that measured the same pairs, each with contexts of its own.
+
+        Where a round evaluated all contexts of an order, that round alone counts there.
+        """
+        rounds = [part.contexts for part in found]
+        is_exact = np.array([design.continued(rounds[:place], each).exact for place, each in enumerate(rounds)])
+        exact = is_exact.any(axis=0)
+        counts = ~exact | (np.arange(len(found))[:, None] == is_exact.argmax(axis=0))
+        found = [_at_orders(part, used) for part, used in zip(found, counts, strict=True)]
         total, squares, count = (
             np.sum([getattr(part, name) for part in found], axis=0) for name in ("total", "squares", "count")
         )
         n_players, share_left = design.population.n_players, design.estimator.share_left
-        left = np.zeros(count.shape[::2])
-        for part in found:
-            of_part = part.count.sum(axis=1)
-            left += of_part * [
-                share_left(n_players, 2, int(order), part.contexts, each)
-                for order, each in zip(design.orders, of_part, strict=True)
+        meant = design.contexts_meant if design.takes_all else rounds[0].tolist()
+        of_order = zip(design.orders.tolist(), meant, strict=True)
+        left = np.stack(
+            [
+                share_left(n_players, 2, order, contexts, each)
+                for (order, contexts), each in zip(of_order, count.sum(axis=1), strict=True)
             ]
-        exact = design.with_contexts(found[0].contexts).exact
+        )
         rounding = np.max([part.rounding for part in found], axis=0)
-        return cls(total, squares, count, left / np.maximum(count.sum(axis=1), 1), exact, rounding)
+        return cls(total, squares, count, np.where(exact[:, None], 0.0, left), exact, rounding)
 
     def moments(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Mean of each pair, variance of one of its observations, and their count: (orders, pairs) each."""
@@ -100,3 +108,11 @@ class PairSums:
         exact = np.broadcast_to(self.exact[:, None], mean.shape)
         tolerance = (self.resolution() * np.sqrt(np.maximum(count, 1).mean(axis=1)))[:, None]
         return limit_where_nothing_varied(mean, variance, count, exact, tolerance)
+
+
+def _at_orders(found: Measured, used: np.ndarray) -> Measured:
+    """The sums of some orders, bool (orders,), and of no contexts at the others."""
+    if used.all():
+        return found
+    cut = {name: np.where(used[:, None, None], getattr(found, name), 0) for name in ("total", "squares", "count")}
+    return dataclasses.replace(found, contexts=found.contexts * used, **cut)

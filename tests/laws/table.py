@@ -78,6 +78,16 @@ def of_profile(method: str) -> Entry:
     )
 
 
+def of_budget() -> Entry:
+    """Whose second round depends on the noise of the first."""
+    return Entry(
+        "profiles.order_profile",
+        lambda given: {"games": given.games(), "orders": [2, 5], "n_forwards": 4000},
+        {"n_forwards": "all", "contexts": [1, 2, 3]},
+        case="from a budget",
+    )
+
+
 def loss_of(given: Given) -> dict[str, Any]:
     return {"apply": given.network(), "x": given.x(6), "labels": given.labels(6), "players": TEN}
 
@@ -111,6 +121,7 @@ def layers_of(given: Given) -> dict[str, Any]:
 ENTRIES = (
     *map(of_interactions, ij.orders.METHODS),
     *map(of_profile, PLANNED),
+    of_budget(),
     Entry(
         "losses.nested_coalitions",
         lambda given: {"batch": 3, "n_players": 10, "sizes": (2, 5)},

@@ -153,7 +153,20 @@ def test_a_target_below_the_spread_of_inputs_says_so():
 def test_a_target_stops_at_the_largest_number_of_passes():
     game = ij.Game.from_table(TABLE)
     with pytest.warns(UserWarning, match="max_forwards"):
-        ij.order_profile(jax.random.key(0), game, contexts=3, target_stderr=1e-6, max_forwards=20_000)
+        ij.order_profile(jax.random.key(0), game, contexts=3, target_stderr=1e-6, max_forwards=1_500)
+
+
+def test_a_target_is_reached_at_last_by_evaluating_all_contexts():
+    found = ij.order_profile(jax.random.key(0), ij.Game.from_table(TABLE), contexts=3, target_stderr=1e-6)
+    exact = np.abs(ij.exact_order_interactions(TABLE)[:, *np.triu_indices(N, 1)]).mean(axis=1)
+    np.testing.assert_allclose(found.strength, exact / exact.mean(), rtol=1e-5)
+    assert found.n_forwards < 60 * 2**N
+
+
+def test_a_target_beyond_rounding_says_so():
+    table = TABLE.astype(np.float32) + np.float32(1e4)
+    with pytest.warns(UserWarning, match="all contexts of all pairs were evaluated"):
+        ij.order_profile(jax.random.key(0), ij.Game.from_table(table), contexts=20, target_stderr=1e-9)
 
 
 class Stop(Exception):

@@ -49,6 +49,7 @@ def measure(context: click.Context, settings: dict[str, Any]) -> None:
                 correction=settings["correction"],
                 kind=settings["kind"],
                 target_stderr=settings["target_stderr"],
+                n_forwards=settings["n_forwards"],
                 batch_size=settings["batch_size"],
                 memory=settings["memory"],
                 folder=out / "measured",

@@ -17,7 +17,7 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 os.environ.setdefault("JAX_TRACEBACK_IN_LOCATIONS_LIMIT", "0")  # nobody looks for the lines of programs in profilers
 # So does the way through MLIR that fusions take; the way around it is an option of jaxlib 0.10 alone.
-FAST_TO_COMPILE = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=4"
+FAST_TO_COMPILE = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
 if os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] == "1" and version("jaxlib").startswith("0.10."):
     os.environ["INTERJAX_TEST_XLA_FLAGS"] = FAST_TO_COMPILE  # for kernels of notebooks, which have no eight devices
 flags = [os.environ.get("XLA_FLAGS", ""), os.environ.get("INTERJAX_TEST_XLA_FLAGS", "")]

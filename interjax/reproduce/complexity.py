@@ -8,6 +8,7 @@ Everything is kept in a folder: a run that was stopped goes on where it was, and
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -159,10 +160,16 @@ def train_network(
 ) -> Model:
     """Train the network of a seed in a folder, or go on with what the folder holds."""
     spec = NetworkSpec(setting.network, data.input_shape, data.n_classes, setting.options)
-    plan = training.Plan(spec, optax.sgd(setting.learning_rate), setting.epochs, setting.batch_size)
+    plan = training.Plan(spec, _descent(setting.learning_rate), setting.epochs, setting.batch_size)
     key = jax.random.fold_in(jax.random.key(seed), 0)
     examples = data.train_x, data.train_y
     return trained(plan, examples, folder, seed=seed, key=key, checkpoints=checkpoints, progress=progress)
+
+
+@functools.cache
+def _descent(rate: float) -> optax.GradientTransformation:
+    """Kept: a training step is compiled for an optimizer, and all seeds share theirs."""
+    return optax.sgd(rate)
 
 
 def _grouped(

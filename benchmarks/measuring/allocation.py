@@ -54,7 +54,7 @@ def measure(values: np.ndarray, runs: int) -> dict[str, object]:
 
 
 def _interval(both: list[np.ndarray], spent: list[np.ndarray], truth: np.ndarray) -> list[float]:
-    """How many times fewer passes make the same largest error: of all runs, and 5th and 95th percentile of resamples."""
+    """How many times fewer passes for the same largest error: of all runs, 5th and 95th percentile of resamples."""
 
     def ratio(rows: np.ndarray | slice) -> float:
         one, other = (largest_error(each[rows], truth) ** 2 * passes for each, passes in zip(both, spent, strict=True))

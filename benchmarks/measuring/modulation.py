@@ -84,7 +84,7 @@ class Contest:
     def ours(self, loss: Loss) -> Work:
         model = self.build()
         optimizer = nnx.Optimizer(model, optax.sgd(LEARNING_RATE, MOMENTUM), wrt=nnx.Param)
-        update, key = _make_update(loss, None), jax.random.key(0)
+        update, key = _make_update(loss, None, ""), jax.random.key(0)
 
         def work() -> int:
             losses = [update(model, optimizer, key, self.x, self.y, rows) for rows in self.batches]
@@ -98,7 +98,7 @@ class Contest:
         model = self.build()
         graph, state = nnx.split((model, nnx.Optimizer(model, optax.sgd(LEARNING_RATE, MOMENTUM), wrt=nnx.Param)))
         arrays, tree = jax.tree.flatten(state)
-        update, key = _make_update(loss, None), jax.random.key(0)
+        update, key = _make_update(loss, None, ""), jax.random.key(0)
 
         @functools.partial(jax.jit, donate_argnums=0)
         def step(arrays: list[jax.Array], rows: jax.Array) -> tuple[jax.Array, list[jax.Array]]:

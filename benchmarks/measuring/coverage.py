@@ -19,6 +19,7 @@ INPUTS = (2, 3, 5, 10, 30)
 METHODS = ("blocks", "quadruples", "regression")
 KINDS = ("network", "tanh", "sparse", "near-additive", "heavy")
 WANTED = (0.93, 0.98)
+_DRAWN = 30  # pairs, of up to 120
 _PLAYERS, _OF_POPULATION, _NETWORKS = 12, 9, 200
 
 
@@ -80,14 +81,44 @@ def interactions(values: np.ndarray, method: str, contexts: int) -> Cell:
     return cell
 
 
-def profile(values: np.ndarray, contexts: int) -> Cell:
-    """The profile of one input."""
+def profile(values: np.ndarray, contexts: int, n_pairs: int | None = None) -> Cell:
+    """The profile of one input, of all pairs or of some that are drawn."""
     game, truth = ij.Game.from_table(values), strengths(values)
 
     def cell(number: int) -> Held:
-        found = ij.order_profile(jax.random.key(number), game, contexts=contexts)
+        found = ij.order_profile(jax.random.key(number), game, contexts=contexts, n_pairs=n_pairs)
         relative = truth[found.orders] / truth[found.orders].mean()
         return Held(found.strength, *found.interval(), relative, np.ones(len(relative), bool))
+
+    return cell
+
+
+def budget(values: np.ndarray, contexts: int) -> Cell:
+    """The profile of one input from as many passes as so many contexts at every order take."""
+    game, truth = ij.Game.from_table(values), strengths(values)
+    passes = ij.order_profile(jax.random.key(0), game, contexts=contexts).n_forwards
+
+    def cell(number: int) -> Held:
+        found = ij.order_profile(jax.random.key(number), game, n_forwards=passes)
+        relative = truth[found.orders] / truth[found.orders].mean()
+        return Held(found.strength, *found.interval(), relative, np.ones(len(relative), bool))
+
+    return cell
+
+
+def information(cells: int, samples: int) -> Cell:
+    """I(S;T) of a random distribution of two sources and a target, from samples."""
+    random = np.random.default_rng(cells)
+    joint = random.dirichlet(np.ones(cells * cells * 4)).reshape(cells, cells, 4)
+    known = joint.sum(axis=(0, 1)) * joint.sum(axis=2, keepdims=True)
+    truth = np.sum(joint * np.log2(joint / known))
+
+    def cell(number: int) -> Held:
+        drawn = np.random.default_rng([number, samples]).choice(joint.size, samples, p=joint.ravel())
+        *sources, target = np.unravel_index(drawn, joint.shape)
+        found = ij.pid.representational_complexity(np.stack(sources, axis=1), target, key=jax.random.key(number))
+        ends = (np.array([end]) for end in found.information_interval())
+        return Held(np.array([found.corrected_information]), *ends, np.array([truth]), np.array([True]))
 
     return cell
 
@@ -122,6 +153,13 @@ def cells(data: str | None) -> Iterator[tuple[dict[str, object], Callable[[], Ce
                 yield named, functools.partial(interactions, values, method, contexts)
             named = {"cell": "profile", "game": name, "inputs": 1, "contexts": contexts}
             yield named, functools.partial(profile, values, contexts)
+            if contexts > CONTEXTS[0]:
+                yield named | {"cell": "budget"}, functools.partial(budget, values, contexts)
+            yield named | {"cell": "sampled", "pairs": _DRAWN}, functools.partial(profile, values, contexts, _DRAWN)
+    for size in (2, 4, 8, 16):
+        for samples in (100, 1000):
+            named = {"cell": "information", "cells": size * size, "samples": samples}
+            yield named, functools.partial(information, size, samples)
     for kind in KINDS:
         for inputs in INPUTS:
             for contexts in CONTEXTS:

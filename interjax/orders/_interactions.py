@@ -20,6 +20,8 @@ from interjax.orders._arguments import as_coalitions, as_orders
 from interjax.orders._estimators import Estimates, estimator_of
 from interjax.orders._limits import with_limits
 
+_ENOUGH_FOR_ALL = 25  # contexts, from about which on simultaneous intervals held in every game that was tried
+
 
 @result
 class OrderInteractions(Saved):
@@ -76,8 +78,19 @@ class OrderInteractions(Saved):
                 and right where means are normal. No error is then less than the root mean square of its order's: among
                 many coalitions those miss that happened to vary little. Where few contexts make up an interaction
                 (products of several players) all are held from some 25 contexts on only.
+
+        Warns:
+            UserWarning: if simultaneous intervals are of fewer than 25 contexts at an order.
         """
         sampled = ~self._exact
+        if simultaneous and sampled.any():
+            fewest = np.min(np.mean(self.count, axis=1)[sampled.any(axis=1)])
+            if fewest < _ENOUGH_FOR_ALL:
+                warnings.warn(
+                    f"simultaneous intervals of fewer than {_ENOUGH_FOR_ALL} contexts, here {fewest:.3g}, may hold all "
+                    "interactions less often than they say, where few contexts make up one: draw more",
+                    stacklevel=2,
+                )
         level, stderr = simultaneous_level(level, int(np.sum(sampled)), simultaneous), self.stderr
         if simultaneous:
             known = sampled & np.isfinite(stderr)

@@ -1,6 +1,7 @@
 """Many interactions at once: intervals that hold all of them, and how many of those named do not differ from 0."""
 
 import dataclasses
+import warnings
 
 import jax
 import numpy as np
@@ -40,7 +41,9 @@ def sampled(request):
 def test_simultaneous_intervals_hold_all_interactions(sampled):
     found, truth = sampled
     for simultaneous, least, most in [(False, 0.0, 0.1), (True, 0.9, 1.0), ("sidak", 0.9, 1.0)]:
-        ends = [one.interval(simultaneous=simultaneous) for one in found]
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "simultaneous intervals of fewer than 25 contexts")
+            ends = [one.interval(simultaneous=simultaneous) for one in found]
         all_held = np.mean([np.all((low - 1e-9 <= truth) & (truth <= high + 1e-9)) for low, high in ends])
         assert least <= all_held <= most
 
@@ -62,7 +65,8 @@ def test_exact_interactions_are_no_part_of_the_family(sampled):
     one = sampled[0][0]
     assert one.exact[0].all()
     assert not one.exact[1:].any()
-    low, high = one.interval(0.9, simultaneous=True)
+    with pytest.warns(UserWarning, match="fewer than 25 contexts, here 12"):
+        low, high = one.interval(0.9, simultaneous=True)
     least = np.sqrt(np.mean(one.stderr[1:] ** 2, axis=1, keepdims=True))
     reach = stats.t.ppf(1 - 0.1 / (2 * 2 * len(PAIRS)), one.freedom[1:]) * np.maximum(one.stderr[1:], least)
     np.testing.assert_allclose((high - low)[1:], 2 * reach)

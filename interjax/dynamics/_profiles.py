@@ -113,11 +113,14 @@ def _settings(key: Array, x: Any, labels: Any, masking: Masking, options: dict[s
     """What a kept profile depends on, beside the weights."""
     call = inspect.signature(order_profile).bind(key, (), **options)
     call.apply_defaults()
+    chosen = {name: value for name, value in call.kwargs.items() if name not in _CHANGES_NOTHING}
+    if chosen["n_forwards"] is None:  # which older versions did not have
+        del chosen["n_forwards"]
     return {
         "key": fingerprint(key),
         "inputs": fingerprint((np.asarray(x), np.asarray(labels))),
         **masking.settings,
-        **{name: _in_json(value) for name, value in call.kwargs.items() if name not in _CHANGES_NOTHING},
+        **{name: _in_json(value) for name, value in chosen.items()},
     }
 
 

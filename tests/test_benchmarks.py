@@ -112,6 +112,7 @@ def test_the_distance_to_the_limits_is_measured():
     assert lines[-1]["most_coalitions_per_second"] > 0
 
 
+@pytest.mark.slow
 def test_scaling_is_measured_and_drawn(tmp_path):
     lines = [json.loads(line) for line in run("scaling.py", "--fast", "--plot", str(tmp_path / "drawn.png"))]
     varied = {line["varied"] for line in lines[1:]}

@@ -10,6 +10,7 @@ from interjax.profiles._sums import PairSums
 
 # Share of the correction by which it may be off: of networks and real games of 9 to 14 players, benchmarks/coverage.py.
 _MOST_REPLICATES = 25
+_VALUES_AT_ONCE = 100_000  # of pairs at all orders, in replicates computed together
 _LEFT = {"folded-normal": 1 / 3, "plug-in": 1.0}
 
 
@@ -61,13 +62,16 @@ def _of_all_pairs(found: list[Measured], design: Design, kind: str, correction: 
         centre = sums.terms(kind, quick)
         scale = _of_unequal_groups(sums.count.mean(axis=-1)) * np.sqrt(sums.left.mean(axis=-1))[:, None]
         replicates = np.tile(corrected, (groups, 1))
-        for group in range(groups):
-            rest = sums.without(group)
+        some = max(1, _VALUES_AT_ONCE // max(centre.size, 1))
+        for start in range(0, groups, some):
+            left_out = range(start, min(start + some, groups))
+            rest = sums.without(left_out)
             with np.errstate(invalid="ignore", divide="ignore"):
-                shift = rest.terms(kind, quick) - centre
+                shift = rest.terms(kind, quick).reshape(len(left_out), *centre.shape) - centre
             # A pair whose contexts are all in this group tells nothing of its error.
-            shift[rest.count.sum(axis=1) == 0] = 0.0
-            replicates[group] += np.where(sums.exact, 0.0, shift.mean(axis=-1) * scale[:, group])
+            shift[rest.count.sum(axis=1).reshape(shift.shape) == 0] = 0.0
+            shift = shift.mean(axis=-1) * scale[:, start : left_out.stop].T
+            replicates[start : left_out.stop] += np.where(sums.exact, 0.0, shift)
     return InputStrength(
         corrected=corrected,
         uncorrected=plain,

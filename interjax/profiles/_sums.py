@@ -1,6 +1,7 @@
 """The sums of pairs' observations, and what of an interaction's strength, noise and limits can be read off them."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -63,11 +64,17 @@ class PairSums:
         variance[self.exact] = 0.0
         return mean, variance, count
 
-    def without(self, group: int) -> "PairSums":
-        """All but one group of contexts."""
-        rest = np.arange(self.total.shape[1]) != group
-        parts = {name: getattr(self, name)[:, rest] for name in ("total", "squares", "count")}
-        return dataclasses.replace(self, **parts)
+    def without(self, groups: Sequence[int]) -> "PairSums":
+        """All but one group of contexts, for each of these: (groups * orders, 1, pairs), an order's groups summed."""
+        every = np.arange(self.total.shape[1])
+
+        def rest(values: np.ndarray) -> np.ndarray:
+            return np.concatenate([values[:, every != group].sum(axis=1, keepdims=True) for group in groups])
+
+        left, exact = np.tile(self.left, (len(groups), 1)), np.tile(self.exact, len(groups))
+        return dataclasses.replace(
+            self, total=rest(self.total), squares=rest(self.squares), count=rest(self.count), left=left, exact=exact
+        )
 
     def terms(self, kind: str, correction: str) -> np.ndarray:
         """Per-pair terms whose mean estimates the strength, (orders, pairs)."""

@@ -1,8 +1,8 @@
 """Game-theoretic indices of a game: Shapley and Banzhaf values, interaction indices, generalised values, least core.
 
 Precision: tables in NumPy or lists, and games, are computed in float64 and give NumPy float64, whatever the global JAX
-settings are. A table that is a `jax.Array` gives a `jax.Array` of its dtype, rounded once, integers one of JAX's default
-float; a traced one is computed in that dtype throughout.
+settings are. A table that is a `jax.Array` gives a `jax.Array` of its dtype, or of JAX's default float for integers,
+rounded once; a traced one is computed in that dtype throughout.
 """
 
 import functools

@@ -119,8 +119,15 @@ def test_bad_number_of_resamples(measure, resamples):
 
 @pytest.mark.parametrize(
     ("kind", "low", "high"),
-    [(np.int8, -128, 127), (np.int8, -100, 100), (np.uint8, 0, 255), (np.int16, -(2**15), 2**15 - 1)]
-    + [(np.int64, -(2**63), 2**63 - 1), (np.uint64, 2**63, 2**63 + 200), (np.uint64, 0, 2**64 - 1)],
+    [
+        (np.int8, -128, 127),
+        (np.int8, -100, 100),
+        (np.uint8, 0, 255),
+        (np.int16, -(2**15), 2**15 - 1),
+        (np.int64, -(2**63), 2**63 - 1),
+        (np.uint64, 2**63, 2**63 + 200),
+        (np.uint64, 0, 2**64 - 1),
+    ],
 )
 def test_symbols_of_any_integer_type_are_told_apart(kind, low, high):
     """Two bits that make a third: one bit of the target in the pair and none in each, whatever the bits are called."""

@@ -255,8 +255,8 @@ def _ascend(
 
     def step(_: Any, state: tuple) -> tuple:
         points, worst = state
-        *here, gradient = with_gradient(points)
-        return moved(points, gradient), _worse(worst, (points, *here))
+        here, is_wrong, gradient = with_gradient(points)
+        return moved(points, gradient), _worse(worst, (points, here, is_wrong))
 
     start = jnp.clip(start, lower, upper)
     found, _, gradient = with_gradient(start)

@@ -10,8 +10,9 @@ import jax
 import numpy as np
 
 import interjax as ij
-from interjax._core._files import held, read_json, write_json
+from interjax._core._files import held, read_json, replaced, write_json
 from interjax._engine._folders import check_same_run
+from interjax.cli._lazy_group import IF_REFUSED
 
 _NOT_IN_SETTINGS = ("out", "quiet", "distributed", "coordinator", "processes", "process_id")
 _CHANGES_NO_RESULT = ("batch_size", "memory")  # beyond rounding: a resumed run may choose another
@@ -25,6 +26,7 @@ def open_folder(command: str, settings: dict[str, Any]) -> Path:
     Raises:
         ValueError: if it holds a run with other settings, or another run is at work in it.
     """
+    click.get_current_context().meta.pop(IF_REFUSED, None)  # of a folder that this command has finished
     chosen = _compared(_as_json(settings))
     digest = hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:8]
     out = settings["out"] or Path("interjax-results") / f"{command}-{settings['data'].split(':')[0]}-{digest}"
@@ -53,9 +55,20 @@ def _settings_of(path: Path, command: str) -> dict[str, Any]:
 
 
 def write_settings(out: Path, command: str, settings: dict[str, Any]) -> None:
-    """Keep the exact settings, and the versions and device that they ran on."""
+    """Keep the exact settings, and the versions and device that they ran on; taken back if the command is refused."""
     versions = {"interjax": ij.__version__, "jax": jax.__version__, "device": jax.devices()[0].device_kind}
-    write_json(out / "settings.json", {"command": command, "settings": _as_json(settings), "versions": versions})
+    path = out / "settings.json"
+    earlier = path.read_bytes() if path.exists() else None
+
+    def take_back() -> None:
+        if earlier is None:
+            path.unlink(missing_ok=True)
+        else:
+            with replaced(path) as partial:
+                partial.write_bytes(earlier)
+
+    write_json(path, {"command": command, "settings": _as_json(settings), "versions": versions})
+    click.get_current_context().meta[IF_REFUSED] = take_back
 
 
 def write_profile(out: Path, found: ij.OrderProfile, **about: Any) -> None:

@@ -2,8 +2,11 @@
 
 import importlib
 from collections.abc import Iterator, MutableMapping
+from typing import Any
 
 import click
+
+IF_REFUSED = "interjax.if_refused"  # in a context's `meta`: called without arguments if the command is refused
 
 
 class LazyGroup(click.Group):
@@ -19,6 +22,14 @@ class LazyGroup(click.Group):
     def __init__(self, *arguments, homes: dict[str, str], lines: dict[str, str], **options):
         super().__init__(*arguments, commands=_Commands(homes), **options)
         self.lines = lines
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; one that is refused leaves what it says to do so."""
+        try:
+            return super().invoke(ctx)
+        except ValueError:
+            ctx.meta.pop(IF_REFUSED, lambda: None)()
+            raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands from what is known of them unimported."""

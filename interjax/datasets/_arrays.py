@@ -17,6 +17,7 @@ _KINDS = ((str,), (bool, np.bool_), (int, np.integer), (float, np.floating))
 _PLAIN = tuple(kind for kinds in _KINDS for kind in kinds)
 _LEAST_RESOLUTION = 0.01
 """Of a feature's standard deviation: float32 must keep what is finer."""
+_APART, _LOOKED_AT = 100, 1000  # how many times larger entries of another scale are, and of how many inputs
 
 
 def from_arrays(
@@ -95,7 +96,10 @@ def from_arrays(
         _check_rows("test", test_x, test_y, held_out, test_labels)
         parts = (x, y, held_out, _numbered("test_y", test_labels, classes, class_names))
         _check_one_scale(train_x, test_x)
+        _warn_of_scales(x, held_out)
     _warn_of_channels(x)
+    if feature_names is not None and player_labels is None:  # else entries of one player may share its name
+        feature_names = as_names("feature_names", feature_names, None)
     feature_names = columns if feature_names is None else feature_names
     if player_names is None and player_labels is None and x.ndim == 2:
         player_names = feature_names
@@ -163,7 +167,7 @@ def _check_resolution(name: str, array: np.ndarray, columns: tuple[str, ...] | N
     spread = array.std(axis=0, dtype=np.float64)
     least = 1e-12 * peak
     if array.dtype.kind in "iu":  # large ones may be equal in double precision, too
-        spread, least = np.where(np.ptp(array, axis=0) > 0, np.maximum(spread, 0.5), 0.0), 0.0
+        spread, least = np.where(array.max(axis=0) > array.min(axis=0), np.maximum(spread, 0.5), 0.0), 0.0
     suspect = (peak * 2.0**-24 > _LEAST_RESOLUTION * spread) & (spread > least)
     for place in zip(*np.nonzero(suspect), strict=True):
         values = array[(slice(None), *place)]
@@ -172,9 +176,10 @@ def _check_resolution(name: str, array: np.ndarray, columns: tuple[str, ...] | N
         rounding = float(np.abs(values.astype(wide) - kept).max())
         if rounding > _LEAST_RESOLUTION * spread[place]:
             entry = repr(columns[place[0]]) if columns else ", ".join(str(int(axis)) for axis in place)
+            spread_over = values.max().item() - values.min().item()  # of Python, whose integers do not wrap
             raise ValueError(
                 f"{name}: float32 rounds entry {entry} by up to {rounding:.1e} where its values spread over "
-                f"{float(np.ptp(values)):.1e}: subtract its mean, and divide by its deviation, first"
+                f"{spread_over:.1e}: subtract its mean, and divide by its deviation, first"
             )
 
 
@@ -251,6 +256,17 @@ def _check_one_scale(train_x: Any, test_x: Any) -> None:
         raise ValueError(
             f"train_x and test_x must be on one scale: train_x is {kinds[0]}, test_x is {kinds[1]}; give both as they "
             "were read, or divide the one of uint8 by 255 if the other is"
+        )
+
+
+def _warn_of_scales(train_x: np.ndarray, test_x: np.ndarray) -> None:
+    """Warn of splits whose entries differ in size as pixels from 0 to 255 and from 0 to 1 do."""
+    sizes = [float(np.abs(x[:: -(-len(x) // _LOOKED_AT)]).mean(dtype=np.float64)) for x in (train_x, test_x)]
+    if min(sizes) > 0 and max(sizes) >= _APART * min(sizes):
+        warnings.warn(
+            f"train_x and test_x seem to be on different scales: the mean size of an entry is {sizes[0]:.3g} in "
+            f"train_x and {sizes[1]:.3g} in test_x; scale both alike",
+            stacklevel=3,
         )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Int
 
-from interjax._core._checks import check_array, check_classes, shown
+from interjax._core._checks import check_array, check_classes, is_real, shown
 from interjax._engine._dispatch import shapes_of
 from interjax.games._apply import Apply
 
@@ -112,7 +112,10 @@ def _shape_of_logits(apply: Apply, params: tuple[Any, tuple], batch: jax.ShapeDt
     """The same from shapes alone: traced once for all batches of an attack."""
     structure, shapes = params
     example = jax.tree.unflatten(structure, [jax.ShapeDtypeStruct(shape, kind) for shape, kind in shapes])
-    return getattr(jax.eval_shape(apply, example, batch), "shape", None)
+    logits = jax.eval_shape(apply, example, batch)
+    if hasattr(logits, "dtype") and not is_real(logits):
+        raise TypeError(f"its logits must be real numbers, got {logits.dtype}")
+    return getattr(logits, "shape", None)
 
 
 def _bound(value: Any, x: Array, wanted: str) -> Array:

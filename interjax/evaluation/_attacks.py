@@ -15,10 +15,12 @@ from interjax._core._checks import check_count, check_is, check_number, check_se
 from interjax._core._keys import check_key, example_keys
 from interjax.datasets._dataset import Dataset
 from interjax.evaluation._arguments import as_inputs, check_bounds, check_logits, class_indices, for_one_input, index_of
+from interjax.evaluation._cross_entropy import log_odds_against
 from interjax.games._apply import Apply
 from interjax.games._models import as_apply, with_params
 
 Bounds = tuple[Any, Any]
+Attacked = tuple[Array, Array, Array]  # points, the loss there (batch,), and whether they are misclassified (batch,)
 _BOUND_SLACK = 1e-5  # by which rounded inputs may lie outside
 
 
@@ -66,7 +68,7 @@ def fgsm(
     """
     x, radius, lower, upper = _box(x, strength, bounds)
     y = class_indices("y", y, x)
-    points, _, _, is_flat = _ascent(apply, params, x, y)(y, x, lower, upper, radius, 1)
+    points, _, is_flat = _ascent(apply, params, x, y)(y, x, lower, upper, radius, 1)
     _warn_of_flat("fgsm", is_flat)
     return points
 
@@ -90,7 +92,8 @@ def pgd(
         x_0 = clip(x + u),  u uniform in [-e, e];  x_{t+1} = clip(x_t + a sign(grad_x L(x_t, y)))
 
     clip projects onto the ball of radius e around x and onto the bounds. The loss is that of `fgsm`. Each example keeps
-    the x_t, t >= 1, of the largest loss.
+    one of the x_t, t >= 1, and of the point that `fgsm` gives, which costs a gradient and a forward pass more: of those
+    that are misclassified, or of all if none is, the one of the largest loss. So it is never weaker than `fgsm`.
 
     Args:
         key: `jax.random.key` of the starts. Example b's start depends on the key and index[b] alone.
@@ -102,7 +105,7 @@ def pgd(
         steps: gradient steps, at least 1; more find stronger attacks and cost more.
         step_size: a, in the units of x like `strength`; 2.5 strength / steps by default, with which a point can
             cross the ball and turn back.
-        restarts: random starts, of which each example keeps the one that found the largest loss.
+        restarts: random starts, of all of which each example keeps one point.
         bounds: (lowest, highest) value that an entry may take, numbers or arrays like `strength`; None for no bounds.
         index: numbers of the examples; 0, 1, ... by default.
 
@@ -131,13 +134,12 @@ def pgd(
     x, radius, lower, upper = _box(x, strength, bounds)
     y, index = class_indices("y", y, x), index_of(index, x)
     step_size = 2.5 * radius / steps if step_size is None else _one_step(step_size, x)
-    ascend, found, flat = _ascent(apply, params, x, y), None, None
+    ascend = _ascent(apply, params, x, y)
+    _, found, flat = ascend(y, x, lower, upper, radius, 1)
     for restart in range(restarts):
         start = _random_points(example_keys(jax.random.fold_in(key, restart), index), x, radius)
-        _, worst, loss, is_flat = ascend(y, start, lower, upper, step_size, steps)
-        found = (worst, loss) if found is None else _worse(found, (worst, loss))
-        flat = is_flat if flat is None else flat & is_flat
-    assert found is not None
+        _, worst, is_flat = ascend(y, start, lower, upper, step_size, steps)
+        found, flat = _worse(found, worst), flat & is_flat
     _warn_of_flat("pgd", flat)
     return found[0]
 
@@ -225,7 +227,7 @@ def _warn_of_flat(attack: str, is_flat: Any) -> None:
         )
 
 
-def _ascent(apply: Any, params: Any, x: Array, y: Array) -> Callable[..., tuple[Array, Array, Array, Array]]:
+def _ascent(apply: Any, params: Any, x: Array, y: Array) -> Callable[..., tuple[Array, Attacked, Array]]:
     """`_ascend` on a network, given by itself or as a function of its parameters."""
     network, weights = as_apply(with_params(apply, params), x, "apply")
     check_logits("apply", network, weights, x, ("y", y))
@@ -235,36 +237,34 @@ def _ascent(apply: Any, params: Any, x: Array, y: Array) -> Callable[..., tuple[
 @functools.partial(jax.jit, static_argnums=0)
 def _ascend(
     apply: Apply, params: Any, y: Array, start: Array, lower: Array, upper: Array, step_size: Array, steps: int
-) -> tuple[Array, Array, Array, Array]:
-    """Signed gradient steps inside the box: where they end, their point of the largest loss with that loss (batch,),
-    and at which examples the gradient at the start is 0 (batch,)."""
+) -> tuple[Array, Attacked, Array]:
+    """Signed gradient steps inside the box: where they end, the worst of their points, and at which examples the
+    gradient at the start is 0 (batch,)."""
 
-    def loss(points: Array) -> Array:
-        """log p(not y) / p(y), of which the cross entropy is the softplus."""
-        logits = apply(params, points).astype(jnp.float32)
-        is_label = jnp.arange(logits.shape[-1])[None] == y[:, None]
-        others = jax.nn.logsumexp(jnp.where(is_label, -jnp.inf, logits), axis=-1)
-        return others - jnp.where(is_label, logits, 0.0).sum(axis=-1)
+    def loss(points: Array) -> tuple[Array, Array]:
+        """log p(not y) / p(y), of which the cross entropy is the softplus, and what is misclassified."""
+        logits: Any = apply(params, points)
+        return log_odds_against(logits, y), logits.argmax(axis=-1) != y
 
-    def with_gradient(points: Array) -> tuple[Array, Array]:
-        found, pull = jax.vjp(loss, points)
-        return found, pull(jnp.ones_like(found))[0]
+    def with_gradient(points: Array) -> tuple[Array, Array, Array]:
+        found, pull, is_wrong = jax.vjp(loss, points, has_aux=True)
+        return found, is_wrong, pull(jnp.ones_like(found))[0]
 
     def moved(points: Array, gradient: Array) -> Array:
         return jnp.clip(points + step_size * jnp.sign(gradient), lower, upper)
 
     def step(_: Any, state: tuple) -> tuple:
         points, worst = state
-        here, gradient = with_gradient(points)
-        return moved(points, gradient), _worse(worst, (points, here))
+        here, is_wrong, gradient = with_gradient(points)
+        return moved(points, gradient), _worse(worst, (points, here, is_wrong))
 
     start = jnp.clip(start, lower, upper)
-    _, gradient = with_gradient(start)
+    found, _, gradient = with_gradient(start)
     points = moved(start, gradient)
-    unknown = points, jnp.full(len(points), -jnp.inf)
+    unknown = points, jnp.full_like(found, -jnp.inf), jnp.zeros(len(points), bool)
     points, worst = jax.lax.fori_loop(1, steps, step, (points, unknown))
     is_flat = (gradient == 0).reshape(len(gradient), -1).all(axis=1)
-    return points, *_worse(worst, (points, loss(points))), is_flat
+    return points, _worse(worst, (points, *loss(points))), is_flat
 
 
 @jax.jit
@@ -274,11 +274,20 @@ def _random_points(keys: Array, x: Array, radius: Array) -> Array:
     return x + radius * jax.vmap(draw)(keys)
 
 
-def _worse(first: tuple[Array, Array], second: tuple[Array, Array]) -> tuple[Array, Array]:
-    """For each example the points of the larger loss; NaN counts as largest, so that it is not lost."""
-    take = ~jnp.isnan(first[1]) & ~(second[1] <= first[1])
-    rows = take.reshape(-1, *[1] * (first[0].ndim - 1))
-    return jnp.where(rows, second[0], first[0]), jnp.where(take, second[1], first[1])
+def _worse(first: Attacked, second: Attacked) -> Attacked:
+    """For each example the point that is misclassified, or that of the larger loss where both are or none is.
+
+    NaN counts as largest, so that it is not lost.
+    """
+    (_, one, one_wrong), (_, other, other_wrong) = first, second
+    larger = jnp.where(one_wrong == other_wrong, ~(other <= one), other_wrong)
+    take = ~jnp.isnan(one) & (larger | jnp.isnan(other))
+
+    def chosen(mine: Array, theirs: Array) -> Array:
+        return jnp.where(take.reshape(-1, *[1] * (mine.ndim - 1)), theirs, mine)
+
+    points, loss, is_wrong = (chosen(*each) for each in zip(first, second, strict=True))
+    return points, loss, is_wrong
 
 
 def _box(x: Any, strength: Any, bounds: Bounds | None) -> tuple[Array, Array, Array, Array]:

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from interjax._core._checks import check_count, check_is, check_progress
+from interjax._core._checks import check_count, check_is, check_progress, is_real
 from interjax._core._keys import check_key
 from interjax._core._progress import Progress
 from interjax._core._results import Saved, result, static_field
@@ -38,8 +38,8 @@ class Evaluation(Saved):
         value: (networks, measures); accuracies in [0, 1], losses in nats; NaN where a network's loss is no number.
         lower, upper: ends of the interval, (networks, measures).
         count: examples behind each value, int (networks, measures).
-        n_nonfinite: evaluated inputs, over all measures, whose logits are not all finite, int (networks,). Accuracies
-            count them as wrong.
+        n_nonfinite: evaluated inputs, over all measures, whose logits tell no class, as some are NaN or the largest is
+            infinite, int (networks,). Accuracies count them as wrong.
         networks: names.
         measures: names, e.g. "test accuracy", "accuracy, PGD 0.1".
         level: of the intervals.
@@ -213,6 +213,8 @@ def _check_network(name: str, model: Any, data: Dataset) -> tuple[Apply, Any]:
             f"networks: {name!r} fails on a batch of the inputs of {data.name}, shape {x.shape}: {error}"
         ) from error
     found = logits.shape if isinstance(logits, jax.ShapeDtypeStruct) else type(logits).__name__
+    if isinstance(logits, jax.ShapeDtypeStruct) and not is_real(logits):
+        raise ValueError(f"networks: {name!r} must give logits that are real numbers, got {logits.dtype}")
     if found != (2, data.n_classes):
         raise ValueError(
             f"networks: {name!r} must give logits of shape (batch, {data.n_classes}) for {data.name}, got {found} for "
@@ -245,13 +247,21 @@ def _measures(graded: dict[str, Graded], subset: np.ndarray) -> dict[str, Measur
 
 
 def _report_nonfinite(name: str, graded: dict[str, Graded]) -> int:
-    """The number of inputs whose logits are not finite; a warning says where they are."""
-    counts = {part: int(np.sum(~each.finite)) for part, each in graded.items()}
-    total = sum(counts.values())
-    if total:
-        where = ", ".join(f"{part} {count} of {len(graded[part].finite)}" for part, count in counts.items() if count)
-        warnings.warn(f"network {name!r}: logits that are not finite, counted as wrong: {where}", stacklevel=3)
-    return total
+    """The number of inputs whose logits tell no class; a warning says where they are, and another where losses are."""
+    unknown = {part: ~each.finite for part, each in graded.items()}
+    endless = {part: graded[part].finite & ~np.isfinite(graded[part].loss) for part in _UNCHANGED}
+    for where, what in (
+        (_counted(unknown), "logits that are NaN, or whose largest is infinite, counted as wrong"),
+        (_counted(endless), "losses that are not finite though a largest logit is, e.g. where the class has -inf"),
+    ):
+        if where:
+            warnings.warn(f"network {name!r}: {what}: {where}", stacklevel=3)
+    return sum(int(np.sum(each)) for each in unknown.values())
+
+
+def _counted(which: dict[str, np.ndarray]) -> str:
+    """In words how many examples of each part are marked."""
+    return ", ".join(f"{part} {np.sum(each)} of {len(each)}" for part, each in which.items() if each.any())
 
 
 def _find(kind: str, name: str, names: tuple[str, ...]) -> int:

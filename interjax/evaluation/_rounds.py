@@ -6,17 +6,18 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array
 
 from interjax._engine._folders import Partial, RunFolder
+from interjax.evaluation._cross_entropy import cross_entropy
 from interjax.games._apply import Apply
 from interjax.games._inputs import inputs_program
+from interjax.games._outputs import tell_classes
 
 
 @dataclasses.dataclass(frozen=True)
 class Graded:
-    """What a network made of each example: whether it was right, its loss in nats, whether its logits are finite."""
+    """What a network made of each example: whether it was right, its loss in nats, whether its logits tell a class."""
 
     correct: np.ndarray
     loss: np.ndarray
@@ -65,13 +66,13 @@ class Round:
 
 @dataclasses.dataclass(frozen=True)
 class Grades:
-    """Whether each example is classified correctly, its loss, and whether its logits are finite: (batch,) each."""
+    """Whether each example is classified correctly, its loss, and whether its logits are known: (batch,) each."""
 
     apply: Apply
 
     def __call__(self, params: Any, whole: None, rows: tuple[Array, Array]) -> tuple[Array, Array, Array]:
         x, y = rows
-        logits = self.apply(params, x).astype(jnp.float32)
-        finite = jnp.isfinite(logits).all(axis=-1)
-        loss = optax.softmax_cross_entropy_with_integer_labels(logits, y)
-        return (logits.argmax(axis=-1) == y) & finite, loss, finite
+        logits: Any = self.apply(params, x)
+        known = tell_classes(logits)
+        loss = jnp.where(known, cross_entropy(logits, y), jnp.nan)
+        return (logits.argmax(axis=-1) == y) & known, loss, known

@@ -21,6 +21,7 @@ _ROUNDING = {"float32": 1e-4}  # relative to an output's largest value: what dif
 _COARSE_ROUNDING = 0.05
 _DOUBLE_ROUNDING = 1e-9
 _OF_OTHERS = 1e-5  # relative to other outputs, whose sums may have cancelled
+_SMALL_INTEGERS = 2  # bytes of types in which numbers of everyday wrap
 _OF_ONE = 1e-3  # how near to 1 probabilities sum
 _CAUSES = (
     "it is random (dropout or noise left on) or depends on the other rows of the batch (batch statistics); "
@@ -81,8 +82,26 @@ def check_equal_outputs(
         double = in_double(_Look(network), params, (x, other, between))
         if double is None or _difference(double, _DOUBLE_ROUNDING) is not None:
             raise ValueError(f"the network must give one output for one input, got {change}: {_CAUSES}")
+    _warn_if_it_wraps(network, params, np.stack([x, other, between]), share)
     together = np.asarray(outputs[0], np.float64).reshape(len(outputs[0]), -1)
     return [together[1], together[0]]
+
+
+def _warn_if_it_wraps(network: Apply, params: Any, x: np.ndarray, share: float) -> None:
+    """Warn of a network that computes in the small integers that it is given, where x - 128 of uint8 is never < 0."""
+    if x.dtype.kind not in "iu" or x.dtype.itemsize > _SMALL_INTEGERS:
+        return
+    try:
+        own, as_float = (np.asarray(_forward(network, params, each), np.float64) for each in (x, x.astype(np.float32)))
+    except (TypeError, ValueError, IndexError):  # a network of token ids takes no fractions
+        return
+    if own.shape == as_float.shape and np.abs(own - as_float).max() > share * np.abs(as_float).max():
+        warnings.warn(
+            f"the network has outputs for inputs of {x.dtype} other than for the same as float32, by up to "
+            f"{np.abs(own - as_float).max():.3g}: sums and differences of {x.dtype} wrap; give the inputs as float32 "
+            "if that is not meant",
+            stacklevel=5,
+        )
 
 
 def warn_of_probabilities(name: str = "") -> None:
@@ -136,6 +155,11 @@ class _Look:
         together = self.network(params, jnp.stack([other, x, between, x]))
         alone = jax.lax.map(lambda one: self.network(params, one[None])[0], jnp.stack([x, between]))
         return together, alone
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _forward(network: Apply, params: Any, x: Array) -> Array:
+    return network(params, x)
 
 
 @functools.partial(jax.jit, static_argnums=0)

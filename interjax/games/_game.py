@@ -172,6 +172,7 @@ class _HostFunction:
             raise ValueError(
                 f"the host function must map bool {masks.shape} to real values of shape ({len(masks)},), "
                 f"it gave {found.dtype} of shape {found.shape}"
+                + (": give them as float32, values.astype(np.float32)" if found.dtype.kind == "V" else "")
             )
         return found
 

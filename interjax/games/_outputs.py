@@ -10,7 +10,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
-from interjax._core._checks import shown
+from interjax._core._checks import is_real, shown
 from interjax.games._closures import Closure
 
 
@@ -121,6 +121,11 @@ def gives_logits(output: Any) -> bool:
     return isinstance(output, LabelOutput) and output.function in (_log_odds, _log_prob, _prob)
 
 
+def tell_classes(logits: Array) -> Array:
+    """Whether logits (batch, classes) tell the class of each input: the largest is finite; masked classes have -inf."""
+    return jnp.isfinite(logits.max(axis=-1))
+
+
 def as_labels(labels: Any) -> Any:
     """Labels as something with a length and an order; ValueError that names them."""
     if (
@@ -175,10 +180,14 @@ def check_output(output: Any, logits: jax.ShapeDtypeStruct) -> None:
                 f"label must be a class number from 0 to {logits.shape[1] - 1}, as the network gives "
                 f"{logits.shape[1]}; got {int(label)}"
             )
+        if not is_real(logits):
+            raise ValueError(f"expected logits that are real numbers for an output of one label, got {logits.dtype}")
         return
     value = jax.eval_shape(jax.vmap(output), logits)
     if getattr(value, "shape", None) != logits.shape[:1]:
         raise ValueError(f"output must give one scalar for each row of logits {logits.shape}, got {value}")
+    if not is_real(value):
+        raise ValueError(f"output must give real numbers, got {value.dtype}: take the real part, or the absolute value")
 
 
 def _as_label(label: Any) -> Array:

@@ -144,6 +144,7 @@ def check_symbols(name: str, symbols: Any, count: int) -> np.ndarray:
 
 def target_column(target: Any, name: str = "target") -> np.ndarray:
     """One symbol for each sample, (samples,), an object array unless all are numbers or text of one kind."""
+    kinds: set[type] = set()
     if isinstance(target, list | tuple):
         kinds = {type(symbol) for symbol in target}
         if not (len(kinds) == 1 and kinds <= {int, float, bool, str}):
@@ -152,6 +153,8 @@ def target_column(target: Any, name: str = "target") -> np.ndarray:
             target = column
     check_known(name, target)
     array = np.asarray(as_array(name, target, "one symbol for each sample, (samples,)"))
+    if isinstance(target, list | tuple) and kinds == {int} and array.dtype.kind == "f":
+        array = np.array(target, object)  # integers of either sign that no integer type holds
     if array.ndim != 1 or not array.size:
         raise ValueError(f"{name} must hold one symbol for each sample, (samples,), got shape {array.shape}")
     return array
@@ -186,7 +189,9 @@ def _codes(column: np.ndarray, name: str) -> tuple[np.ndarray, int]:
     if column.dtype.kind in "iu":
         low, high = int(column.min()), int(column.max())
         if high - low < 256:  # few enough to leave gaps
-            return (column - column.dtype.type(low)).astype(np.int64), high - low + 1
+            # In 64 bits of the column's own sign: a difference of 8 bits wraps, one of uint64 as int64 does.
+            wide = column.astype(np.int64 if column.dtype.kind == "i" else np.uint64)
+            return (wide - wide.dtype.type(low)).astype(np.int64), high - low + 1
     if column.dtype.kind == "O":
         return _object_codes(column, name)
     if column.dtype.kind in "fc" and not np.all(np.isfinite(column)):

@@ -123,7 +123,8 @@ def generalization(axes: "Axes", found: Generalization | Mapping[str, Generaliza
 def faithfulness(axes: "Axes", found: Faithfulness | Mapping[str, Faithfulness]) -> "Axes":
     """Draw how well the strongest concepts rebuild the game: R^2 on all masks against their number.
 
-    Lines are medians over inputs, bands hold the middle half of them. The axis ends at 0: R^2 below is cut off.
+    Lines are medians over inputs, bands hold the middle half of them. Inputs whose R^2 is undefined, such as those of
+    games of one value throughout, are left out, and the legend says how many. The axis ends at 0: R^2 below is cut off.
 
     Args:
         axes: where to draw.
@@ -147,15 +148,19 @@ def faithfulness(axes: "Axes", found: Faithfulness | Mapping[str, Faithfulness])
     lowest = 1.0
     for name, one, colour, marker, line in styled(named):
         counts = np.asarray(one.counts)
-        r2 = np.asarray(one.r2).reshape(-1, len(counts))
-        r2 = r2[np.isfinite(r2).all(axis=1)]
+        every = np.asarray(one.r2).reshape(-1, len(counts))
+        r2 = every[np.isfinite(every).all(axis=1)]
+        label = name or ("median, middle half of inputs" if len(r2) > 1 else "R² of one input")
+        if len(r2) < len(every):
+            label += f" ({len(every) - len(r2)} of {len(every)} inputs left out: R² undefined)"
+        style = {"color": colour, "marker": marker, "linestyle": line, "markersize": 4, "label": label}
         if not len(r2):
+            axes.plot([], [], **style)
             continue
         low, middle, high = np.quantile(r2, [0.25, 0.5, 0.75], axis=0)
         if len(r2) > 1:
             axes.fill_between(counts, low, high, color=colour, alpha=0.2, linewidth=0)
-        label = name or ("R² of one input" if len(r2) == 1 else "median, middle half of inputs")
-        axes.plot(counts, middle, color=colour, marker=marker, linestyle=line, markersize=4, label=label)
+        axes.plot(counts, middle, **style)
         lowest = min(lowest, float(low.min()))
     axes.axhline(1.0, color="0.7", linewidth=0.8, zorder=0)
     axes.set_xscale("log")

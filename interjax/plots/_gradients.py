@@ -9,7 +9,7 @@ from interjax._core._checks import check_is, shown
 from interjax._core._estimate import Estimate
 from interjax.dynamics._gradients import GradientStatistics
 from interjax.orders._theory import context_variance, learning_strength
-from interjax.plots._style import BAND, COLOURS, LINES, MARKERS, check_axes, order_label, ratios
+from interjax.plots._style import BAND, COLOURS, LINES, MARKERS, ascending, check_axes, order_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +19,8 @@ def gradient_statistics(axes: "Sequence[Axes]", found: GradientStatistics) -> "S
     """Draw how gradients of interactions vary over contexts, and how fast each order would be learned.
 
     Left: the variance over contexts, E tr Var g, scaled to mean 1 over the drawn orders, with its 95% band, beside the
-    form that it has where context players act one by one (`ij.dynamics.context_variance`). Right: the measured learning
+    form that it has where context players act one by one (`ij.dynamics.context_variance`), which is left out where it
+    is 0 at all of them. Right: the measured learning
     strength w^(m) sqrt(E |d I^(m) / d theta|^2) beside the theory's F^(m), each divided by its largest value. The
     logarithmic scale ends below the measured values: for many players F^(m) falls by dozens of decades and leaves it.
 
@@ -60,14 +61,16 @@ def gradient_statistics(axes: "Sequence[Axes]", found: GradientStatistics) -> "S
 
 def _draw_variance(axes: "Axes", found: GradientStatistics) -> None:
     every = context_variance(found.n_players)
-    ratio = np.linspace(0, 1, len(every))
-    _draw_theory(axes, ratio, every / np.mean(every[found.orders]), "context players acting one by one")
-    scale = np.mean(found.variance) or 1.0
+    known = np.isfinite(found.variance)
+    drawn = every[np.asarray(found.orders)[known]]
+    if drawn.any():  # at the largest order alone, which has one context, nothing varies
+        _draw_theory(axes, np.linspace(0, 1, len(every)), every / drawn.mean(), "context players acting one by one")
+    scale = (known.any() and np.mean(found.variance, where=known)) or 1.0
     shape, stderr = found.variance / scale, found.variance_stderr / scale
     inputs = len(found.variance_by_input)
-    if inputs > 1:  # of the shape, to first order: what inputs differ by at all orders alike is no error of it
+    if inputs > 1 and known.any():  # of the shape, to first order: inputs that differ at all orders alike are no error
         shift = (found.variance_by_input - found.variance) / scale
-        stderr = Estimate.of_mean(shift - shape * shift.mean(axis=1, keepdims=True)).stderr
+        stderr = Estimate.of_mean(shift - shape * shift[:, known].mean(axis=1, keepdims=True)).stderr
     _draw_measured(axes, found, shape, stderr)
     axes.set_ylim(bottom=0)
     axes.set_ylabel("variance of gradients over contexts (mean = 1)")
@@ -83,7 +86,7 @@ def _draw_learning_strength(axes: "Axes", found: GradientStatistics) -> None:
     measured = found.learning_strength / scale
     _draw_measured(axes, found, measured, found.learning_strength_stderr / scale)
     axes.set_yscale("log")
-    axes.set_ylim(0.2 * np.nanmin(measured, initial=0.1), 2.0)
+    axes.set_ylim(0.2 * np.min(measured, initial=0.1, where=measured > 0), 2.0)
     axes.set_ylabel("learning strength (largest = 1)")
 
 
@@ -92,7 +95,8 @@ def _draw_theory(axes: "Axes", place: np.ndarray, values: np.ndarray, label: str
 
 
 def _draw_measured(axes: "Axes", found: GradientStatistics, values: np.ndarray, stderr: np.ndarray) -> None:
-    place, reach = ratios(found), BAND * stderr
+    place, rank = ascending(found)
+    values, reach = values[rank], BAND * stderr[rank]
     lower = np.maximum(values - reach, 0.0)
     axes.fill_between(place, lower, values + reach, color=COLOURS[0], alpha=0.2, linewidth=0)
     axes.plot(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from interjax._core._checks import check_flag, check_level
-from interjax.plots._style import check_axes, named_results, order_label, ratios, styled
+from interjax.plots._style import ascending, check_axes, named_results, order_label, styled
 from interjax.profiles._comparison import ProfileComparison
 
 if TYPE_CHECKING:
@@ -51,11 +51,11 @@ def profile_difference(
     check_flag("magnitude", magnitude)
     check_level(level)
     for name, found, colour, marker, line in styled(named):
-        place = ratios(found)
+        place, rank = ascending(found)
         value, interval = found.difference, found.interval
         if magnitude:
             value, interval = found.magnitude_difference, found.magnitude_interval
-        lower, upper = interval(level, simultaneous=simultaneous)
+        value, lower, upper = (each[rank] for each in (value, *interval(level, simultaneous=simultaneous)))
         axes.fill_between(place, lower, upper, color=colour, alpha=0.2, linewidth=0)
         axes.plot(place, value, color=colour, linestyle=line, label=name or f"{level:.0%} interval")
         for differs, filling in (((lower > 0) | (upper < 0), colour), ((lower <= 0) & (upper >= 0), "white")):

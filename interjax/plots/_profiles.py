@@ -7,7 +7,7 @@ import numpy as np
 
 from interjax._core._checks import check_count, check_flag, check_level
 from interjax.orders._theory import learning_strength
-from interjax.plots._style import check_axes, edges, named_results, order_label, ratios, styled
+from interjax.plots._style import ascending, check_axes, edges, named_results, order_label, ratios, styled
 from interjax.profiles._result import OrderProfile
 
 if TYPE_CHECKING:
@@ -51,13 +51,13 @@ def profiles_over_training(axes: "Axes", profiles: Mapping[int, OrderProfile]) -
     for step in profiles:
         check_count("each step of profiles", step, least=0)
     steps = sorted(profiles)
-    if len({(found.n_players, *np.asarray(found.orders).tolist()) for found in profiles.values()}) != 1:
+    if len({(found.n_players, *np.sort(found.orders).tolist()) for found in profiles.values()}) != 1:
         raise ValueError(
             "profiles must be at least one, and all of the same orders and number of players; got "
             + (", ".join(f"{len(one.orders)} orders of {one.n_players} players" for one in profiles.values()) or "none")
         )
-    place, rows = ratios(profiles[steps[0]]), np.arange(len(steps))
-    strength = np.array([profiles[step].strength for step in steps], float)
+    place, rows = ascending(profiles[steps[0]])[0], np.arange(len(steps))
+    strength = np.array([np.asarray(profiles[step].strength)[ascending(profiles[step])[1]] for step in steps], float)
     top = np.nanmax(strength, initial=1.01)
     bottom = max(np.nanmin(strength, initial=0.99), top / _LARGEST_RATIO)
     shown = np.ma.masked_invalid(np.maximum(strength, bottom))
@@ -75,10 +75,9 @@ def profiles_over_training(axes: "Axes", profiles: Mapping[int, OrderProfile]) -
     return axes
 
 
-def _draw_bracket(
-    axes: "Axes", place: np.ndarray, found: OrderProfile, width: np.ndarray, colour: str, label: str
-) -> bool:
+def _draw_bracket(axes: "Axes", found: OrderProfile, width: np.ndarray, colour: str, label: str) -> bool:
     """Draw the bracket of the bias where it is wider than the band; returns whether there is any."""
+    place = ratios(found)
     if found.bracket is None:
         return False
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -141,18 +140,16 @@ def profile(
         check_count("theory", theory, least=3, about="the players of the theory")
     bracketed = False
     for name, found, colour, marker, line in styled(named):
-        place = ratios(found)
+        place, rank = ascending(found)
         kind = "uncorrected" if found.correction == "none" else "corrected"
         label = name or f"{kind}, {level:.0%} interval"
         lower, upper = found.interval(level)
-        axes.fill_between(place, lower, upper, color=colour, alpha=0.2, linewidth=0)
-        axes.plot(place, found.strength, color=colour, marker=marker, linestyle=line, markersize=5, label=label)
+        axes.fill_between(place, lower[rank], upper[rank], color=colour, alpha=0.2, linewidth=0)
+        axes.plot(place, found.strength[rank], color=colour, marker=marker, linestyle=line, markersize=5, label=label)
         if uncorrected:
             label = f"{name}, uncorrected" if name else "uncorrected"
-            axes.plot(place, found.uncorrected, color=colour, linestyle=":", linewidth=1, label=label)
-        bracketed |= _draw_bracket(
-            axes, place, found, upper - lower, colour, "_" if bracketed else "bracket of the bias"
-        )
+            axes.plot(place, found.uncorrected[rank], color=colour, linestyle=":", linewidth=1, label=label)
+        bracketed |= _draw_bracket(axes, found, upper - lower, colour, "_" if bracketed else "bracket of the bias")
     if theory is not None:
         _draw_theory(axes, theory, next(iter(named.values())))
     axes.axhline(1.0, color="0.7", linewidth=0.8, zorder=0)

@@ -64,8 +64,15 @@ def new_figure(width: float, height: float, *, layout: str | None = "constrained
 
 
 def ratios(found: OrderProfile | ProfileComparison | GradientStatistics) -> np.ndarray:
-    """The orders as shares of the largest one, from 0 to 1."""
+    """The orders as shares of the largest one, from 0 to 1, as they stand in the result."""
     return np.asarray(found.orders) / max(found.n_players - 2, 1)
+
+
+def ascending(found: OrderProfile | ProfileComparison | GradientStatistics) -> tuple[np.ndarray, np.ndarray]:
+    """The ratios from the lowest to the highest, and which place each has in the result: lines and cells need both."""
+    place = ratios(found)
+    rank = np.argsort(place, kind="stable")
+    return place[rank], rank
 
 
 def order_label(found: Iterable[OrderProfile | ProfileComparison | GradientStatistics]) -> str:

@@ -26,6 +26,7 @@ _FEW_PAIRS = 500
 _ALL_PAIRS_OF_ONE_INPUT = 2000
 _MOST_GROUPS = 25
 _FEWEST = 5  # contexts for which all pairs are measured
+_FEWEST_TO_ALLOT = 10  # contexts: of fewer the noise of an order is not told
 _PILOT = 0.6  # of the contexts that are paid for: an even share that shows the noise of each order
 METHODS = tuple(PLANNED)
 """The estimators of interactions of which a profile can be made."""
@@ -110,6 +111,8 @@ def _first_of_budget(
     fewest, usual = (_FEWEST, 10) if contexts is None else (contexts, contexts)
     if n_pairs >= everyone if n_pairs else is_paid(fewest, everyone):
         most = _largest(lambda count: is_paid(count, everyone))
+        if contexts is None and most < _FEWEST_TO_ALLOT:
+            return design(max(most, 1), everyone)
         groups = min(_MOST_GROUPS, max(2, int(0.45 * most)))  # no more than each order's contexts will be
         first = design(max(2, int(_PILOT * most)) if contexts is None else contexts, everyone, groups)
         return dataclasses.replace(first, before=tuple(Before(0, max(most, count)) for count in first.contexts))

@@ -148,8 +148,11 @@ class Rounds:
 def kept_in(folder: Path, inputs: int) -> tuple[int, str]:
     """Forward passes that an earlier start left in a run's folder, and in words what they measured; 0, "" if none."""
     whole = {path.stem: path for path in folder.glob("round*-input*.npz")}
-    partial = [read_arrays(path) for path in sorted(folder.glob("partial/*.npz")) if path.stem not in whole]
-    passes = sum(int(read_arrays(path)["n_forwards"]) for path in whole.values())
+    try:
+        partial = [read_arrays(path) for path in sorted(folder.glob("partial/*.npz")) if path.stem not in whole]
+        passes = sum(int(read_arrays(path)["n_forwards"]) for path in whole.values())
+    except ValueError as error:
+        raise ValueError(f"{error}: delete the file to measure it anew") from error
     passes += sum(int(state["made"]) for state in partial)
     if not passes:
         return 0, ""

@@ -82,7 +82,8 @@ def checkpoint_complexity(
         checkpoints: what `ij.training.train(..., spec=spec, checkpoint_folder=..., keep=None)` wrote, or optimizer
             step -> network. Space them logarithmically.
         x, labels: inputs (N, ...) and their symbols (N,), as a rule the training data.
-        layers, levels, limits, size, count, resamples: as for `layer_complexity`.
+        layers: names as `activations` gives them; by default all quantisers of the network.
+        levels, limits, size, count, resamples: as for `layer_complexity`.
         steps: the checkpoints to measure; None = all of them.
         folder: keeps each measured checkpoint; a call with the same settings goes on where an earlier one stopped.
         progress: called with (checkpoints done, checkpoints in all).

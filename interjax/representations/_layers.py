@@ -1,7 +1,7 @@
 """Representations of hidden layers: their activations, and how complex they are over layers and training."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from interjax.pid._quantise import check_limits, quantise
 from interjax.pid._realisations import check_symbols
 from interjax.pid._subsets import SubsetComplexity, subset_complexity
 from interjax.pid._trust import check_resamples
-from interjax.representations._activations import activations, names_of
+from interjax.representations._activations import Layer, activations, names_of
 
 _MOST_SYMBOLS = 256  # distinct values of a neuron that is taken for quantised
 EXACT_NEURONS = 5  # neurons of which C is computed at once
@@ -51,7 +51,7 @@ def layer_symbols(
     model: Any,
     x: Any,
     *,
-    layers: str | Sequence[str] | None = None,
+    layers: str | Sequence[str] | Mapping[str, Layer] | None = None,
     levels: int | None = None,
     limits: Limits = "data",
     batch_size: int | None = None,
@@ -61,7 +61,8 @@ def layer_symbols(
     Args:
         model: a network as for `activations`, evaluated: quantisers round to the nearest level.
         x: inputs (N, ...).
-        layers: names as `activations` gives them; by default all quantisers of the network.
+        layers: names as `activations` gives them, or a mapping from names to functions that reach the layers, as it
+            takes one; by default all quantisers of the network.
         levels: None where the layers are quantised: their distinct values are the symbols. A number quantises the
             layers of a network that was trained without; this is warned of, since it changes the question.
         limits: of the levels, (low, high) or "data" for the least and greatest value of each neuron.
@@ -83,7 +84,8 @@ def layer_symbols(
     """
     check_limits(limits)
     levels = check_levels(levels)
-    names = quantised_layers(model) if layers is None else names_of(layers)
+    named = layers if isinstance(layers, Mapping) else names_of(layers) if layers is not None else None
+    names = quantised_layers(model) if named is None else named
     if not names:
         raise ValueError(
             "layers must be named, as this network has no quantisers: name the layers and give levels= to "
@@ -139,7 +141,7 @@ def layer_complexity(
     x: Any,
     labels: Any,
     *,
-    layers: str | Sequence[str] | None = None,
+    layers: str | Sequence[str] | Mapping[str, Layer] | None = None,
     levels: int | None = None,
     limits: Limits = "data",
     size: int = 5,

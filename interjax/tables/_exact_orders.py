@@ -17,9 +17,9 @@ from jax.core import Tracer
 
 from interjax._core._checks import check_count
 from interjax.tables._context_sums import check_size, coalitions_of_size, context_sums
-from interjax.tables._indices import as_table, like
+from interjax.tables._indices import as_table
 from interjax.tables._rounding import orders_rounding
-from interjax.tables._transforms import n_players_of
+from interjax.tables._transforms import like, n_players_of
 
 
 def exact_order_interactions(game_or_table: Any, size: int = 2) -> Any:
@@ -64,7 +64,7 @@ def exact_order_interactions(game_or_table: Any, size: int = 2) -> Any:
         return _interactions_jax(table, size)
     found = _interactions(np.asarray(table, np.float64), size)
     _warn_if_within(found, orders_rounding(game_or_table, table, size))
-    return like(table, found)
+    return like(game_or_table, found)
 
 
 def _warn_if_within(found: np.ndarray, rounding: np.ndarray) -> None:

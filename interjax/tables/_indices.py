@@ -1,8 +1,8 @@
 """Game-theoretic indices of a game: Shapley and Banzhaf values, interaction indices, generalised values, least core.
 
 Precision: tables in NumPy or lists, and games, are computed in float64 and give NumPy float64, whatever the global JAX
-settings are. A table that is a `jax.Array` gives a `jax.Array` of its dtype, rounded once; a traced one is computed in
-that dtype throughout.
+settings are. A table that is a `jax.Array` gives a `jax.Array` of its dtype, or of JAX's default float for integers,
+rounded once; a traced one is computed in that dtype throughout.
 """
 
 import functools
@@ -22,7 +22,7 @@ from interjax.games._tabulate import tabulate
 from interjax.tables._context_sums import check_size, coalitions_of_size, context_sums
 from interjax.tables._index_weights import GENERALISED_VALUES, INTERACTION_INDICES, context_weights
 from interjax.tables._least_core import egalitarian_least_core, joint_least_core
-from interjax.tables._transforms import moebius, n_players_of, or_interactions, real_table
+from interjax.tables._transforms import like, moebius, n_players_of, or_interactions, real_table
 
 LEAST_CORES = {"ELC": egalitarian_least_core, "ELC-joint": joint_least_core}
 INDEX_NAMES = (*INTERACTION_INDICES, *GENERALISED_VALUES, "JointSV", *LEAST_CORES)
@@ -151,12 +151,14 @@ def interaction_index(game_or_table: Any, name: str, size: int | None = None) ->
     size = size_of(name, size, n_players)
     coalitions = _masks_up_to(n_players, size)
     if name in LEAST_CORES:
-        return Interactions(coalitions[1:], _least_core(table, name), 0 * table[0], name, size, n_players)
+        payoffs = like(game_or_table, _least_core(table, name))
+        return Interactions(coalitions[1:], payoffs, 0 * payoffs[0], name, size, n_players)
     if isinstance(table, Tracer):
         values = _values_jax(table, name, size)
     else:
-        values = like(table, _values(np.asarray(table, np.float64), name, size))
-    return Interactions(coalitions, values, values[0] if name == "FBII" else table[0], name, size, n_players)
+        values = like(game_or_table, _values(np.asarray(table, np.float64), name, size))
+    baseline_value = values[0] if name == "FBII" else like(game_or_table, table[0])
+    return Interactions(coalitions, values, baseline_value, name, size, n_players)
 
 
 def as_table(game_or_table: Any) -> Any:
@@ -172,11 +174,6 @@ def as_table(game_or_table: Any) -> Any:
         )
     check_size(n_players_of(table, "game_or_table"), 1)
     return table
-
-
-def like(table: Any, values: np.ndarray) -> Any:
-    """Values as the table came: NumPy, or a `jax.Array` of its type."""
-    return values if isinstance(table, np.ndarray) else jnp.asarray(values, table.dtype)
 
 
 def size_of(name: str, size: int | None, n_players: int) -> int:
@@ -257,11 +254,11 @@ def _of_every_size(table: Any, name: str, coalitions: np.ndarray) -> Any:
     return or_interactions(table)[indices] * signs.astype(table.dtype)
 
 
-def _least_core(table: Any, name: str) -> Any:
+def _least_core(table: Any, name: str) -> np.ndarray:
     if isinstance(table, Tracer):
         raise ValueError(
             f"expected an array for {name}, which is solved on the host, got a traced one: call it outside jit, vmap "
             "and grad"
         )
     payoffs, _ = LEAST_CORES[name](np.asarray(table, np.float64))
-    return payoffs if isinstance(table, np.ndarray) else jnp.asarray(payoffs, table.dtype)
+    return payoffs

@@ -106,17 +106,27 @@ def values_rounding(game_or_table: Any, table: Any) -> float:
     """
     check_known("game_or_table", table)
     is_game = isinstance(game_or_table, Game)
-    kind = getattr(table if is_game else game_or_table, "dtype", np.float64)
-    unit = float(jnp.finfo(kind if jnp.issubdtype(kind, jnp.floating) else np.float64).eps)
     values = np.asarray(table, np.float64)
-    if kind == np.float64 and not isinstance(game_or_table, list | tuple) and are_float32(values):
-        unit = float(np.finfo(np.float32).eps)
+    unit = unit_of(values if is_game else game_or_table, values)
     if is_game:
         unit = max(unit, game_or_table.unit)
     if not np.isfinite(values).all():
         return np.nan
     found = unit * float(np.max(np.abs(values)))
     return max(found, _of_game(game_or_table, values)) if is_game else found
+
+
+def unit_of(table: Any, values: np.ndarray) -> float:
+    """The eps of a table's type, of single precision where values in double precision are those of a network in single.
+
+    Args:
+        table: as it came.
+        values: its values as float64.
+    """
+    kind = getattr(table, "dtype", np.float64)
+    if kind == np.float64 and not isinstance(table, list | tuple) and are_float32(values):
+        kind = np.float32
+    return float(jnp.finfo(kind if jnp.issubdtype(kind, jnp.floating) else np.float64).eps)
 
 
 def _of_game(game: Game, values: np.ndarray) -> float:

@@ -3,13 +3,15 @@
 A table holds v(S) for every coalition S of n players: bit i of the index is player i, so index 5 is {0, 2}.
 
 Precision: NumPy arrays and Python lists are computed in float64 and come back as NumPy float64 arrays, whatever the
-global JAX settings are. A `jax.Array` (traced ones too, so jit, vmap and grad work) comes back as a `jax.Array` of its
-own dtype; integers become JAX's default float. NaN spreads to every output that depends on it.
+global JAX settings are. A `jax.Array` is computed in float64, too, and comes back as a `jax.Array` of its own dtype,
+rounded once; integers become JAX's default float. A traced one is computed in that dtype throughout, so that jit, vmap
+and grad work. Integers that float64 does not hold draw a warning. NaN spreads to every output that depends on it.
 
 Every transform adds and subtracts n 2**n / 2 pairs, player by player: integers that fit the mantissa stay exact, and a
 player that changes nothing has effects of exactly 0.
 """
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -19,17 +21,59 @@ import numpy as np
 from jax.core import Tracer
 
 from interjax._core._checks import check_array
+from interjax._core._precision import float64
 from interjax.tables._sweeps import sweep
 
-_LEAST_BYTES_FOR_NUMPY = 1 << 23  # of a `jax.Array` in the memory of the CPU
+_LEAST_BYTES_FOR_NUMPY = 1 << 21  # of a `jax.Array` in the memory of the CPU
 
 
 def real_table(table: Any, name: str = "table") -> Any:
-    """A table as a floating array: float64 NumPy, or for a `jax.Array` a `jax.Array`; ValueError if it is not real."""
+    """A table as a floating array, ValueError if it is not real: float64 NumPy, or a `jax.Array` as it came.
+
+    Integers of a `jax.Array` are NumPy's float64, too, which holds what float32 would round; traced ones are JAX's
+    default float. `like` gives results the type of the table.
+    """
     array = check_array(name, table, "2**n real numbers, one for each coalition")
-    if isinstance(array, np.ndarray):
-        return array.astype(np.float64, copy=False)
-    return array if jnp.issubdtype(array.dtype, np.floating) else array.astype(jnp.result_type(float))
+    if isinstance(array, Tracer) and not jnp.issubdtype(array.dtype, np.floating):
+        return array.astype(jnp.result_type(float))
+    if isinstance(array, jax.Array) and jnp.issubdtype(array.dtype, np.floating):
+        return array
+    array = np.asarray(array)
+    if array.dtype.kind in "iu":
+        _warn_if_rounded(array, name)
+    return array.astype(np.float64, copy=False)
+
+
+def like(table: Any, values: Any) -> Any:
+    """Values as a table came: a `jax.Array` of its type, of JAX's default float for integers; all else as it is."""
+    kind = float_type(table)
+    if kind is None or isinstance(values, jax.Array):
+        return values
+    with float64():
+        return jnp.asarray(values, kind)
+
+
+def float_type(table: Any) -> Any:
+    """The type of what is computed from a table that is a `jax.Array`, JAX's default for integers; else None."""
+    if not isinstance(table, jax.Array):
+        return None
+    return table.dtype if jnp.issubdtype(table.dtype, np.floating) else jnp.result_type(float)
+
+
+def _warn_if_rounded(integers: np.ndarray, name: str) -> None:
+    """Warn if there are integers of more than the 53 binary digits that float64 holds."""
+    if not integers.size or max(-int(integers.min()), int(integers.max())) <= 2**53:
+        return
+    sizes = (np.abs(integers) if integers.dtype.kind == "i" else integers).view(f"u{integers.dtype.itemsize}")
+    ends = np.maximum(sizes & (~sizes + 1), 1)  # the lowest binary digit that is not 0
+    lost = int(np.count_nonzero(sizes // ends > 2**53))
+    if lost:
+        warnings.warn(
+            f"{name}: {lost} of {integers.size} integers are beyond 2**53 and are rounded to float64, by up to "
+            f"{np.spacing(float(sizes.max())) / 2:.3g}, and differences of them likewise: take a constant off them "
+            "while they are integers",
+            stacklevel=5,
+        )
 
 
 def n_players_of(table: Any, name: str = "table") -> int:
@@ -203,15 +247,20 @@ def _of_any_array(name: str) -> Callable[[Callable[[Any], Any]], Callable[[Any],
 
     def made(transform: Callable[[Any], Any]) -> Callable[[Any], Any]:
         compiled = jax.jit(transform)
+        in_double = jax.jit(lambda values: transform(values.astype(jnp.float64)).astype(values.dtype))
 
         def transformed(table: Any) -> Any:
             values = real_table(table, name)
             n_players_of(values, name)
+            if isinstance(values, Tracer):
+                return compiled(values)
             if isinstance(values, np.ndarray):
-                return transform(values)
-            if _numpy_is_faster(values):
-                return jax.device_put(transform(np.asarray(values)), values.sharding)
-            return compiled(values)
+                return like(table, transform(values))
+            with float64():
+                if _numpy_is_faster(values):
+                    swept = transform(np.asarray(values, np.float64))
+                    return jax.device_put(swept.astype(values.dtype), values.sharding)
+                return in_double(values)
 
         return transformed
 
@@ -219,14 +268,13 @@ def _of_any_array(name: str) -> Callable[[Callable[[Any], Any]], Callable[[Any],
 
 
 def _numpy_is_faster(values: jax.Array) -> bool:
-    """Whether the values lie where NumPy can take them, fill more than a cache, and keep their precision outside JAX.
+    """Whether the values lie where NumPy can take them and fill more than a cache.
 
     XLA writes a whole table for every two players and compiles for each shape; NumPy's blocks stay within the cache.
     """
-    if isinstance(values, Tracer) or values.nbytes < _LEAST_BYTES_FOR_NUMPY or len(values.devices()) > 1:
+    if values.nbytes < _LEAST_BYTES_FOR_NUMPY or len(values.devices()) > 1:
         return False
-    precise = values.dtype == np.float32 or (values.dtype == np.float64 and jax.config.read("jax_enable_x64"))
-    return precise and next(iter(values.devices())).platform == "cpu"
+    return values.dtype in (np.float32, np.float64) and next(iter(values.devices())).platform == "cpu"
 
 
 @_of_any_array("table")

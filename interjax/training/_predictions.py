@@ -10,17 +10,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from interjax._core._checks import check_count, check_examples
+from interjax._core._checks import check_count, check_examples, is_real
 from interjax._core._keys import check_key
 from interjax._engine._rows import RowProgram
 from interjax.games._apply import Apply
 from interjax.games._evaluation_probe import check_equal_outputs
 from interjax.games._inputs import inputs_program
 from interjax.games._models import as_apply, as_networks
+from interjax.games._outputs import tell_classes
 
 Model = Any
 
-_UNDEFINED = np.iinfo(np.int32).min  # class of an input with NaN among its logits
+_UNDEFINED = np.iinfo(np.int32).min  # class of an input whose logits tell none
 
 
 def accuracy(model: Model, x: Any, y: Any, *, batch_size: int = 500) -> float:
@@ -41,7 +42,8 @@ def accuracy(model: Model, x: Any, y: Any, *, batch_size: int = 500) -> float:
             is random or depends on the other inputs of a batch.
 
     Warns:
-        UserWarning: if logits are NaN; such inputs count as wrong.
+        UserWarning: if logits are NaN or the largest is infinite; such inputs count as wrong. Of inputs in small
+            integers, such as uint8, if the network has other outputs where they are given as float32.
 
     Example:
         >>> from interjax import networks
@@ -75,7 +77,7 @@ def correctly_classified(
             input is classified correctly.
 
     Warns:
-        UserWarning: if fewer are classified correctly, or logits are NaN; such inputs count as wrong.
+        UserWarning: if fewer are classified correctly, and as `accuracy`.
 
     Example:
         >>> from interjax import networks
@@ -112,7 +114,7 @@ def correctly_classified(
 
 
 def _classifier(model: Model, like: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray, int], np.ndarray]:
-    """(inputs, batch size) -> the class of the largest logit for each input, (N,), `_UNDEFINED` if some are NaN."""
+    """(inputs, batch size) -> the class of the largest logit for each input, (N,), `_UNDEFINED` if they tell none."""
     apply, params = as_apply(model, like)
     shape = _shape_of_logits(apply, params, like)
     if y.max() >= shape[1]:
@@ -137,7 +139,7 @@ class _LargestLogit:
 
     def __call__(self, params: Any, whole: None, x: Array) -> Array:
         logits: Any = self.apply(params, x)
-        return jnp.where(jnp.isnan(logits).any(axis=-1), _UNDEFINED, logits.argmax(axis=-1))
+        return jnp.where(tell_classes(logits), logits.argmax(axis=-1), _UNDEFINED)
 
 
 def _shape_of_logits(apply: Apply, params: Any, x: np.ndarray) -> tuple[int, int]:
@@ -150,9 +152,14 @@ def _shape_of_logits(apply: Apply, params: Any, x: np.ndarray) -> tuple[int, int
     shape = getattr(logits, "shape", None)
     if shape is None or len(shape) != 2 or shape[0] != 2:
         raise ValueError(f"model must turn 2 inputs into logits (2, classes), got {shape}")
+    if not is_real(logits):
+        raise ValueError(f"model must give logits that are real numbers, got {logits.dtype}")
     return shape
 
 
 def _warn_if_undefined(count: int, total: int) -> None:
     if count:
-        warnings.warn(f"the logits of {count} of {total} inputs are NaN: these count as wrong", stacklevel=3)
+        warnings.warn(
+            f"the logits of {count} of {total} inputs are NaN, or the largest is infinite: these count as wrong",
+            stacklevel=3,
+        )

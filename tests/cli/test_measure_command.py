@@ -305,6 +305,24 @@ def test_uncorrected_means_uncorrected(checkpoint, tmp_path):
     assert numbers(tmp_path, "profile.json")["strength"] == numbers(tmp_path, "profile.json")["uncorrected"]
 
 
+def test_a_refused_command_leaves_no_settings_behind(checkpoint, measured, tmp_path):
+    """Without settings.json the pieces tell that they are of another run; the right command still goes on."""
+    command = ["measure", "--checkpoint", checkpoint, *QUICK, "--out", tmp_path]
+    shutil.copytree(measured[0], tmp_path, dirs_exist_ok=True)
+    earlier = (tmp_path / "settings.json").read_bytes()
+    (tmp_path / "settings.json").unlink()
+    with pytest.raises(ValueError, match="contexts: 4 there, 5 here"):
+        interjax(*command, "--contexts", 5)
+    assert not (tmp_path / "settings.json").exists()
+    assert interjax(*command).exit_code == 0
+    assert (tmp_path / "settings.json").read_bytes() == earlier
+    piece = next((tmp_path / "measured").glob("round0-*.npz"))
+    piece.write_bytes(piece.read_bytes()[:100])
+    with pytest.raises(ValueError, match=f"{piece.name}.*delete the file to measure it anew"):
+        interjax(*command)
+    assert (tmp_path / "settings.json").read_bytes() == earlier
+
+
 def test_the_official_preset_is_the_papers_allocation(checkpoint, tmp_path):
     options = [*CELLS, "--inputs", "1", "--quiet", "--preset", "official", *NO_BLANK_PLAYER]
     assert interjax("measure", "--checkpoint", checkpoint, *options, "--out", tmp_path).exit_code == 0

@@ -117,6 +117,7 @@ def test_pixels_are_not_scaled():
         ((X, Y), {"class_names": ["a"]}, "class numbers from 0 to 0"),
         ((X, ["a", "c"] * 20), {"class_names": ["a", "b"]}, r"\['c'\], not among"),
         ((X, Y), {"feature_names": ["a"]}, "feature_names must be 3 texts, one each, got 1"),
+        ((X, Y), {"feature_names": ["a", "b", "a"]}, "feature_names must differ, got 'a' twice"),
         ((X, Y), {"seed": -1}, "seed must be"),
         ((X, Y), {"test_fraction": 0}, "test_fraction must be"),
     ],
@@ -137,6 +138,17 @@ def test_images_with_their_channels_first_are_told():
     with pytest.warns(UserWarning, match="channels first"):
         from_arrays(images, Y)
     assert from_arrays(images.transpose(0, 2, 3, 1), Y).is_image
+
+
+def test_splits_on_different_scales_are_told():
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 4, 4, 1)).astype(float)
+    sizes = f"{pixels.mean():.3g} in train_x and {pixels.mean() / 255:.3g} in test_x"
+    for train_x, test_x, message in ((pixels, pixels / 255, sizes), (X, X * 1000, "on different scales")):
+        with pytest.warns(UserWarning, match=message):
+            from_arrays(train_x, Y, test_x, Y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        from_arrays(pixels, Y, pixels / 3, Y)
 
 
 def test_whole_numbers_behind_an_offset_that_float32_holds_are_kept():

@@ -1,5 +1,7 @@
 """Networks side by side: attacks against closed forms, destroyed structure counted, what is kept and shown."""
 
+import contextlib
+import functools
 import itertools
 import json
 
@@ -29,6 +31,11 @@ RANDOM = np.random.default_rng(0)
 
 def linear(weights, x):
     return x.reshape(len(x), -1) @ weights
+
+
+def waves(weights, x):
+    """A network whose loss turns within an attack's ball, so that one step of full length misses its top."""
+    return linear(weights, jnp.sin(12 * x))
 
 
 def make_data(shape, n=40, n_classes=3, **fields):
@@ -141,8 +148,22 @@ def test_pgd_is_at_least_as_strong_as_fgsm(digits):
     assert found.of("accuracy, FGSM 0.2")[0] < found.of("accuracy, FGSM 0.1")[0]
 
 
+def test_pgd_fools_a_network_wherever_fgsm_does():
+    """Two short steps from a random point are weaker than one of full length at some inputs, of which none is lost."""
+    weights = 1e3 * make_linear(TABLE)[1]
+    for network in (linear, waves):
+        fooled = [
+            np.asarray(network(weights, attack(network, weights, TABLE.test_x, TABLE.test_y, 0.1))).argmax(axis=1)
+            != TABLE.test_y
+            for attack in (evaluation.fgsm, functools.partial(evaluation.pgd, KEY, steps=2, step_size=0.02))
+        ]
+        assert not np.any(fooled[0] & ~fooled[1])
+        assert fooled[0].any()
+
+
 def test_restarts_only_raise_the_loss():
-    (apply, weights), x, y = make_linear(GREY), GREY.test_x, GREY.test_y
+    apply, (_, weights), x, y = waves, make_linear(GREY), GREY.test_x, np.zeros(40, int)
+    weights = weights[:, :2]
     once, thrice = (
         optax.softmax_cross_entropy_with_integer_labels(
             apply(weights, evaluation.pgd(KEY, apply, weights, x, y, 0.2, steps=1, step_size=0.01, restarts=restarts)),
@@ -157,9 +178,12 @@ def test_restarts_only_raise_the_loss():
 def test_a_random_start_belongs_to_its_example():
     x, y, rows = GREY.test_x, GREY.test_y, np.arange(40)[::-1]
     options = {"steps": 1, "step_size": 0.01}
-    forward = evaluation.pgd(KEY, *make_linear(GREY), x, y, 0.2, **options)
-    backward = evaluation.pgd(KEY, *make_linear(GREY), x[rows], y[rows], 0.2, index=rows, **options)
+    weights = make_linear(GREY)[1]
+    forward = evaluation.pgd(KEY, waves, weights, x, y, 0.2, **options)
+    backward = evaluation.pgd(KEY, waves, weights, x[rows], y[rows], 0.2, index=rows, **options)
     np.testing.assert_allclose(backward, forward[rows], atol=1e-6)
+    one_step = evaluation.fgsm(waves, weights, x, y, 0.2)
+    assert np.any(np.abs(forward - one_step) > 0.01, axis=(1, 2, 3)).any()  # else nothing would be random
 
 
 def test_a_gradient_that_is_no_number_is_not_hidden():
@@ -413,6 +437,43 @@ def test_logits_that_are_not_finite_are_wrong_and_told():
     assert np.isnan(found.of("loss gap", "bad")).all()
     assert found.n_nonfinite.tolist() == [broken + np.sum(data.train_x[:, 0, 0, 0] > 0.5), 0]
     assert np.isfinite(found.value[1]).all()
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e9, 1e30])
+def test_losses_of_logits_of_any_size_are_those_of_double_precision(scale):
+    """Compiled with the network, a logit may be rounded otherwise for each use, by more than exponentials hold."""
+    random = np.random.default_rng(2)
+    hidden, weights = (random.normal(size=shape).astype(np.float32) for shape in ((5, 8), (8, 3)))
+    apply = lambda p, x: jnp.tanh(x @ hidden) @ weights * p  # noqa: E731
+    options = {"key": KEY, "strengths": (), "occlusions": (), "shuffles": ()}
+    found = evaluation.evaluate((apply, np.float32(scale)), TABLE, **options)
+    logits = scale * np.tanh(TABLE.test_x @ hidden.astype(float)) @ weights
+    exact = special.logsumexp(logits, axis=1) - logits[np.arange(40), TABLE.test_y]
+    assert found.of("test loss")[0] == pytest.approx(exact.mean(), rel=1e-5)
+    assert found.n_nonfinite == 0
+
+
+@pytest.mark.parametrize(("odd", "wrong"), [(-np.inf, False), (np.inf, True), (np.nan, True)])
+def test_infinite_logits_count_alike_in_accuracy_and_evaluation(odd, wrong):
+    """A class of -inf is masked, and what is left tells the class; where that is the true one the loss is infinite."""
+    x, y = TABLE.test_x, (TABLE.test_x[:, 0] > 0.5).astype(int)  # class 2 is odd for the inputs of class 1
+
+    def apply(_, x):
+        one = (x[:, 0] > 0.5) * 1.0
+        return jnp.stack([1 - one, one, jnp.where(one > 0, odd, 0.0)], axis=1)
+
+    data = datasets.Dataset(x, np.arange(40) % 3, x, y, "toy", ("a", "b", "c"))
+    masked = np.sum((np.arange(40) % 3 == 2) & (y == 1))
+    endless = f"losses that are not finite.*: training {masked} of 40$"
+    message = "largest is infinite, counted as wrong" if wrong else endless
+    with pytest.warns(UserWarning, match=message):
+        found = evaluation.evaluate((apply, ()), data, key=KEY, strengths=(), occlusions=(), shuffles=())
+    with pytest.warns(UserWarning, match="these count as wrong") if wrong else contextlib.nullcontext():
+        accuracy = training.accuracy((apply, ()), x, y)
+    assert found.of("test accuracy")[0] == accuracy == (np.mean(y == 0) if wrong else 1.0)
+    assert (found.n_nonfinite > 0) == wrong
+    exact = np.mean(np.where(y == 1, np.log1p(np.exp(-1.0)), np.log(np.e + 2) - 1))
+    assert found.of("test loss")[0] == (pytest.approx(np.nan, nan_ok=True) if wrong else pytest.approx(exact, rel=1e-5))
 
 
 def test_the_progress_is_told():

@@ -1,5 +1,7 @@
 """A network that is random or that depends on its batch is refused; probabilities in the place of logits are told."""
 
+import warnings
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -165,3 +167,36 @@ def test_a_host_function_that_is_random_or_depends_on_its_batch_is_told(method):
     calls = []
     found = measured(lambda masks: calls.append(len(masks)) or masks @ weights)
     assert 4 <= sum(calls) - found.n_forwards <= 12  # what was asked for again is not counted
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int16])
+def test_a_network_that_wraps_in_small_integers_is_told(kind):
+    """0 - 128 is 128 in uint8 and 250 + 32700 wraps in int16; what divides first does not wrap."""
+    x = np.array([[250, 0, 130, 7], [3, 255, 128, 90]], kind)
+    far = 128 if kind == np.uint8 else 32700
+    message = f"outputs for inputs of {np.dtype(kind)} other than for the same as float32"
+    with pytest.warns(UserWarning, match=message):
+        ij.training.accuracy(lambda x: (x - far if kind == np.uint8 else x + far) @ W, x, [0, 1])
+    with pytest.warns(UserWarning, match=message):
+        ij.masked_game(lambda x: (x - far if kind == np.uint8 else x + far) @ W, x[0], players=PLAYERS, baseline=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ij.training.accuracy(lambda x: (x / 255 - 0.5) @ W, x, [0, 1])
+        ij.training.accuracy(lambda x: jnp.ones((256, 3))[x].sum(axis=1), x, [0, 1])  # ids of tokens
+
+
+@pytest.mark.parametrize(
+    "measure",
+    [
+        lambda network: ij.masked_game(network, X, players=PLAYERS, output=ij.log_odds(0)),
+        lambda network: ij.masked_game(network, X, players=PLAYERS, output=lambda z: z[0]),
+        lambda network: ij.training.accuracy(network, X[None], [0]),
+        lambda network: ij.evaluation.fgsm(network, None, X[None], np.array([0]), 0.1),
+        lambda network: ij.evaluation.evaluate(
+            network, ij.datasets.Dataset(X[None], [0], X[None], [0], "toy", ("a", "b", "c")), key=jax.random.key(0)
+        ),
+    ],
+)
+def test_complex_logits_are_refused(measure):
+    with pytest.raises(ValueError, match=r"real numbers.* got complex64"):
+        measure(lambda x: x @ W + 0j)

@@ -146,6 +146,10 @@ BAD_CALLS = {
         lambda: ij.Game.from_host(lambda m: 3 + "a", 3)(MASKS[:, :3]),
         "host function must take masks, a NumPy array of bool",
     ),
+    "bfloat16 host": (
+        lambda: ij.Game.from_host(lambda m: np.zeros(len(m), jnp.bfloat16), 3)(MASKS[:, :3]),
+        r"it gave bfloat16 of shape .*: give them as float32, values.astype\(np.float32\)",
+    ),
     "complex host": (lambda: ij.Game.from_host(lambda m: np.zeros(len(m), complex), 3)(MASKS[:, :3]), "host function"),
     "masks too wide": (lambda: ij.Game.from_table(TABLE)(np.zeros((2, 6), bool)), "shape"),
     "masks of integers": (lambda: ij.Game.from_table(TABLE)(np.zeros((2, 5), int)), "booleans"),

@@ -115,3 +115,27 @@ def test_the_callers_arrays_are_left_alone(measure):
 def test_bad_number_of_resamples(measure, resamples):
     with pytest.raises(ValueError, match="resamples"):
         measure(SOURCES, TARGET, key=jax.random.key(0), resamples=resamples)
+
+
+@pytest.mark.parametrize(
+    ("kind", "low", "high"),
+    [
+        (np.int8, -128, 127),
+        (np.int8, -100, 100),
+        (np.uint8, 0, 255),
+        (np.int16, -(2**15), 2**15 - 1),
+        (np.int64, -(2**63), 2**63 - 1),
+        (np.uint64, 2**63, 2**63 + 200),
+        (np.uint64, 0, 2**64 - 1),
+    ],
+)
+def test_symbols_of_any_integer_type_are_told_apart(kind, low, high):
+    """Two bits that make a third: one bit of the target in the pair and none in each, whatever the bits are called."""
+    sources, target = (np.where(bits, high, low).astype(kind) for bits in (SOURCES == 1, TARGET == 1))
+    assert ij.pid.entropy(target) == pytest.approx(1.0)
+    assert ij.pid.mutual_information(sources, target) == pytest.approx(1.0)
+    assert ij.pid.representational_complexity(sources, target).value == pytest.approx(1 + np.log2(4 / 3))
+    assert ij.pid.shannon_invariants(sources, target).vulnerability == pytest.approx(2.0)
+    three = np.array([low, high, (low // 2 + high // 2) or 1] * 4, kind)
+    assert ij.pid.entropy(three) == pytest.approx(np.log2(3))
+    assert ij.pid.entropy([2**63 + 1, 2**63, -1]) == pytest.approx(np.log2(3))

@@ -214,7 +214,14 @@ def test_faithfulness_of_one_input_has_no_band_and_constant_games_are_left_out(a
     ij.plots.faithfulness(axes, {"mlp": found})
     np.testing.assert_allclose(axes.lines[0].get_ydata(), found.r2[0])
     assert not axes.collections
-    assert legend_of(axes) == ["mlp"]
+    assert legend_of(axes) == ["mlp (1 of 2 inputs left out: R² undefined)"]
+
+
+def test_the_legend_says_where_no_input_has_a_faithfulness(axes):
+    with pytest.warns(UserWarning, match="one value throughout"):
+        found = ij.concepts.faithfulness(ij.moebius(np.ones((2, 8))), np.ones((2, 8)))
+    ij.plots.faithfulness(axes, {"constant": found})
+    assert legend_of(axes) == ["constant (2 of 2 inputs left out: R² undefined)"]
 
 
 def test_inconsistency_stands_beside_the_theory(axes):

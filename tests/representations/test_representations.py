@@ -68,6 +68,15 @@ def test_symbols_are_the_distinct_values(network, data):
         assert len(np.unique(np.stack([codes, column]), axis=1).T) == len(np.unique(codes)) == len(np.unique(column))
 
 
+def test_functions_reach_layers_for_symbols_and_complexity(network, data):
+    """Signs of inputs, of which the class is made: all of its information is in the first two."""
+    reached = {"own": lambda model, x: jnp.asarray(x)[:, :3] > 0, "first two": lambda model, x: x[:, :2] > 0}
+    found = representations.layer_symbols(network, data[0], layers=reached)
+    np.testing.assert_array_equal(found["own"], data[0][:, :3] > 0)
+    own = representations.layer_complexity(KEY, network, *data, layers={"both": reached["first two"]}, resamples=2)
+    assert own["both"].information == pytest.approx(ij.pid.entropy(data[1]))  # the class is which of the two are > 0
+
+
 @pytest.mark.parametrize("kind", ["nnx", "linen"])
 def test_an_unquantised_network_needs_levels_and_a_layer(kind, data):
     if kind == "nnx":

@@ -1,5 +1,6 @@
 """Indices of tables in single precision against those of the tables that were rounded."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -96,3 +97,53 @@ def _additive(weights):
 def test_indices_without_weights_are_refused(name):
     with pytest.raises(ValueError, match="name must be"):
         ij.tables.index_rounding(TABLES[0], name)
+
+
+BOTH = 3 * np.array([0, 0, 0, 1, 0, 0, 0, 1])  # 3 where players 0 and 1 are there
+
+
+@pytest.mark.parametrize(
+    "table",
+    [jnp.asarray(BOTH + 10**8), jnp.asarray(BOTH + 2**31, jnp.uint32), BOTH + 10**8, (BOTH + 10**12).tolist()],
+    ids=["int32", "uint32", "int64", "list"],
+)
+def test_integers_keep_their_differences(table):
+    """Closed forms of a unanimity game of two of three players, on a constant that float32 cannot tell from them."""
+    assert ij.moebius(table)[1:].tolist() == [0, 0, 3, 0, 0, 0, 0]
+    assert ij.or_interactions(table)[1:].tolist() == [3, 3, -3, 0, 0, 0, 0]
+    assert ij.walsh_hadamard(table)[1:].tolist() == [-0.75, -0.75, 0.75, 0, 0, 0, 0]
+    assert [float(ij.interaction_index(table, name)[0, 1]) for name in ("SII", "BII", "STII", "Moebius")] == [3] * 4
+    assert np.asarray(ij.exact_order_interactions(table))[:, 0].tolist() == [[0, 3, 0], [0, 3, 0]]
+    effects = ij.concepts.and_or(table, noise=0.0).and_effects
+    np.testing.assert_allclose(effects[1:], [0, 0, 3, 0, 0, 0, 0], atol=1e-6)
+    assert isinstance(effects, jax.Array) == isinstance(table, jax.Array)
+
+
+def test_integers_beyond_double_precision_draw_a_word():
+    """2**60 + 3 is no float64: the interaction of 3 is lost, and nowhere without a word."""
+    for table in (BOTH + 2**60, BOTH + 2**60 - 2**61, (BOTH + 2**60).astype(np.uint64)):
+        for measure in (ij.moebius, ij.walsh_hadamard, ij.exact_order_interactions, ij.concepts.and_or):
+            with pytest.warns(UserWarning, match="2 of 8 integers are beyond 2.*53.*by up to 128.*take a constant off"):
+                measure(table)
+        with pytest.warns(UserWarning, match="2 of 8 integers"):
+            assert ij.tables.index_rounding(table, "SII")[-1] > 3
+    assert ij.moebius(BOTH * 2**58)[3] == 3 * 2**58  # as large, but float64 holds them
+
+
+@pytest.mark.parametrize("transform", [ij.walsh_hadamard, ij.inverse_moebius, ij.inverse_or_interactions])
+def test_transforms_of_jax_tables_are_rounded_once(transform):
+    """Sums of 2**12 values near 1000 lose digits in single precision that their small differences need."""
+    table = jnp.asarray(1000 + np.random.default_rng(3).normal(size=2**12), jnp.float32)
+    np.testing.assert_array_equal(transform(table), transform(np.asarray(table, np.float64)).astype(np.float32))
+
+
+def test_explanations_that_are_rounding_alone_are_told():
+    """A constant whose values are off by their last digit has effects, none of them its own; one of 0.1 has."""
+    table = (1e4 + np.random.default_rng(0).integers(-1, 2, 16) * 2.0**-10).astype(np.float32)
+    strong = table + np.float32(0.1) * (np.arange(16) & 3 == 3)
+    for given in (table, jnp.asarray(table), table.astype(np.float64) + 2.0**-9):
+        with pytest.warns(UserWarning, match="1 of 1 tables have effects.*none is told from 0"):
+            ij.concepts.and_or(given)
+    with pytest.warns(UserWarning, match="1 of 2 tables"):
+        ij.concepts.and_or(np.stack([table, strong]))
+    ij.concepts.and_or(strong)

@@ -1,6 +1,7 @@
 """The sparsest AND-OR explanation of a game, to the optimum of its linear program."""
 
 import functools
+import warnings
 from typing import Any
 
 import jax
@@ -13,7 +14,8 @@ from interjax._core._checks import check_number
 from interjax._core._precision import float64
 from interjax.concepts._explanations import _linear_program as program
 from interjax.concepts._explanations._effects import AndOr
-from interjax.tables._transforms import n_players_of, or_interactions, real_table
+from interjax.tables._rounding import unit_of
+from interjax.tables._transforms import float_type, n_players_of, or_interactions, real_table
 
 MAX_PLAYERS = 13
 _FLOOR = 1e-9  # of the largest value: a noise bound below it is met exactly, by a last correction
@@ -52,6 +54,9 @@ def and_or(table: Any, *, noise: float = 0.04, tolerance: float = 1e-10) -> AndO
         ValueError: the last axis is no power of two long, more than 13 players, values that are not finite (where they
             are known; under jit and vmap such a game's results are NaN), or noise that is negative or not finite.
 
+    Warns:
+        UserWarning: if no effect of a table is told from rounding of its values.
+
     Example:
         >>> import interjax as ij
         >>> found = ij.concepts.and_or([0.0, 3.0, 3.0, 3.0], noise=0.0)  # 3 as soon as either player is there
@@ -68,7 +73,31 @@ def and_or(table: Any, *, noise: float = 0.04, tolerance: float = 1e-10) -> AndO
     with float64():
         costs = program.tie_break_costs(n_players)
         found = solve_games(flat, noise, costs, share=0.0, tolerance=tolerance)
-    return as_explanation(values, found)
+    if not isinstance(values, Tracer):
+        warn_if_rounding(table, np.asarray(values, np.float64), found["effects"][:, 0])
+    return _as_explanation(table, found)
+
+
+def warn_if_rounding(table: Any, values: np.ndarray, effects: np.ndarray) -> None:
+    """Warn of games no effect of which is told from 0, as rounding of the values makes effects of its own.
+
+    Args:
+        table: as it came, whose type tells how its values are rounded.
+        values: its values as float64, (..., 2**n).
+        effects: those of its games, (games, 2, 2**n).
+    """
+    largest = np.abs(values).reshape(-1, values.shape[-1]).max(axis=1)
+    rounding = 2 * unit_of(table, values) * largest
+    strength = np.abs(effects).max(axis=1) / np.sqrt(2.0 ** np.bitwise_count(np.arange(values.shape[-1])))
+    within = (np.abs(effects) > 0).any(axis=(1, 2)) & (strength.max(axis=1) <= rounding)
+    if within.any():
+        warnings.warn(
+            f"{np.sum(within)} of {len(within)} tables have effects, up to {np.abs(effects[within]).max():.2g}, that "
+            "are within what rounding makes of the values, which go up to "
+            f"{largest[within].max():.2g}: none is told from 0. Should there be some, take a constant off the values "
+            "or compute them in float64",
+            stacklevel=3,
+        )
 
 
 def check_table(table: Any, name: str = "table") -> Any:
@@ -180,15 +209,16 @@ def _within(effects: Array, values: Array, bound: Array) -> Array:
     return effects - correction
 
 
-def as_explanation(values: Any, found: dict[str, Any]) -> AndOr:
+def _as_explanation(table: Any, found: dict[str, Any]) -> AndOr:
     """The result for tables (..., 2**n), whose games were solved one by one, in the tables' own array type."""
-    batch = values.shape[:-1]
+    *batch, length = np.shape(table)
+    kind = float_type(table)
 
     def shaped(name: str, *, per_coalition: bool = False) -> Any:
-        array = found[name].reshape(batch + (values.shape[-1:] if per_coalition else ()))
-        if name == "n_iterations" or isinstance(values, np.ndarray):
+        array = found[name].reshape((*batch, length) if per_coalition else tuple(batch))
+        if name == "n_iterations" or kind is None:
             return array
-        return jax.lax.convert_element_type(jnp.asarray(array), values.dtype)
+        return jax.lax.convert_element_type(jnp.asarray(array), kind)
 
     parts = {"and_effects": found["effects"][:, 0, 0], "or_effects": found["effects"][:, 0, 1]}
     found = found | parts

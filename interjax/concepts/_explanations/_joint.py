@@ -8,7 +8,7 @@ from interjax._core._checks import check_count, check_flag, check_known, check_n
 from interjax._core._precision import float64
 from interjax._core._results import Saved, result, static_field
 from interjax.concepts._explanations import _linear_program as program
-from interjax.concepts._explanations._and_or import check_noise, check_table, solve_games
+from interjax.concepts._explanations._and_or import check_noise, check_table, solve_games, warn_if_rounding
 from interjax.concepts._explanations._effects import AndOr, check_tau
 from interjax.concepts._explanations._salient import salient_effects
 from interjax.tables._transforms import n_players_of
@@ -124,6 +124,7 @@ def joint_and_or(
         found = solve_games(flat, noise, costs, share=float(share), tolerance=tolerance)
     batch = values.shape[:-2]
     effects = found["effects"].reshape(*values.shape[:-1], 2, values.shape[-1]) * scale[..., None, None]
+    warn_if_rounding(tables, values, effects.reshape(-1, 2, values.shape[-1]))
     return JointAndOr(
         and_effects=effects[..., 0, :],
         or_effects=effects[..., 1, :],

@@ -10,7 +10,7 @@ from interjax._core._checks import check_count, check_known, check_number
 from interjax._core._keys import check_key
 from interjax._core._precision import float64
 from interjax._core._results import Saved, result, static_field
-from interjax.concepts._explanations._and_or import check_noise, check_table, solve_games
+from interjax.concepts._explanations._and_or import check_noise, check_table, solve_games, warn_if_rounding
 from interjax.concepts._explanations._effects import check_tau
 from interjax.concepts._explanations._salient import salient_effects
 from interjax.tables._transforms import n_players_of
@@ -84,6 +84,7 @@ def stability(
             found = solve_games(flat, noise, costs, share=0.0, tolerance=1e-10)
         chosen.append(salient_effects(found["effects"][:, 0], tau))
         losses.append(found["loss"])
+    warn_if_rounding(table, np.asarray(values, np.float64), found["effects"][:, 0])
     batch = values.shape[:-1]
     return Stability(
         jaccard=_mean_jaccard(np.array(chosen)).reshape(batch),

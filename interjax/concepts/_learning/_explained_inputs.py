@@ -5,14 +5,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
 from interjax._core._checks import check_count, check_integers, check_several, shown
 from interjax.concepts._input_rows import FEWEST, draw_rows
 from interjax.datasets._dataset import Dataset
-from interjax.games._apply import Apply
+from interjax.evaluation._rounds import Grades
 from interjax.games._inputs import inputs_program
 from interjax.games._models import as_apply
 
@@ -119,18 +118,5 @@ def grade(model: Any, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     logits = jax.eval_shape(apply, params, jax.ShapeDtypeStruct((size, *x.shape[1:]), x.dtype))
     if len(logits.shape) != 2 or logits.shape[1] <= y.max():
         return np.full(2, np.nan)
-    found = inputs_program(_Grades(apply), params, (x, y), size).values((x, y))
-    return found.mean(axis=0, dtype=np.float64)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Grades:
-    """Cross entropy and whether the largest logit is the class, of each example: (batch, 2)."""
-
-    apply: Apply
-
-    def __call__(self, params: Any, whole: None, rows: tuple[Array, Array]) -> Array:
-        x, y = rows
-        logits = self.apply(params, x)
-        loss = -jnp.take_along_axis(jax.nn.log_softmax(logits), y[:, None], axis=1)[:, 0]
-        return jnp.stack([loss, (logits.argmax(axis=1) == y).astype(loss.dtype)], axis=1)
+    correct, loss, _ = inputs_program(Grades(apply), params, (x, y), size).values((x, y))
+    return np.array([loss.mean(dtype=np.float64), correct.mean()])

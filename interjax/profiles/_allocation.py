@@ -34,6 +34,11 @@ class Errors:
         orders = len(self.strength)
         return (np.eye(orders) - self.strength[:, None] / orders) / self.magnitude.mean()
 
+    def after(self, contexts: np.ndarray, more: np.ndarray) -> np.ndarray:
+        """What the variance of J^(m) is expected to be with more contexts than these at each order, (orders,)."""
+        falls = self.from_contexts * more / np.maximum(contexts + more, 1)
+        return np.maximum(self.variance - self.slopes**2 @ np.nan_to_num(falls), 0.0)
+
     def where_bias_leads(self) -> np.ndarray:
         """bool (orders,): from where bias comes into the largest error of J, nowhere if other errors lead there."""
         worst = int(np.argmax(np.nan_to_num(self.variance)))

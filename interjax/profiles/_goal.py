@@ -14,6 +14,8 @@ _LEAST_LEFT = 0.05  # of the passes, for which no other round is made where all 
 _LEAST_ROUND = 0.25  # of a round's pairs
 _SHARES = np.linspace(1.0, 0.05, 20)
 _MOST_BEYOND = 1.05
+_PARTS = (0.2, 0.4, 0.6, 0.8, 1.0)  # of a round
+_SURELY = 0.98  # of a target, at which it is expected to be reached
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,13 +46,14 @@ class Goal:
             return None
         scale = made / first.expected_passes()
         if self.n_forwards is not None:
-            return self._within(self.n_forwards - profile.n_forwards, scale, first, now, measured, errors)
-        wanted = _allotted(first, measured, errors, scale, made) if now.takes_all else _doubled(now, errors)
-        if _finished(profile, self.target_stderr, self.max_forwards - wanted.expected_passes() * scale):
+            return self._within(self.n_forwards, profile.n_forwards, scale, first, now, measured, errors)
+        target = float(self.target_stderr or 0.0)
+        wanted = _towards(target, first, measured, profile, errors, scale) if now.takes_all else _doubled(now, errors)
+        if _finished(profile, target, self.max_forwards - wanted.expected_passes() * scale):
             return None
         if not any(wanted.contexts):
             warnings.warn(
-                f"target_stderr {self.target_stderr:g} is out of reach: all contexts of all pairs were evaluated, and "
+                f"target_stderr {target:g} is out of reach: all contexts of all pairs were evaluated, and "
                 "what is left is of the inputs or of rounding",
                 stacklevel=3,
             )
@@ -58,11 +61,19 @@ class Goal:
         return wanted
 
     def _within(
-        self, left: float, scale: float, first: Design, now: Design, measured: list[list[Measured]], errors: Errors
+        self,
+        passes: float,
+        made: int,
+        scale: float,
+        first: Design,
+        now: Design,
+        measured: list[list[Measured]],
+        errors: Errors,
     ) -> Design | None:
         """The next round of those that are paid for by the passes that are left."""
+        left = passes - made
         if now.takes_all:
-            if left < _LEAST_LEFT * self.n_forwards:
+            if left < _LEAST_LEFT * passes:
                 return None
             wanted = _allotted(first, measured, errors, scale, passes=left)
             return wanted if any(wanted.contexts) else None
@@ -72,6 +83,30 @@ class Goal:
         share = min(1.0, left / max(now.expected_passes() * scale, 1.0))
         n_pairs = int(share * now.n_pairs)
         return dataclasses.replace(now, n_pairs=n_pairs) if share > _LEAST_ROUND and n_pairs > 1 else None
+
+
+def _towards(
+    target: float,
+    first: Design,
+    measured: list[list[Measured]],
+    profile: OrderProfile,
+    errors: Errors,
+    scale: float,
+) -> Design:
+    """A round of all pairs of as many passes as the first, or of a part of them if that is expected to suffice."""
+    made = sum(parts[0].n_forwards for parts in measured)
+    contexts = np.sum([part.contexts for part in measured[0]], axis=0)
+    for share in _PARTS:
+        wanted = _allotted(first, measured, errors, scale, share * made)
+        expected = _widening(profile) * np.sqrt(errors.after(contexts, np.array(wanted.contexts)))
+        if any(wanted.contexts) and np.max(expected) <= _SURELY * target:
+            break
+    return wanted
+
+
+def _widening(profile: OrderProfile) -> np.ndarray:
+    """By how much errors known with few degrees of freedom count more than normal ones of the same 95% interval."""
+    return student_quantile(0.95, profile.freedom) / normal_quantile(0.95)
 
 
 def _allotted(first: Design, measured: list[list[Measured]], errors: Errors, scale: float, passes: float) -> Design:
@@ -96,7 +131,7 @@ def _doubled(now: Design, errors: Errors) -> Design:
 
 def _finished(profile: OrderProfile, target: float, most: float) -> bool:
     """Whether to stop: target reached, more passes made than `most`, or the inputs alone keep the error above it."""
-    widening = student_quantile(0.95, profile.freedom) / normal_quantile(0.95)  # of errors known with few degrees
+    widening = _widening(profile)
     error = float(np.max(widening * profile.stderr))
     if np.isnan(error):
         warnings.warn("the standard error is unknown (NaN), so target_stderr cannot be reached", stacklevel=4)

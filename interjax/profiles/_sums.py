@@ -38,7 +38,7 @@ class PairSums:
         """
         rounds = [part.contexts for part in found]
         is_exact = np.array([design.continued(rounds[:place], each).exact for place, each in enumerate(rounds)])
-        exact = is_exact.any(axis=0)
+        exact = np.any(is_exact, axis=0)
         counts = ~exact | (np.arange(len(found))[:, None] == is_exact.argmax(axis=0))
         found = [_at_orders(part, used) for part, used in zip(found, counts, strict=True)]
         total, squares, count = (

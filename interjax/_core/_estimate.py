@@ -4,7 +4,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from interjax._core._checks import as_int, check_array, check_flag, check_number, shown
+from interjax._core._checks import as_int, check_array, check_flag, check_known, check_number, shown
 from interjax._core._multiplicity import are_discoveries, p_values, simultaneous_level
 from interjax._core._results import Saved, result
 from interjax._core._statistics import join_known, mean_and_stderr, student_interval, student_quantile, sum_freedom
@@ -50,6 +50,7 @@ class Estimate(Saved):
         Raises:
             ValueError: if values are no real numbers, or have no such axis.
         """
+        check_known("values", values)
         values = np.asarray(check_array("values", values))
         if as_int(axis) is None or not -values.ndim <= axis < values.ndim:
             raise ValueError(f"axis must be one of the {values.ndim} axes of values, got {shown(axis)}")

@@ -60,7 +60,7 @@ def more_contexts(errors: Errors, contexts: np.ndarray, cost: np.ndarray, passes
         errors: of the profile so far.
         contexts: (orders,) n.
         cost: (orders,) passes for a context more at each order; 0 where none is needed.
-        passes: how many may be made.
+        passes: how many may be made; if they pay for none, one context is given out all the same.
 
     References:
         Neyman, "On the two different aspects of the representative method", JRSS 97, 1934.
@@ -73,7 +73,7 @@ def more_contexts(errors: Errors, contexts: np.ndarray, cost: np.ndarray, passes
     evenly = np.where(wanted, _EVENLY * passes / np.sum(cost[wanted]), 0.0)
     known = np.isfinite(errors.from_contexts) & wanted & bool(np.all(np.isfinite(errors.strength)))
     if not known.any() or not np.any(errors.from_contexts[known] > 0):
-        return np.floor(evenly / _EVENLY + 0.5).astype(int)
+        return np.maximum(np.floor(evenly / _EVENLY + 0.5).astype(int), wanted)
     squares, removable = errors.slopes**2, np.where(known, errors.from_contexts, 0.0)
     rest = np.maximum(np.nan_to_num(errors.variance) - squares @ removable, 0.0)
     removable = _smooth(removable)
@@ -84,8 +84,9 @@ def more_contexts(errors: Errors, contexts: np.ndarray, cost: np.ndarray, passes
         weights = (variance / variance.max()) ** (_SHARPNESS - 1)
         shape = np.sqrt((weights @ squares) * removable * contexts / price)
         total = np.sqrt(total * _scaled(shape, least, cost, passes))
-    more = np.floor(_scaled(total, least, cost, passes) - contexts + 0.5)
-    return np.where(wanted, more, 0).astype(int)
+    more = np.where(wanted, _scaled(total, least, cost, passes) - contexts, 0.0)
+    whole = np.floor(more + 0.5).astype(int)
+    return whole if whole.any() else (np.arange(len(more)) == np.argmax(more)).astype(int)
 
 
 def _smooth(variance: np.ndarray) -> np.ndarray:

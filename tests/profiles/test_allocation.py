@@ -55,6 +55,17 @@ def test_no_contexts_go_where_all_are_known():
     assert not more_contexts(errors(np.zeros(3)), np.full(3, 10), np.zeros(3), 600).any()
 
 
+def test_few_passes_give_out_one_context_at_least():
+    more = more_contexts(errors(np.array([1.0, 4.0, 1.0])), np.full(3, 10), np.full(3, 100.0), 20)
+    assert more.tolist() == [0, 1, 0]
+
+
+def test_small_rounds_go_on_until_all_contexts_are_evaluated():
+    found = ij.order_profile(jax.random.key(3), GAME, orders=[3, 4], contexts=2, target_stderr=1e-5)
+    assert found.stderr.max() < 1e-5
+    np.testing.assert_allclose(found.strength, EXACT[3:5] / EXACT[3:5].mean(), rtol=1e-4)
+
+
 def test_unknown_noise_spreads_contexts_evenly():
     for noise in (np.full(3, np.nan), np.zeros(3)):
         assert more_contexts(errors(noise), np.full(3, 10), np.array([1.0, 1, 2]), 80).tolist() == [20, 20, 20]

@@ -260,6 +260,7 @@ LINES = (
             "correction": choice(),
             "target_stderr": number("(0, inf]", optional=True),
             "max_forwards": without(number("(0, inf]"), "numpy number"),
+            "n_forwards": number("(0, inf)", optional=True),
         },
     ),
     Line(
@@ -272,6 +273,7 @@ LINES = (
             "correction": choice(),
             "target_stderr": number("(0, inf]", optional=True),
             "max_forwards": number("(0, inf]"),
+            "n_forwards": number("(0, inf)", optional=True),
             "folder": lambda good: folder(a_file=given.a_file())(good),
         },
         case="of one game, rms",
@@ -292,10 +294,18 @@ LINES = (
     Line(
         "orders.Estimate.of_mean",
         lambda: {"values": np.arange(6.0).reshape(2, 3), "axis": 0},
-        {"values": array(exact=False, rows=False, more_axes=False, nothing=False), "axis": count(least=0, most=1)},
+        {
+            "values": array(exact=False, rows=False, more_axes=False, nothing=False),
+            "axis": without(count(least=0, most=1), "negative", "too small"),
+        },
     ),
     Line("orders.Estimate.interval", dict, of=lambda: given.profile().estimate.interval),
-    Line("orders.Estimate.discoveries", dict, of=lambda: given.profile().estimate.discoveries),
+    Line(
+        "orders.Estimate.discoveries",
+        dict,
+        {"rate": number("(0, 1)"), "dependent": without(flag, "none")},
+        of=lambda: given.profile().estimate.discoveries,
+    ),
     Line("profiles.OrderProfile.interval", dict, of=lambda: given.profile().interval),
     Line("profiles.OrderProfile.table", dict, of=lambda: given.profile().table),
 )

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from interjax._core._checks import check_count, check_is, check_progress, is_real
+from interjax._core._checks import check_count, check_folder, check_is, check_progress, is_real
 from interjax._core._keys import check_key
 from interjax._core._progress import Progress
 from interjax._core._results import Saved, result, static_field
@@ -170,6 +170,7 @@ def evaluate(
         *(Round(name, data.test_x, data.test_y, subset, change) for name, change in changes.items()),
     ]
     models = {str(name): _check_network(str(name), model, data) for name, model in named.items()}
+    folder = None if folder is None else check_folder("folder", folder)
     about = None if folder is None else _about(models, data, key, baseline, options)
     measures, n_nonfinite, done = [], [], itertools.count(1)
     with RunFolder.held(folder, about or {}) as run:

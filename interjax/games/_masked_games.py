@@ -11,7 +11,7 @@ from jaxtyping import Array
 
 from interjax._core._checks import check_array, check_callable, check_known
 from interjax._engine._dispatch import shapes_of
-from interjax.games._apply import Apply, at_precision
+from interjax.games._apply import Apply, at_precision, check_precision
 from interjax.games._arithmetic import carried, unit_of_network
 from interjax.games._evaluation_probe import check_deterministic
 from interjax.games._game import Game
@@ -107,6 +107,7 @@ class _Network(NamedTuple):
 
 def _network(model: Any, x: Array, players: Players, baseline: Any, fold: Fold, precision: str | None) -> _Network:
     """A network checked on inputs like this one, and split behind its first layer where that pays."""
+    check_precision(precision)
     apply, params = as_apply(model, x[None])
     absent = as_baseline(baseline, x, players)
     logits, unit = _check_network(apply, params, x, precision)

@@ -144,6 +144,8 @@ class Players:
 
     def fill(self, masks: Bool[Array, "batch n"], x: Array, baseline: Array) -> Array:
         """Inputs in which the players absent from each mask are replaced by the baseline: (batch, *shape)."""
+        if np.ndim(check_array("x", x, f"real numbers of the input's shape {self.shape}")) == 0 and self.shape:
+            raise ValueError(f"x must have the input's shape {self.shape}, got one number")
         x, baseline = self._entries("x", x), self._entries("baseline", baseline)
         return jnp.where(self.spread(masks), x[None], baseline[None])
 

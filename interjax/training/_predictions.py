@@ -50,8 +50,9 @@ def accuracy(model: Model, x: Any, y: Any, *, batch_size: int = 500) -> float:
         >>> accuracy(networks.build("mlp", (4,), 2, hidden=()), np.zeros((6, 4)), np.zeros(6, int))
         1.0
     """
+    batch_size = check_count("batch_size", batch_size)
     x, y = check_examples(x, y)
-    found = _classifier(model, x, y)(x, check_count("batch_size", batch_size))
+    found = _classifier(model, x, y)(x, batch_size)
     _warn_if_undefined(int(np.sum(found == _UNDEFINED)), len(x))
     return float(np.mean(found == y))
 

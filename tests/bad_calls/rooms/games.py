@@ -176,7 +176,7 @@ LINES = (
         {
             "masks": without(no_bools, "floats", "integers", "nan"),
             "x": array(nan="maybe"),
-            "baseline": array(nan="maybe"),
+            "baseline": array(nan="maybe", scalar="right"),
         },
         of=lambda: given.PLAYERS.fill,
     ),

@@ -15,6 +15,7 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # Tests compile thousands of programs and run each once or twice: LLVM's optimisations cost half of their time. With
 # JAX_DISABLE_MOST_OPTIMIZATIONS=0 they are what users have, as for the README's examples in .ci/run.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+os.environ.setdefault("JAX_CPU_ENABLE_ASYNC_DISPATCH", "false")  # handing small programs to threads costs a twentieth
 os.environ.setdefault("JAX_TRACEBACK_IN_LOCATIONS_LIMIT", "0")  # nobody looks for the lines of programs in profilers
 # So does the way through MLIR that fusions take; the way around it is an option of jaxlib 0.10 alone.
 FAST_TO_COMPILE = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"

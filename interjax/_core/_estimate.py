@@ -51,7 +51,7 @@ class Estimate(Saved):
             ValueError: if values are no real numbers, or have no such axis.
         """
         check_known("values", values)
-        values = np.asarray(check_array("values", values))
+        values = np.asarray(check_array("values", values), np.float64)
         if as_int(axis) is None or not -values.ndim <= axis < values.ndim:
             raise ValueError(f"axis must be one of the {values.ndim} axes of values, got {shown(axis)}")
         return cls(*mean_and_stderr(values, axis), max(values.shape[axis] - 1, 0))
@@ -63,7 +63,13 @@ class Estimate(Saved):
         The degrees of freedom of the sum are Welch's and Satterthwaite's, (sum v)^2 / sum (v^2 / f); infinite ones are
         of variances that are known.
         """
-        variances = np.asarray(variances, float)
+        variances, freedoms = np.asarray(variances, float), np.asarray(freedoms, float)
+        if freedoms.shape[:1] != variances.shape[:1] or not np.all((variances >= 0) | np.isnan(variances)):
+            raise ValueError(
+                "variances must be (parts, ...) and not negative, with freedoms (parts,) or (parts, ...); got shapes "
+                f"{variances.shape} and {freedoms.shape}"
+            )
+        freedoms = freedoms.reshape(freedoms.shape + (1,) * (variances.ndim - freedoms.ndim))
         return cls(value, np.sqrt(variances.sum(axis=0)), sum_freedom(variances, freedoms))
 
     def with_known(self, error: Any) -> Self:
@@ -72,20 +78,26 @@ class Estimate(Saved):
         Unlike in `of_parts`, a known error lends an estimated one no freedom: the 95% interval's reach is
         sqrt((t stderr)^2 + (z error)^2).
         """
-        stderr, freedom = np.broadcast_arrays(np.asarray(self.stderr, float), np.asarray(self.freedom, float))
-        return type(self)(self.value, *join_known(stderr, freedom, np.asarray(error, float)))
+        known = np.asarray(error, float)
+        if np.any(known < 0):
+            raise ValueError(f"error must be standard errors of at least 0, got {shown(error)}")
+        value, *own = self._numbers()
+        return type(self)(value, *join_known(*np.broadcast_arrays(*own, known)))
 
     def __sub__(self, other: Self) -> Self:
         """The difference of two independent values, by `of_parts`."""
         if not isinstance(other, Estimate):
             return NotImplemented
-        variances = np.stack([np.square(self.stderr), np.square(other.stderr)])
-        freedoms = np.stack([np.broadcast_to(each.freedom, variances.shape[1:]) for each in (self, other)])
-        return type(self).of_parts(np.asarray(self.value) - other.value, variances, freedoms)
+        (value, *own), (subtracted, *others) = self._numbers(), other._numbers()
+        shape = np.broadcast_shapes(value.shape, subtracted.shape)
+        both = zip(own, others, strict=True)
+        stderrs, freedoms = (np.stack([np.broadcast_to(part, shape) for part in each]) for each in both)
+        return type(self).of_parts(value - subtracted, np.square(stderrs), freedoms)
 
     def reach(self, level: float = 0.95) -> Any:
         """Half the width of the interval at this level in (0, 1), t stderr: what error bars are drawn with."""
-        return student_quantile(level, self.freedom) * np.asarray(self.stderr)
+        _, stderr, freedom = self._numbers()
+        return student_quantile(level, freedom) * stderr
 
     def interval(self, level: float = 0.95, *, simultaneous: bool | str = False) -> tuple[Any, Any]:
         """Lower and upper ends of the confidence intervals, value -+ t stderr.
@@ -98,11 +110,11 @@ class Estimate(Saved):
             ValueError: for a level outside (0, 1), or another word.
         """
         level = simultaneous_level(level, np.size(self.value), simultaneous)
-        return student_interval(self.value, self.stderr, self.freedom, level)
+        return student_interval(*self._numbers(), level)
 
     def p_values(self) -> np.ndarray:
         """How often a value that is 0 but for its error comes out as far from 0, two-sided; NaN without an error."""
-        return p_values(self.value, self.stderr, self.freedom)
+        return p_values(*self._numbers())
 
     def discoveries(self, rate: float = 0.05, *, dependent: bool = True) -> np.ndarray:
         """Which values differ from 0: bool (...), so that on average at most this share of those named do not.
@@ -114,3 +126,17 @@ class Estimate(Saved):
         """
         rate, dependent = check_number("rate", rate, "(0, 1)"), check_flag("dependent", dependent)
         return are_discoveries(self.p_values(), rate, dependent=dependent)
+
+    def _numbers(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The three in double precision and of one shape; ValueError if they cannot be."""
+        parts = tuple(np.asarray(part, np.float64) for part in (self.value, self.stderr, self.freedom))
+        if np.any(parts[1] < 0) or np.any(parts[2] < 0):
+            raise ValueError("stderr and freedom must be at least 0, or NaN")
+        try:
+            np.broadcast_to(parts[1], parts[0].shape), np.broadcast_to(parts[2], parts[0].shape)
+        except ValueError:
+            shapes = " and ".join(str(part.shape) for part in parts[1:])
+            raise ValueError(
+                f"stderr and freedom must have the shape of value, {parts[0].shape}; got {shapes}"
+            ) from None
+        return parts

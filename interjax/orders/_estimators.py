@@ -132,6 +132,10 @@ class Planned(abc.ABC):
         """
         if self.is_exact(n_players, size, order, contexts):
             return np.zeros(count.shape)
+        return self.share_undrawn(n_players, size, order, contexts, count)
+
+    def share_undrawn(self, n_players: int, size: int, order: int, contexts: int, count: np.ndarray) -> np.ndarray:
+        """The same where not all are evaluated, of draws that are made as for so many contexts in all."""
         if not designs.draws_distinct(n_players, size, order, contexts, shared=self.shares_contexts):
             return np.ones(count.shape)
         return np.clip(1 - count / math.comb(n_players - size, order), 0.0, 1.0)

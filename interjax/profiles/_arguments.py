@@ -26,6 +26,7 @@ _FEW_PAIRS = 500
 _ALL_PAIRS_OF_ONE_INPUT = 2000
 _MOST_GROUPS = 25
 _FEWEST = 5  # contexts for which all pairs are measured
+_FEWEST_PAIRS = 12  # of all inputs, where they are drawn for a budget
 _FEWEST_TO_ALLOT = 10  # contexts: of fewer the noise of an order is not told
 _PILOT = 0.6  # of the contexts that are paid for: an even share that shows the noise of each order
 METHODS = tuple(PLANNED)
@@ -88,9 +89,11 @@ def design_of(
     if n_forwards is not None:
         together = inputs * games[0].passes
         usual = _default_n_pairs(everyone, inputs)
-        first = _first_of_budget(design, contexts, n_pairs, usual, everyone, n_forwards / together)
+        fewest = max(2, -(-_FEWEST_PAIRS // inputs))
+        enough = min(2**20, max(math.comb(n_players - 2, order) for order in numbers.tolist()))
+        first = _first_of_budget(design, contexts, n_pairs, usual, fewest, everyone, enough, n_forwards / together)
         least = first.expected_passes() * together
-        if least > 1.5 * n_forwards:
+        if least > 1.2 * n_forwards:
             raise ValueError(
                 f"n_forwards must be at least {math.ceil(least)}, what a first round takes, got {n_forwards:g}: give "
                 "more, or fewer orders, pairs or contexts"
@@ -101,26 +104,36 @@ def design_of(
 
 
 def _first_of_budget(
-    design: Callable[..., Design], contexts: Any, n_pairs: int | None, usual_pairs: int, everyone: int, passes: float
+    design: Callable[..., Design],
+    contexts: Any,
+    n_pairs: int | None,
+    usual_pairs: int,
+    fewest_pairs: int,
+    everyone: int,
+    enough: int,
+    passes: float,
 ) -> Design:
-    """The first round of those that so many passes of an input pay for."""
+    """The first round of those that so many passes of an input pay for; of few pairs the error is not told."""
 
     def is_paid(count: int, pairs: int) -> bool:
         return design(count, pairs).expected_passes() <= passes
 
     fewest, usual = (_FEWEST, 10) if contexts is None else (contexts, contexts)
-    if n_pairs >= everyone if n_pairs else is_paid(fewest, everyone):
-        most = _largest(lambda count: is_paid(count, everyone))
+    if n_pairs >= everyone if n_pairs else everyone <= fewest_pairs or is_paid(fewest, everyone):
+        most = _largest(lambda count: is_paid(count, everyone), most=enough + 1)
         if contexts is None and most < _FEWEST_TO_ALLOT:
             return design(max(most, 1), everyone)
         groups = min(_MOST_GROUPS, max(2, int(0.45 * most)))  # no more than each order's contexts will be
         first = design(max(2, int(_PILOT * most)) if contexts is None else contexts, everyone, groups)
         return dataclasses.replace(first, before=tuple(Before(0, max(most, count)) for count in first.contexts))
     wanted = min(n_pairs or usual_pairs, everyone - 1)
-    return design(usual, max(2, _largest(lambda count: is_paid(usual, max(count, 2)), most=wanted + 1)))
+    paid = _largest(lambda count: is_paid(usual, max(count, 2)), most=wanted + 1)
+    if n_pairs is None and paid < fewest_pairs and is_paid(2, everyone):
+        return design(_largest(lambda count: is_paid(count, everyone), most=enough + 1), everyone)
+    return design(usual, max(paid, min(wanted, fewest_pairs)))
 
 
-def _largest(is_paid: Callable[[int], bool], most: int = 2**20) -> int:
+def _largest(is_paid: Callable[[int], bool], most: int) -> int:
     """The largest number below `most` for which this holds, by bisection; 0 if none."""
     low, high = 0, most
     while high - low > 1:

@@ -12,6 +12,8 @@ import numpy as np
 
 from interjax._core._keys import host_generator
 
+_MOST_AGAIN = 1000  # draws of clusters that were drawn before
+
 
 @dataclasses.dataclass(frozen=True)
 class Cluster:
@@ -54,7 +56,7 @@ class PairPopulation:
         """At least `count` pairs in independent clusters of at most `players` players."""
         random = host_generator(key)
         weight_of_pair = self._weights(players)
-        drawn, found = [], 0
+        drawn, found, seen, again = [], 0, set(), 0
         while found < count:
             centre = random.choice(np.flatnonzero(self.adjacent.sum(axis=1) > 1))
             members = np.flatnonzero(self.adjacent[centre])
@@ -63,6 +65,10 @@ class PairPopulation:
             first, second = np.nonzero(np.triu(self.adjacent[np.ix_(members, members)], 1))
             if not len(first):
                 continue
+            if members.tobytes() in seen and again < _MOST_AGAIN:  # two alike would agree, as if nothing varied
+                again += 1
+                continue
+            seen.add(members.tobytes())
             pairs = np.stack([members[first], members[second]], axis=1).astype(np.int32)
             drawn.append(Cluster(pairs, weight_of_pair[pairs[:, 0], pairs[:, 1]]))
             found += len(pairs)

@@ -100,8 +100,8 @@ def _towards(
         wanted = _allotted(first, measured, errors, scale, share * made)
         expected = _widening(profile) * np.sqrt(errors.after(contexts, np.array(wanted.contexts)))
         if any(wanted.contexts) and np.max(expected) <= _SURELY * target:
-            break
-    return wanted
+            return wanted
+    return wanted if any(wanted.contexts) else _allotted(first, measured, errors, scale, made, beyond=True)
 
 
 def _widening(profile: OrderProfile) -> np.ndarray:
@@ -109,19 +109,32 @@ def _widening(profile: OrderProfile) -> np.ndarray:
     return student_quantile(0.95, profile.freedom) / normal_quantile(0.95)
 
 
-def _allotted(first: Design, measured: list[list[Measured]], errors: Errors, scale: float, passes: float) -> Design:
-    """More contexts of all pairs, by noise and cost, at the orders that are not exact yet.
+def _allotted(
+    first: Design,
+    measured: list[list[Measured]],
+    errors: Errors,
+    scale: float,
+    passes: float,
+    *,
+    beyond: bool = False,
+) -> Design:
+    """More contexts of all pairs, by noise and cost, at the orders that are not exact yet; none if none is paid for.
 
-    Orders that come to be evaluated whole may take more passes than their contexts: then fewer are given out.
+    An order of which one context more means to evaluate all may take more passes than there are: it is left out then,
+    unless they may go `beyond`.
     """
     rounds = [part.contexts for part in measured[0]]
     exact = np.any([first.continued(rounds[:place], each).exact for place, each in enumerate(rounds)], axis=0)
     cost = np.where(exact, 0.0, scale * first.passes_by_order() / np.array(first.contexts))
-    for share in _SHARES:
-        wanted = first.continued(rounds, more_contexts(errors, np.sum(rounds, axis=0), cost, share * passes))
-        if wanted.expected_passes() * scale <= _MOST_BEYOND * passes:
-            break
-    return wanted
+    while True:
+        for share in _SHARES:
+            wanted = first.continued(rounds, more_contexts(errors, np.sum(rounds, axis=0), cost, share * passes))
+            if wanted.expected_passes() * scale <= _MOST_BEYOND * passes:
+                return wanted
+        whole = wanted.exact & (cost > 0)
+        if beyond:
+            return wanted
+        cost = np.where(whole if whole.any() else True, 0.0, cost)
 
 
 def _doubled(now: Design, errors: Errors) -> Design:

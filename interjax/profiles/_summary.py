@@ -12,6 +12,7 @@ from interjax.profiles._left_out import of_one, root, slope
 from interjax.profiles._one_input import Design, Measured
 from interjax.profiles._result import OrderProfile
 from interjax.profiles._strength import strength_of_input
+from interjax.profiles._sums import PairSums
 
 # Measured on games with known profiles: beyond this ratio of noise to strength the correction leaves about a tenth.
 _NOISY = 1.5
@@ -87,16 +88,16 @@ def summarise(
         kind=kind,
         n_players=design.population.n_players,
         contexts=design.contexts_told,
-        contexts_drawn=_contexts_drawn(measured),
+        contexts_drawn=_contexts_drawn(measured, design),
     )
     return profile, Errors(strength, magnitude, from_contexts, bias, np.square(found.stderr))
 
 
-def _contexts_drawn(measured: list[list[Measured]]) -> np.ndarray:
-    """Contexts of a pair on average over pairs and inputs (orders,); rounds that measured the same pairs add up."""
-    parts = [part for found in measured for part in found]
-    pairs = sum(len(part.cluster) for found in measured for part in (found[:1] if found[0].took_all else found))
-    return np.sum([part.count.sum(axis=(1, 2)) for part in parts], axis=0) / max(pairs, 1)
+def _contexts_drawn(measured: list[list[Measured]], design: Design) -> np.ndarray:
+    """Contexts of a pair on average over pairs and inputs (orders,); those of rounds that measured the same add up."""
+    together = [[found] if found[0].took_all else [[part] for part in found] for found in measured]
+    counts = [PairSums.of(each, design).count.sum(axis=1) for found in together for each in found if each[0].count.size]
+    return np.concatenate(counts, axis=1).mean(axis=1) if counts else np.zeros(len(design.orders))
 
 
 def _relative(magnitude: np.ndarray, is_known: bool) -> np.ndarray:

@@ -44,12 +44,12 @@ class PairSums:
         total, squares, count = (
             np.sum([getattr(part, name) for part in found], axis=0) for name in ("total", "squares", "count")
         )
-        n_players, share_left = design.population.n_players, design.estimator.share_left
+        n_players, share_undrawn = design.population.n_players, design.estimator.share_undrawn
         meant = design.contexts_meant if design.takes_all else rounds[0].tolist()
         of_order = zip(design.orders.tolist(), meant, strict=True)
         left = np.stack(
             [
-                share_left(n_players, 2, order, contexts, each)
+                share_undrawn(n_players, 2, order, contexts, each)
                 for (order, contexts), each in zip(of_order, count.sum(axis=1), strict=True)
             ]
         )

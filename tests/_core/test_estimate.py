@@ -75,3 +75,35 @@ def test_a_file_of_an_older_version_knows_no_freedom():
 def test_an_axis_that_values_lack_is_refused(axis):
     with pytest.raises(ValueError, match="axis must be one of the 2 axes of values"):
         ij.Estimate.of_mean(np.ones((2, 2)), axis)
+
+
+def test_sums_of_variances_have_a_freedom_for_each_part():
+    """Two samples of two groups each, beside scipy's standard errors."""
+    parts = np.array([[1.0, 4.0], [9.0, 16.0]])
+    found = ij.Estimate.of_parts(np.zeros(2), parts, [3, 8])
+    np.testing.assert_allclose(found.freedom, parts.sum(0) ** 2 / (parts[0] ** 2 / 3 + parts[1] ** 2 / 8))
+
+
+def test_narrow_types_do_not_wrap():
+    found = ij.Estimate(np.uint8([3]), np.uint8([20]), 5) - ij.Estimate(np.uint8([5]), np.uint8([20]), 5)
+    assert found.value == [-2]
+    np.testing.assert_allclose(found.stderr, np.sqrt(800))
+    values = np.float32(np.array([2e6, 2e6 + 1, 2e6 + 3]))
+    np.testing.assert_allclose(ij.Estimate.of_mean(values).value, 2e6 + 4 / 3, rtol=1e-12)
+    assert (ij.Estimate([1.0, 2.0], 0.5) - ij.Estimate(1.0, 0.5)).value.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: ij.Estimate([1.0, 2.0], [1.0, 1.0, 1.0]).interval(),
+        lambda: ij.Estimate(1.0, -1.0).interval(),
+        lambda: ij.Estimate(1.0, 1.0, -2).p_values(),
+        lambda: ij.Estimate(1.0, 1.0).with_known(-2.0),
+        lambda: ij.Estimate.of_parts(1.0, [-1.0, 2.0], [3, 3]),
+        lambda: ij.Estimate.of_parts(1.0, [1.0, 2.0], [3, 3, 3]),
+    ],
+)
+def test_what_is_no_error_is_refused(call):
+    with pytest.raises(ValueError, match=r"stderr|error must|variances"):
+        call()

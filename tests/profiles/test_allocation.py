@@ -1,5 +1,7 @@
 """Contexts by order: given, allotted by noise and cost, and from a budget of passes."""
 
+import warnings
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -142,9 +144,52 @@ def test_a_budget_of_passes_is_used(inputs, passes, more):
 
 
 def test_a_budget_for_few_passes_draws_pairs():
-    found = ij.order_profile(jax.random.key(2), GAME, n_forwards=1_200)
-    assert found.pairs_by_input[0] < N * (N - 1) / 2
-    assert found.n_forwards < 1_500
+    game = ij.Game.from_function(lambda s: (s @ jnp.linspace(-1.0, 2.0, 24)) ** 2 / 24, 24)
+    found = ij.order_profile(jax.random.key(2), game, n_forwards=9_000)
+    assert 12 <= found.pairs_by_input[0] < 276
+    assert found.n_forwards < 10_000
+
+
+VALUES = np.random.default_rng(5).normal(size=2**N).cumsum() / 10
+NOISY = ij.Game.from_table(VALUES)
+NOISY_STRENGTH = np.abs(ij.exact_order_interactions(VALUES)[:, *np.triu_indices(N, 1)]).mean(axis=1)
+
+
+@pytest.mark.parametrize(("method", "passes"), [("blocks", 1_740), ("blocks", 4_200), ("quadruples", 8_000)])
+def test_no_order_is_taken_for_exact_that_is_not(method, passes):
+    """Budgets that pay for contexts which, drawn at once, would be evaluated whole."""
+    held = []
+    for seed in range(25):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = ij.order_profile(jax.random.key(seed), NOISY, orders=[0, 2, 4, 7], n_forwards=passes, method=method)
+        assert found.n_forwards <= 1.1 * passes
+        off = np.abs(found.magnitude - NOISY_STRENGTH[found.orders])
+        assert np.all((found.magnitude_stderr > 1e-5) | (off < 1e-4))
+        truth = NOISY_STRENGTH[found.orders] / NOISY_STRENGTH[found.orders].mean()
+        lower, upper = found.interval()
+        held.append((lower <= truth + 1e-5) & (truth - 1e-5 <= upper))
+    assert np.mean(held) > 0.88
+
+
+def test_clusters_that_agree_by_chance_are_not_drawn():
+    for seed in range(60):
+        found = ij.order_profile(jax.random.key(seed), NOISY, n_pairs=2, contexts=40, orders=[1, 2])
+        assert found.stderr.max() > 1e-5
+
+
+def test_players_that_change_nothing_do_not_let_a_budget_be_overrun():
+    x = np.array([1.0, 0, 0, 2.0, 3.0, -1.0, 0.5, 0, 1.5], np.float32)
+    weights = np.random.default_rng(0).normal(size=(9, 8)).astype(np.float32)
+    games = ij.masked_games(
+        lambda x: jnp.tanh(x @ weights) @ weights.T[:, :2], np.stack([x, 2 * x]), [0, 1], players=ij.Players.features(9)
+    )
+    for passes in (2_000, 3_000, 3_700, 4_500):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = ij.order_profile(jax.random.key(0), games, n_forwards=passes)
+        assert found.n_forwards <= 1.1 * passes
+        assert np.all(found.contexts_drawn <= 35 + 1e-9)
 
 
 def test_a_budget_that_pays_for_all_contexts_gives_the_exact_profile():

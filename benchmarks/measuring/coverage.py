@@ -117,6 +117,8 @@ def information(cells: int, samples: int) -> Cell:
         drawn = np.random.default_rng([number, samples]).choice(joint.size, samples, p=joint.ravel())
         *sources, target = np.unravel_index(drawn, joint.shape)
         found = ij.pid.representational_complexity(np.stack(sources, axis=1), target, key=jax.random.key(number))
+        if not found.reliable:  # its word for what a warning says elsewhere
+            warnings.warn(found.reason, stacklevel=2)
         ends = (np.array([end]) for end in found.information_interval())
         return Held(np.array([found.corrected_information]), *ends, np.array([truth]), np.array([True]))
 

@@ -129,14 +129,12 @@ class Estimate(Saved):
 
     def _numbers(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The three in double precision and of one shape; ValueError if they cannot be."""
-        parts = tuple(np.asarray(part, np.float64) for part in (self.value, self.stderr, self.freedom))
-        if np.any(parts[1] < 0) or np.any(parts[2] < 0):
+        value, stderr, freedom = (np.asarray(part, np.float64) for part in (self.value, self.stderr, self.freedom))
+        if np.any(stderr < 0) or np.any(freedom < 0):
             raise ValueError("stderr and freedom must be at least 0, or NaN")
-        try:
-            np.broadcast_to(parts[1], parts[0].shape), np.broadcast_to(parts[2], parts[0].shape)
-        except ValueError:
-            shapes = " and ".join(str(part.shape) for part in parts[1:])
-            raise ValueError(
-                f"stderr and freedom must have the shape of value, {parts[0].shape}; got {shapes}"
-            ) from None
-        return parts
+        for name, part in (("stderr", stderr), ("freedom", freedom)):
+            try:
+                np.broadcast_to(part, value.shape)
+            except ValueError:
+                raise ValueError(f"{name} must have the shape of value, {value.shape}; got {part.shape}") from None
+        return value, stderr, freedom

@@ -20,13 +20,20 @@ import jax
 import numpy as np
 
 from interjax.games._coalitions import Draw, draw_coalitions, masks_of_size
+from interjax.orders._counts import (
+    NOTHING,
+    Before,
+    drawn_size,
+    draws_distinct,
+    enumerates_own,
+    enumerates_shared,
+    is_mirrored,
+    share_of_contexts,
+    shared_draws,
+)
 
 # Pieces of work are cut at about this many rows whatever the chunk size, so results do not depend on memory.
 PIECE_ROWS = 2**16
-# Contexts are drawn without replacement where there are at most so many for each one drawn: beyond, the error would be
-# less by a fortieth; and where no more than so many need be listed.
-_FEW = 20
-_MOST_LISTED = 2**16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,51 +80,6 @@ def closure(coalitions: np.ndarray, n_players: int) -> Closure:
     _, first, of = np.unique(codes, return_index=True, return_inverse=True)
     sets = subsets.reshape(-1, size)[first]
     return Closure(coalitions, sets.astype(np.int32), of.reshape(codes.shape).astype(np.int32))
-
-
-def share_of_contexts(n_players: int, size: int, order: int) -> float:
-    """Probability that a shared context of this order serves a given coalition (in the better of the two forms)."""
-    free = order + size if _mirrored(n_players, size, order) else n_players - order
-    return math.prod((free - taken) / (n_players - taken) for taken in range(size))
-
-
-def has_one_context(n_players: int, size: int, order: int) -> bool:
-    """True at the two end orders, whose single context is evaluated once."""
-    return order in (0, n_players - size)
-
-
-@dataclasses.dataclass(frozen=True)
-class Before:
-    """What was drawn before at an order, of which more is drawn: contexts in all, and those of the first time."""
-
-    contexts: int = 0
-    first: int = 0
-
-
-NOTHING = Before()
-
-
-def enumerates_shared(n_players: int, size: int, order: int, contexts: int, before: Before = NOTHING) -> bool:
-    """True where every shared context is evaluated once: the end orders, which have one, and those where the contexts
-    are at most twice as many as would be drawn; of more contexts those that are all drawn then."""
-    if has_one_context(n_players, size, order):
-        return True
-    every = math.comb(n_players, _drawn_size(n_players, size, order))
-    drawn = _shared_draws(n_players, size, order, contexts + before.contexts)
-    return every <= min(drawn if before.contexts else 2 * drawn, _MOST_LISTED)
-
-
-def enumerates_own(n_players: int, size: int, order: int, contexts: int, before: Before = NOTHING) -> bool:
-    """True where every context of a coalition is evaluated once, as there are no more than would be drawn."""
-    return math.comb(n_players - size, order) <= contexts + before.contexts
-
-
-def draws_distinct(n_players: int, size: int, order: int, contexts: int, *, shared: bool) -> bool:
-    """Whether contexts are drawn without replacement: where they are few, so that it tells."""
-    if shared:
-        every = math.comb(n_players, _drawn_size(n_players, size, order))
-        return every <= min(_FEW * _shared_draws(n_players, size, order, contexts), _MOST_LISTED)
-    return math.comb(n_players - size, order) <= min(_FEW * contexts, _MOST_LISTED)
 
 
 def block_plans(
@@ -192,9 +154,9 @@ def _shared_plans(
     def pieces() -> Iterator[tuple[int, int, slice, Draw]]:
         for number, place in _cells(sets, orders):
             order = orders[place]
-            drawn = _drawn_size(n_players, size, order)
-            past = _shared_draws(n_players, size, order, before.contexts)
-            count = _shared_draws(n_players, size, order, before.contexts + contexts)
+            drawn = drawn_size(n_players, size, order)
+            past = shared_draws(n_players, size, order, before.contexts)
+            count = shared_draws(n_players, size, order, before.contexts + contexts)
             if enumerates_shared(n_players, size, order, contexts, before):
                 past, count = 0, math.comb(n_players, drawn)
             distinct = draws_distinct(n_players, size, order, before.first or contexts, shared=True)
@@ -207,7 +169,7 @@ def _shared_plans(
 
     @functools.lru_cache(maxsize=1)
     def distinct_contexts(number: int, order: int) -> np.ndarray:
-        every = masks_of_size(n_players, _drawn_size(n_players, size, order))
+        every = masks_of_size(n_players, drawn_size(n_players, size, order))
         if enumerates_shared(n_players, size, order, contexts, before):
             return every
         return every[_generator(key, _stream(n_players, number, order)).permutation(len(every))]
@@ -217,7 +179,7 @@ def _shared_plans(
         if not draw.count:
             shared = distinct_contexts(number, order)[part]
         group = np.arange(part.start, part.stop) % groups
-        mirrored = _mirrored(n_players, size, order)
+        mirrored = is_mirrored(n_players, size, order)
         yield number, place, block_plan(shared, subsets[number], order, mirrored=mirrored, group=group)
 
 
@@ -357,30 +319,6 @@ def quadruple_plan(
         coalition=coalition,
         group=group,
     )
-
-
-def expected_block_rows(n_players: int, coalitions: np.ndarray, order: int, contexts: int) -> float:
-    """Rows that `block_plans` will make at one order, on average."""
-    size = coalitions.shape[1]
-    share = share_of_contexts(n_players, size, order)
-    players = len(np.unique(coalitions))
-    draws = _shared_draws(n_players, size, order, contexts)
-    if enumerates_shared(n_players, size, order, contexts):
-        draws = math.comb(n_players, _drawn_size(n_players, size, order))
-    return draws * (1 + players * share ** (1 / size) + len(coalitions) * share)
-
-
-def _shared_draws(n_players: int, size: int, order: int, contexts: int) -> int:
-    """Contexts to draw so that each coalition gets `contexts` of them on average."""
-    return math.ceil(contexts / share_of_contexts(n_players, size, order))
-
-
-def _drawn_size(n_players: int, size: int, order: int) -> int:
-    return order + size * _mirrored(n_players, size, order)
-
-
-def _mirrored(n_players: int, size: int, order: int) -> bool:
-    return 2 * order > n_players - size
 
 
 def _subsets(size: int) -> Iterator[tuple[bool, ...]]:

@@ -14,6 +14,7 @@ from interjax._core._statistics import shrunk_variance
 from interjax._engine._rows import Resources
 from interjax.games._folded import masks_to_check
 from interjax.games._game import Game
+from interjax.orders import _counts as counts
 from interjax.orders import _designs as designs
 from interjax.orders._observations import ObservationSums, moments, observe
 from interjax.orders._regression import regress_pairs
@@ -103,7 +104,7 @@ class Planned(abc.ABC):
         contexts: int,
         *,
         groups: int = 1,
-        before: designs.Before = designs.NOTHING,
+        before: counts.Before = counts.NOTHING,
     ) -> Iterator[tuple[int, int, designs.Plan]]:
         """Pieces of work that give each coalition about `contexts` contexts at each order, all where `is_exact`.
 
@@ -122,7 +123,7 @@ class Planned(abc.ABC):
 
     @abc.abstractmethod
     def is_exact(
-        self, n_players: int, size: int, order: int, contexts: int, before: designs.Before = designs.NOTHING
+        self, n_players: int, size: int, order: int, contexts: int, before: counts.Before = counts.NOTHING
     ) -> bool: ...
 
     def share_left(self, n_players: int, size: int, order: int, contexts: int, count: np.ndarray) -> np.ndarray:
@@ -136,7 +137,7 @@ class Planned(abc.ABC):
 
     def share_undrawn(self, n_players: int, size: int, order: int, contexts: int, count: np.ndarray) -> np.ndarray:
         """The same where not all are evaluated, of draws that are made as for so many contexts in all."""
-        if not designs.draws_distinct(n_players, size, order, contexts, shared=self.shares_contexts):
+        if not counts.draws_distinct(n_players, size, order, contexts, shared=self.shares_contexts):
             return np.ones(count.shape)
         return np.clip(1 - count / math.comb(n_players - size, order), 0.0, 1.0)
 
@@ -188,17 +189,17 @@ class Blocks(Planned):
         contexts: int,
         *,
         groups: int = 1,
-        before: designs.Before = designs.NOTHING,
+        before: counts.Before = counts.NOTHING,
     ) -> Iterator[tuple[int, int, designs.Plan]]:
         return designs.block_plans(key, n_players, sets, orders, contexts, groups, before)
 
     def is_exact(
-        self, n_players: int, size: int, order: int, contexts: int, before: designs.Before = designs.NOTHING
+        self, n_players: int, size: int, order: int, contexts: int, before: counts.Before = counts.NOTHING
     ) -> bool:
-        return designs.enumerates_shared(n_players, size, order, contexts, before)
+        return counts.enumerates_shared(n_players, size, order, contexts, before)
 
     def expected_passes(self, n_players: int, coalitions: np.ndarray, order: int, contexts: int) -> float:
-        return designs.expected_block_rows(n_players, coalitions, order, contexts)
+        return counts.expected_block_rows(n_players, coalitions, order, contexts)
 
 
 class Quadruples(Planned):
@@ -216,14 +217,14 @@ class Quadruples(Planned):
         contexts: int,
         *,
         groups: int = 1,
-        before: designs.Before = designs.NOTHING,
+        before: counts.Before = counts.NOTHING,
     ) -> Iterator[tuple[int, int, designs.Plan]]:
         return designs.quadruple_plans(key, n_players, sets, orders, contexts, groups, before)
 
     def is_exact(
-        self, n_players: int, size: int, order: int, contexts: int, before: designs.Before = designs.NOTHING
+        self, n_players: int, size: int, order: int, contexts: int, before: counts.Before = counts.NOTHING
     ) -> bool:
-        return designs.enumerates_own(n_players, size, order, contexts, before)
+        return counts.enumerates_own(n_players, size, order, contexts, before)
 
     def expected_passes(self, n_players: int, coalitions: np.ndarray, order: int, contexts: int) -> float:
         size = coalitions.shape[1]

@@ -13,7 +13,7 @@ from interjax._engine._folders import fingerprint
 from interjax.games._game import Game
 from interjax.games._identity import identity
 from interjax.orders._arguments import as_coalitions, as_orders
-from interjax.orders._designs import Before
+from interjax.orders._counts import Before
 from interjax.orders._estimators import ESTIMATORS, PLANNED
 from interjax.profiles._clusters import PairPopulation
 from interjax.profiles._correction import CORRECTIONS, KINDS

@@ -10,7 +10,8 @@ import numpy as np
 from interjax._engine._folders import Partial
 from interjax._engine._rows import Resources
 from interjax.games._game import Game
-from interjax.orders._designs import NOTHING, Before, Plan
+from interjax.orders._counts import NOTHING, Before
+from interjax.orders._designs import Plan
 from interjax.orders._estimators import PLANNED, Planned
 from interjax.orders._observations import Done, ObservationSums, observe
 from interjax.profiles._clusters import Cluster, PairPopulation

@@ -19,7 +19,7 @@ class InputStrength:
     """Strength of one input (orders,), its uncorrected form, its jackknife replicates (groups, orders), the mean
     standard error of its interactions (orders,), what rounding alone may make of one (orders,), what may have been
     missed where nothing varied (orders,), what may be left of the upward bias (orders,), a value that is below E|I| in
-    expectation (orders,), and the degrees of freedom of its replicates."""
+    expectation (orders,), what its replicates weigh, and the most degrees of freedom that they leave (orders,)."""
 
     corrected: np.ndarray
     uncorrected: np.ndarray
@@ -30,10 +30,11 @@ class InputStrength:
     bias: np.ndarray
     lower: np.ndarray
     sizes: np.ndarray
+    most_freedom: np.ndarray
 
     def scaled(self, share: float) -> "InputStrength":
         """The same for a population of which only this share was measured and the rest is 0."""
-        names = [field.name for field in dataclasses.fields(self) if field.name != "sizes"]
+        names = [field.name for field in dataclasses.fields(self) if field.name not in ("sizes", "most_freedom")]
         return dataclasses.replace(self, **{name: share * getattr(self, name) for name in names})
 
 
@@ -82,6 +83,7 @@ def _of_all_pairs(found: list[Measured], design: Design, kind: str, correction: 
         bias=_bias_left(usual, corrected, plain, correction, kind),
         lower=sums.below(kind).mean(axis=-1),
         sizes=np.ones(len(replicates)),
+        most_freedom=np.where(sums.exact, np.inf, np.count_nonzero(sums.count.sum(axis=-1), axis=1) - 1.0),
     )
 
 
@@ -141,6 +143,7 @@ def _of_clusters(found: list[Measured], design: Design, kind: str, correction: s
         bias=_bias_left(usual, of_all, plain, correction, kind),
         lower=average([sums.below(kind) for sums in rounds]),
         sizes=sizes,
+        most_freedom=np.full(len(of_all), np.inf),
     )
 
 

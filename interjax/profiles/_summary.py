@@ -63,7 +63,7 @@ def summarise(
         variance = (len(rest) - 1) / len(rest) * np.sum(shift**2, axis=0)
         if kind == "rms":  # a root of what came out negative does not move when contexts are left out
             variance = np.maximum(variance, _within(in_profile) ** 2)
-        freedom = jackknife_freedom(inputs[0].sizes, shift)
+        freedom = np.clip(jackknife_freedom(inputs[0].sizes, shift), 0.5, np.maximum(inputs[0].most_freedom, 0.5))
     found = Estimate(strength, np.sqrt(variance), freedom).with_known(np.sqrt(known))
     profile = OrderProfile(
         orders=design.orders,

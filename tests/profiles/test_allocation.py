@@ -9,7 +9,8 @@ import pytest
 from scipy import optimize
 
 import interjax as ij
-from interjax.orders._designs import Before, block_plans, quadruple_plans
+from interjax.orders._counts import Before
+from interjax.orders._designs import block_plans, quadruple_plans
 from interjax.profiles._allocation import Errors, more_contexts
 
 RANDOM = np.random.default_rng(0)
@@ -232,3 +233,9 @@ def test_the_order_with_the_largest_error_gets_most():
     drawn = found.contexts_drawn
     once = ij.order_profile(jax.random.key(0), noisy, orders=[2, 3, 4, 5, 6], contexts=6)
     assert np.argmax(drawn) == np.argmax(once.stderr) or drawn[np.argmax(once.stderr)] > np.median(drawn)
+
+
+def test_few_contexts_of_one_order_leave_few_degrees_of_freedom():
+    """Groups that hold no context of an order tell nothing of its error."""
+    found = ij.order_profile(jax.random.key(4), GAME, orders=[3, 4], contexts=[2, 30], method="quadruples")
+    assert found.freedom[0] <= 1.5

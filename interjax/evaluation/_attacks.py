@@ -129,16 +129,38 @@ def pgd(
         Madry, Makelov, Schmidt, Tsipras, Vladu, "Towards deep learning models resistant to adversarial attacks",
         ICLR 2018 (arXiv:1706.06083), section 2.1; 2.5 e / steps is the step size of their L2 attacks.
     """
+    how = {"steps": steps, "step_size": step_size, "restarts": restarts, "bounds": bounds, "index": index}
+    return ascend_from_starts(key, apply, params, x, y, strength, beside_fgsm=True, **how)
+
+
+def ascend_from_starts(
+    key: Array,
+    apply: Any,
+    params: Any,
+    x: Float[Array, "batch *shape"],
+    y: Int[Array, " batch"],
+    strength: Any,
+    *,
+    steps: int,
+    step_size: Any,
+    restarts: int,
+    bounds: Bounds | None,
+    index: Int[Array, " batch"] | None,
+    beside_fgsm: bool,
+) -> Float[Array, "batch *shape"]:
+    """`pgd`; without the point of `fgsm`, which is the same for every start, what starts find differs as they do."""
     check_key(key, traced=True)
     steps, restarts = check_count("steps", steps), check_count("restarts", restarts)
     x, radius, lower, upper = _box(x, strength, bounds)
     y, index = class_indices("y", y, x), index_of(index, x)
     step_size = 2.5 * radius / steps if step_size is None else _one_step(step_size, x)
     ascend = _ascent(apply, params, x, y)
-    _, found, flat = ascend(y, x, lower, upper, radius, 1)
+    seen = [ascend(y, x, lower, upper, radius, 1)[1:]] if beside_fgsm else []
     for restart in range(restarts):
         start = _random_points(example_keys(jax.random.fold_in(key, restart), index), x, radius)
-        _, worst, is_flat = ascend(y, start, lower, upper, step_size, steps)
+        seen.append(ascend(y, start, lower, upper, step_size, steps)[1:])
+    found, flat = seen[0]
+    for worst, is_flat in seen[1:]:
         found, flat = _worse(found, worst), flat & is_flat
     _warn_of_flat("pgd", flat)
     return found[0]

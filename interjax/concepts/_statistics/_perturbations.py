@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from interjax._core._checks import check_count
 from interjax._core._keys import check_key, example_keys
 from interjax.evaluation._arguments import as_inputs, check_bounds, check_logits, class_indices, for_one_input, index_of
-from interjax.evaluation._attacks import pgd
+from interjax.evaluation._attacks import ascend_from_starts
 from interjax.games._models import as_apply
 
 
@@ -69,6 +69,7 @@ def attacked_inputs(
 ) -> jax.Array:
     """Copies of inputs attacked by projected gradient descent, each from its own random start; see `ij.evaluation.pgd`.
 
+    Of a start only what it finds itself is kept, not the point of `ij.evaluation.fgsm`, which is the same for all.
     Where the network is close to linear within the ball all starts end in one corner: the copies agree, and what they
     change shows against the `clean` explanations only (see `inconsistency`).
 
@@ -107,7 +108,8 @@ def attacked_inputs(
     draws, batch_size = check_count("draws", draws), check_count("batch_size", batch_size)
     (apply, params), numbers = as_apply(model, x), index_of(index, x)
     check_logits("model", apply, params, x, ("labels", labels))
-    attack = functools.partial(pgd, strength=strength, steps=steps, step_size=step_size, bounds=bounds)
+    how = {"steps": steps, "step_size": step_size, "restarts": 1, "bounds": bounds, "beside_fgsm": False}
+    attack = functools.partial(ascend_from_starts, strength=strength, **how)
     parts = [slice(start, start + batch_size) for start in range(0, len(x), batch_size)]
     copies = []
     for draw in range(draws):

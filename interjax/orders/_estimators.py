@@ -2,7 +2,7 @@
 
 import abc
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -88,13 +88,16 @@ class Planned(abc.ABC):
     Attributes:
         shares_contexts: whether a context serves several coalitions, so that pairs are drawn in clusters of players.
         skips_null: whether pairs that are known not to interact are left out of a profile's passes.
+        draw: what makes the plans.
+        enumerates: whether all contexts are evaluated at an order.
     """
 
     sizes = (1, 2, 3)
     shares_contexts: bool
     skips_null: bool
+    draw: Callable[..., Iterator[tuple[int, int, designs.Plan]]]
+    enumerates: Callable[..., bool]
 
-    @abc.abstractmethod
     def plans(
         self,
         key: jax.Array,
@@ -120,11 +123,12 @@ class Planned(abc.ABC):
         Yields:
             (number of the set, place of the order, plan).
         """
+        return self.draw(key, n_players, sets, orders, contexts, groups, before)
 
-    @abc.abstractmethod
     def is_exact(
         self, n_players: int, size: int, order: int, contexts: int, before: counts.Before = counts.NOTHING
-    ) -> bool: ...
+    ) -> bool:
+        return self.enumerates(n_players, size, order, contexts, before)
 
     def share_left(self, n_players: int, size: int, order: int, contexts: int, count: np.ndarray) -> np.ndarray:
         """What is left of the variance of a mean over `count` contexts where they are drawn without replacement.
@@ -179,24 +183,8 @@ class Blocks(Planned):
 
     shares_contexts = True
     skips_null = True
-
-    def plans(
-        self,
-        key: jax.Array,
-        n_players: int,
-        sets: Any,
-        orders: Any,
-        contexts: int,
-        *,
-        groups: int = 1,
-        before: counts.Before = counts.NOTHING,
-    ) -> Iterator[tuple[int, int, designs.Plan]]:
-        return designs.block_plans(key, n_players, sets, orders, contexts, groups, before)
-
-    def is_exact(
-        self, n_players: int, size: int, order: int, contexts: int, before: counts.Before = counts.NOTHING
-    ) -> bool:
-        return counts.enumerates_shared(n_players, size, order, contexts, before)
+    draw = staticmethod(designs.block_plans)
+    enumerates = staticmethod(counts.enumerates_shared)
 
     def expected_passes(self, n_players: int, coalitions: np.ndarray, order: int, contexts: int) -> float:
         return counts.expected_block_rows(n_players, coalitions, order, contexts)
@@ -207,24 +195,8 @@ class Quadruples(Planned):
 
     shares_contexts = False
     skips_null = False
-
-    def plans(
-        self,
-        key: jax.Array,
-        n_players: int,
-        sets: Any,
-        orders: Any,
-        contexts: int,
-        *,
-        groups: int = 1,
-        before: counts.Before = counts.NOTHING,
-    ) -> Iterator[tuple[int, int, designs.Plan]]:
-        return designs.quadruple_plans(key, n_players, sets, orders, contexts, groups, before)
-
-    def is_exact(
-        self, n_players: int, size: int, order: int, contexts: int, before: counts.Before = counts.NOTHING
-    ) -> bool:
-        return counts.enumerates_own(n_players, size, order, contexts, before)
+    draw = staticmethod(designs.quadruple_plans)
+    enumerates = staticmethod(counts.enumerates_own)
 
     def expected_passes(self, n_players: int, coalitions: np.ndarray, order: int, contexts: int) -> float:
         size = coalitions.shape[1]

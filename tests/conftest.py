@@ -24,14 +24,17 @@ if os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] == "1" and version("jaxlib").sta
 flags = [os.environ.get("XLA_FLAGS", ""), os.environ.get("INTERJAX_TEST_XLA_FLAGS", "")]
 os.environ["XLA_FLAGS"] = " ".join([*flags, "--xla_force_host_platform_device_count=8"])
 
+# Compiled programs outlive the tests that made them; looking through all of them for garbage takes a twentieth.
+gc.set_threshold(100_000, 20, 100)
+
 from pathlib import Path
 
 import jax
 import pytest
+from support.lowering import share_contexts
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
-# Compiled programs outlive the tests that made them; looking through all of them for garbage takes a twentieth.
-gc.set_threshold(100_000, 20, 100)
+share_contexts()
 
 
 @pytest.fixture(scope="session")

@@ -42,6 +42,10 @@ class OrderProfile(Saved):
         n_forwards: forward passes made.
         n_nonfinite: values of the games that were NaN or infinite.
         contexts_drawn: (orders,) contexts of a pair on average, of all rounds; None in older files.
+        effective_pairs: (orders,) how many drawn pairs of equal strength would scatter as much as those that were
+            drawn, (sum s)^2 / sum s^2 of their strengths s, Kish's number, over all inputs; pairs of one cluster, which
+            share contexts, count as one. Below 5 an interval tells little of pairs that were not drawn, and there is a
+            warning. None where all pairs were measured, and in older files.
         method, correction, kind, n_players, contexts: how it was measured; contexts of the first round, one number or
             one for each order.
     """
@@ -69,6 +73,7 @@ class OrderProfile(Saved):
     inputs: np.ndarray | None = None
     population: np.ndarray | None = None
     contexts_drawn: np.ndarray | None = None
+    effective_pairs: np.ndarray | None = None
 
     @property
     def estimate(self) -> Estimate:

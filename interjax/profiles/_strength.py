@@ -19,7 +19,8 @@ class InputStrength:
     """Strength of one input (orders,), its uncorrected form, its jackknife replicates (groups, orders), the mean
     standard error of its interactions (orders,), what rounding alone may make of one (orders,), what may have been
     missed where nothing varied (orders,), what may be left of the upward bias (orders,), a value that is below E|I| in
-    expectation (orders,), what its replicates weigh, and the most degrees of freedom that they leave (orders,)."""
+    expectation (orders,), what its replicates weigh, the most degrees of freedom that they leave (orders,), and what
+    each cluster of drawn pairs adds to the strength (orders, clusters), none where all pairs were measured."""
 
     corrected: np.ndarray
     uncorrected: np.ndarray
@@ -31,6 +32,7 @@ class InputStrength:
     lower: np.ndarray
     sizes: np.ndarray
     most_freedom: np.ndarray
+    by_cluster: np.ndarray
 
     def scaled(self, share: float) -> "InputStrength":
         """The same for a population of which only this share was measured and the rest is 0."""
@@ -44,7 +46,8 @@ def strength_of_input(found: list[Measured], design: Design, kind: str, correcti
         nothing = np.zeros(len(design.orders))
         names = [field.name for field in dataclasses.fields(InputStrength)]
         return InputStrength(
-            **dict.fromkeys(names, nothing) | {"replicates": np.stack([nothing] * 2), "sizes": np.ones(2)}
+            **dict.fromkeys(names, nothing)
+            | {"replicates": np.stack([nothing] * 2), "sizes": np.ones(2), "by_cluster": nothing[:, None][:, :0]}
         )
     strength_of = _of_all_pairs if found[0].took_all else _of_clusters
     return strength_of(found, design, kind, correction).scaled(found[0].share)
@@ -84,6 +87,7 @@ def _of_all_pairs(found: list[Measured], design: Design, kind: str, correction: 
         lower=sums.below(kind).mean(axis=-1),
         sizes=np.ones(len(replicates)),
         most_freedom=np.where(sums.exact, np.inf, np.count_nonzero(sums.count.sum(axis=-1), axis=1) - 1.0),
+        by_cluster=np.zeros((len(corrected), 0)),
     )
 
 
@@ -110,23 +114,26 @@ def _of_clusters(found: list[Measured], design: Design, kind: str, correction: s
     """
     rounds = [PairSums.of([part], design) for part in found]
     weights = [part.weight * part.contexts[:, None] for part in found]  # (orders, pairs)
+    corrected = [sums.terms(kind, correction) for sums in rounds]
     whole = np.sum([weight.sum(axis=1) for weight in weights], axis=0)
 
     def average(terms: list[np.ndarray]) -> np.ndarray:
         return sum(np.sum(each * weight, axis=1) for each, weight in zip(terms, weights, strict=True)) / whole
 
-    of_all = average([sums.terms(kind, correction) for sums in rounds])
+    of_all = average(corrected)
     plain = average([sums.terms(kind, "none") for sums in rounds])
     usual = average([sums.terms(kind, "folded-normal") for sums in rounds]) if correction == "none" else of_all
-    replicates, sizes = [], []
-    for part, sums, weight in zip(found, rounds, weights, strict=True):
+    replicates, sizes, by_cluster = [], [], []
+    for part, sums, terms, weight in zip(found, rounds, corrected, weights, strict=True):
         groups = min(int(part.cluster.max()) + 1, max(2, _MOST_REPLICATES // len(found)))
         keep = part.cluster % groups != np.arange(groups)[:, None]
         kept = np.einsum("gop,gp,op->go", sums.terms_of_parts(kind, correction, keep), keep, weight)
-        everyone = np.sum(sums.terms(kind, correction) * weight, axis=1)
+        everyone = np.sum(terms * weight, axis=1)
         lost = ~keep @ weight.T
         replicates.append((of_all * whole - everyone + kept) / np.maximum(whole - lost, 1e-300))
         sizes.append((everyone - kept).mean(axis=1))
+        in_cluster = part.cluster[:, None] == np.unique(part.cluster)
+        by_cluster.append((np.maximum(terms, 0.0) * weight) @ in_cluster / whole[:, None])
     replicates, sizes = np.concatenate(replicates), np.concatenate(sizes)
     if len(replicates) < 2:
         replicates, sizes = np.full((2, len(of_all)), np.nan), np.ones(2)
@@ -144,6 +151,7 @@ def _of_clusters(found: list[Measured], design: Design, kind: str, correction: s
         lower=average([sums.below(kind) for sums in rounds]),
         sizes=sizes,
         most_freedom=np.full(len(of_all), np.inf),
+        by_cluster=np.concatenate(by_cluster, axis=1),
     )
 
 

@@ -16,6 +16,8 @@ from interjax.profiles._sums import PairSums
 
 # Measured on games with known profiles: beyond this ratio of noise to strength the correction leaves about a tenth.
 _NOISY = 1.5
+# On games with known profiles of which 30 pairs were drawn: above it the intervals hold, benchmarks/coverage.py.
+_FEW_PAIRS = 5
 
 
 def summarise(
@@ -89,6 +91,7 @@ def summarise(
         n_players=design.population.n_players,
         contexts=design.contexts_told,
         contexts_drawn=_contexts_drawn(measured, design),
+        effective_pairs=_effective_number(np.concatenate([part.by_cluster for part in inputs], axis=1)),
     )
     return profile, Errors(strength, magnitude, from_contexts, bias, np.square(found.stderr))
 
@@ -98,6 +101,14 @@ def _contexts_drawn(measured: list[list[Measured]], design: Design) -> np.ndarra
     together = [[found] if found[0].took_all else [[part] for part in found] for found in measured]
     counts = [PairSums.of(each, design).count.sum(axis=1) for found in together for each in found if each[0].count.size]
     return np.concatenate(counts, axis=1).mean(axis=1) if counts else np.zeros(len(design.orders))
+
+
+def _effective_number(parts: np.ndarray) -> np.ndarray | None:
+    """Of parts (orders, parts), how many equal ones would scatter as much (orders,); None where there are none."""
+    if not parts.size:
+        return None
+    squares = np.sum(parts**2, axis=1)
+    return np.divide(np.sum(parts, axis=1) ** 2, squares, out=np.zeros(len(parts)), where=squares != 0)
 
 
 def _relative(magnitude: np.ndarray, is_known: bool) -> np.ndarray:
@@ -135,6 +146,13 @@ def warn(profile: OrderProfile) -> None:
             f"values of the game, {np.mean(profile.magnitude_stderr):.2g}, so J is undefined (NaN): no interaction is "
             "told from none. Should there be some, take a constant off the values or compute them in float64 "
             '(jax.config.update("jax_enable_x64", True) and precision=None)',
+            stacklevel=3,
+        )
+    few = [] if profile.effective_pairs is None else profile.orders[profile.effective_pairs < _FEW_PAIRS]
+    if len(few) and is_known:
+        warnings.warn(
+            f"at orders {few.tolist()} the strength rests on fewer than {_FEW_PAIRS} of the drawn pairs: others that "
+            "were not drawn may hold more than the standard error of J tells; draw more pairs",
             stacklevel=3,
         )
     unseen = profile.orders[np.mean(profile.by_input, axis=0) < 0]

@@ -57,6 +57,7 @@ def test_intervals_of_one_input_cover_the_known_profile(method):
     assert 0.90 <= share <= 0.99
 
 
+@pytest.mark.filterwarnings("ignore:at orders .* the strength rests on fewer")
 @pytest.mark.parametrize("method", ["blocks", "quadruples"])
 def test_intervals_cover_when_pairs_are_sampled_too(method):
     table = game_table(np.random.default_rng(3))
@@ -103,6 +104,7 @@ def test_the_rms_strength_is_unbiased():
     np.testing.assert_allclose(np.mean([one.strength for one in found], 0), root / root.mean(), rtol=0.1)
 
 
+@pytest.mark.filterwarnings("ignore:at orders .* the strength rests on fewer")
 def test_the_official_allocation_is_the_papers_estimator():
     """Quadruples; |mean of contexts|, averaged over distinct pairs within the radius; divided by its mean."""
     grid = (3, 3)
@@ -211,6 +213,7 @@ SAMPLING = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:at orders .* the strength rests on fewer")
 @pytest.mark.filterwarnings("ignore:stopped at max_forwards")
 @pytest.mark.parametrize("sampling", SAMPLING.values(), ids=SAMPLING.keys())
 def test_a_run_stopped_within_an_input_resumes_to_identical_numbers(tmp_path, fine_steps, sampling):
@@ -414,6 +417,7 @@ NETWORK_OF_24 = ij.Game.from_host(lambda masks: np.maximum((masks * X) @ FIRST *
 
 
 @pytest.mark.filterwarnings("ignore:at orders .* the noise of an interaction")
+@pytest.mark.filterwarnings("ignore:at orders .* the strength rests on fewer")
 def test_the_error_of_sampled_pairs_holds_what_the_correction_learns_of_them():
     """The bias that is taken off depends on all pairs drawn: replicates that keep it are a fifth too steady."""
     settings = {"contexts": 2, "n_pairs": 60, "orders": [0.3, 0.5], "method": "quadruples"}

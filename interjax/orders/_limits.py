@@ -9,7 +9,7 @@ from interjax._core._estimate import Estimate
 from interjax._core._statistics import normal_quantile
 from interjax.orders._estimators import Estimates
 
-_LEVEL = 0.95
+LEVEL = 0.95
 
 
 def with_limits(
@@ -65,8 +65,8 @@ def limit_where_nothing_varied(
         return np.zeros(mean.shape)
     spread = np.sqrt(np.where(exact, 0.0, np.nan_to_num(variance)))
     scale = np.nanmax(np.abs(mean - mean[:, None]) + spread, axis=1, initial=0.0)
-    share = 1 - (1 - _LEVEL) ** (1 / np.maximum(count, 1))
-    return np.where(unvaried, share * scale / normal_quantile(_LEVEL), 0.0)
+    share = 1 - (1 - LEVEL) ** (1 / np.maximum(count, 1))
+    return np.where(unvaried, share * scale / normal_quantile(LEVEL), 0.0)
 
 
 def nothing_varied(variance: np.ndarray, exact: np.ndarray, tolerance: Any) -> np.ndarray:

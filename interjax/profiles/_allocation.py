@@ -81,6 +81,8 @@ def more_contexts(errors: Errors, contexts: np.ndarray, cost: np.ndarray, passes
     total = least + evenly * (1 - _EVENLY) / _EVENLY
     for _ in range(_STEPS):
         variance = rest + squares @ (removable * contexts / np.where(wanted, total, 1.0))
+        if not np.any(variance > 0):  # J of one order is 1
+            break
         weights = (variance / variance.max()) ** (_SHARPNESS - 1)
         shape = np.sqrt((weights @ squares) * removable * contexts / price)
         total = np.sqrt(total * _scaled(shape, least, cost, passes))
@@ -102,10 +104,17 @@ def _smooth(variance: np.ndarray) -> np.ndarray:
 
 
 def _scaled(shape: np.ndarray, least: np.ndarray, cost: np.ndarray, passes: float) -> np.ndarray:
-    """max(least, scale * shape) of the scale at which these contexts cost so many passes."""
-    low, high = 0.0, passes / max(float(np.sum(cost * shape)), 1e-300)
-    for _ in range(60):
-        middle = 0.5 * (low + high)
-        enough = np.sum(cost * np.maximum(least, middle * shape)) >= passes
-        low, high = (low, middle) if enough else (middle, high)
-    return np.maximum(least, high * shape)
+    """max(least, scale * shape) of the scale at which these contexts cost so many passes; `least` if that costs more.
+
+    The cost is linear in the scale between those at which an order leaves its least, so these are tried in turn.
+    """
+    leaves = np.full(len(shape), np.inf)
+    counts = (shape > 0) & (cost > 0)
+    np.divide(least, shape, out=leaves, where=counts)
+    turn = np.argsort(leaves)[: np.count_nonzero(counts)]
+    if not len(turn):
+        return least
+    fixed = np.sum(cost * least) - np.cumsum((cost * least)[turn])
+    scales = np.maximum(passes - fixed, 0.0) / np.cumsum((cost * shape)[turn])
+    # The scale that holds is the least: with fewer orders, or more, those that are counted cost too much.
+    return np.maximum(least, np.min(scales) * shape)

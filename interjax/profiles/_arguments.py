@@ -26,8 +26,10 @@ _FEW_PAIRS = 500
 _ALL_PAIRS_OF_ONE_INPUT = 2000
 _MOST_GROUPS = 25
 _FEWEST = 5  # contexts for which all pairs are measured
+_LEAST = 3  # contexts of a budget: of 2 the errors are hardly known, and the passes a third more than expected
 _FEWEST_PAIRS = 12  # of all inputs, where they are drawn for a budget
 _FEWEST_TO_ALLOT = 10  # contexts: of fewer the noise of an order is not told
+_MOST_BEYOND = 1.05  # of a budget: passes are known on average
 _PILOT = 0.6  # of the contexts that are paid for: an even share that shows the noise of each order
 METHODS = tuple(PLANNED)
 """The estimators of interactions of which a profile can be made."""
@@ -56,8 +58,8 @@ def goal_of(target_stderr: Any, max_forwards: Any, n_forwards: Any) -> Goal:
     """When to stop measuring."""
     if target_stderr is not None and n_forwards is not None:
         raise ValueError(
-            "n_forwards must be None with target_stderr, which goes on until the error is reached: max_forwards bounds "
-            f"its passes; got {shown(n_forwards)}"
+            "n_forwards must be None with target_stderr, which goes on until the error is reached, and which "
+            f"max_forwards may bound: give one of the two; got {shown(n_forwards)}"
         )
     return Goal(
         None if target_stderr is None else check_number("target_stderr", target_stderr, "(0, inf]"),
@@ -92,8 +94,9 @@ def design_of(
         fewest = max(2, -(-_FEWEST_PAIRS // inputs))
         enough = min(2**20, max(math.comb(n_players - 2, order) for order in numbers.tolist()))
         first = _first_of_budget(design, contexts, n_pairs, usual, fewest, everyone, enough, n_forwards / together)
-        least = first.expected_passes() * together
-        if least > 1.2 * n_forwards:
+        if first.expected_passes() * together > _MOST_BEYOND * n_forwards:
+            others = [design(_LEAST, everyone)] if contexts is None and n_pairs is None else []
+            least = min(each.expected_passes() for each in (first, *others)) * together
             raise ValueError(
                 f"n_forwards must be at least {math.ceil(least)}, what a first round takes, got {n_forwards:g}: give "
                 "more, or fewer orders, pairs or contexts"
@@ -122,14 +125,16 @@ def _first_of_budget(
     if n_pairs >= everyone if n_pairs else everyone <= fewest_pairs or is_paid(fewest, everyone):
         most = _largest(lambda count: is_paid(count, everyone), most=enough + 1)
         if contexts is None and most < _FEWEST_TO_ALLOT:
-            return design(max(most, 1), everyone)
+            return design(max(most, _LEAST), everyone)
         groups = min(_MOST_GROUPS, max(2, int(0.45 * most)))  # no more than each order's contexts will be
         first = design(max(2, int(_PILOT * most)) if contexts is None else contexts, everyone, groups)
         return dataclasses.replace(first, before=tuple(Before(0, max(most, count)) for count in first.contexts))
     wanted = min(n_pairs or usual_pairs, everyone - 1)
     paid = _largest(lambda count: is_paid(usual, max(count, 2)), most=wanted + 1)
-    if n_pairs is None and paid < fewest_pairs and is_paid(2, everyone):
-        return design(_largest(lambda count: is_paid(count, everyone), most=enough + 1), everyone)
+    if contexts is None and n_pairs is None and is_paid(_LEAST, everyone):
+        most = _largest(lambda count: is_paid(count, everyone), most=enough + 1)
+        if paid < max(fewest_pairs, everyone / 2):  # few pairs tell less than few contexts
+            return design(most, everyone)
     return design(usual, max(paid, min(wanted, fewest_pairs)))
 
 

@@ -64,7 +64,9 @@ class ProfileComparison(Saved):
             simultaneous: True or "bonferroni", or "sidak", for intervals that hold the differences of all orders at
                 once with this level.
         """
-        return self.estimate.interval(level, simultaneous=simultaneous)
+        most = float(len(self.orders))  # that J^(m) is at most
+        lower, upper = self.estimate.interval(level, simultaneous=simultaneous)
+        return np.clip(lower, -most, most), np.clip(upper, -most, most)
 
     def magnitude_interval(
         self, level: float = 0.95, *, simultaneous: bool | str = False

@@ -70,7 +70,8 @@ def order_profile(
             standard error of J^(m) is at most this; one that is known with few degrees of freedom counts as the normal
             one of the same 95% interval. Where the bias that may be left leads the error, fresh pairs get twice the
             contexts, which then count by these.
-        max_forwards: with `target_stderr`: stop before making more forward passes than this.
+        max_forwards: with `target_stderr`: no further round that would make more forward passes than this; the first
+            round is made whatever it takes.
         n_forwards: about how many forward passes to make in all, instead of `contexts` and `n_pairs`: of all pairs if
             that leaves 5 contexts for each, else of as many as it pays for. A first part of the contexts shows the
             noise at each order; the others go where they lower the largest error of J^(m) most for what they cost, as

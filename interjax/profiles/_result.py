@@ -12,7 +12,8 @@ class OrderProfile(Saved):
 
     Attributes:
         orders: int (orders,), context sizes m.
-        strength: (orders,) J^(m), bias-corrected; mean 1. NaN where no interaction is told from rounding.
+        strength: (orders,) J^(m), bias-corrected; mean 1. Where nearly nothing interacts noise may leave it below 0.
+            NaN where no interaction is told from rounding.
         stderr: (orders,) standard error of J^(m): over inputs, whose pairs and contexts it thereby covers, by leaving
             out one at a time; with one input, over pairs and contexts. Every error includes that of rounding, 2 eps max
             |v| / sqrt(contexts) of an interaction, what may have been missed at an order where nothing varied (as in
@@ -37,15 +38,16 @@ class OrderProfile(Saved):
         inputs: uint32 (inputs, 2), a digest of each input, by which `ij.compare_profiles` sees that two networks were
             measured on the same ones; None for games that are not masked inputs, and in older files.
         population: uint32 (2,), a digest of the pairs that were averaged over; None in older files.
-        pairs_by_input: (inputs,) pairs measured for each input; with "blocks", pairs with a player whose part of the
-            input equals the baseline are known not to interact and are counted as 0 without passes.
+        pairs_by_input: (inputs,) pairs measured for each input, of all rounds where these draw pairs anew; with
+            "blocks", pairs with a player whose part of the input equals the baseline are known not to interact and are
+            counted as 0 without passes.
         n_forwards: forward passes made.
         n_nonfinite: values of the games that were NaN or infinite.
         contexts_drawn: (orders,) contexts of a pair on average, of all rounds; None in older files.
         effective_pairs: (orders,) how many drawn pairs of equal strength would scatter as much as those that were
-            drawn, (sum s)^2 / sum s^2 of their strengths s, Kish's number, over all inputs; pairs of one cluster, which
-            share contexts, count as one. Below 5 an interval tells little of pairs that were not drawn, and there is a
-            warning. None where all pairs were measured, and in older files.
+            drawn, (sum s)^2 / sum s^2 of their strengths s, Kish's number, over all inputs and rounds; pairs of one
+            cluster, which share contexts, count as one. Below 5 an interval tells little of pairs that were not drawn,
+            and there is a warning. None where all pairs were measured, and in older files.
         method, correction, kind, n_players, contexts: how it was measured; contexts of the first round, one number or
             one for each order.
     """

@@ -4,12 +4,16 @@ import dataclasses
 
 import numpy as np
 
-from interjax.profiles._left_out import root
+from interjax._core._statistics import normal_quantile
+from interjax.orders._limits import LEVEL
+from interjax.profiles._left_out import root, slope
 from interjax.profiles._one_input import Design, Measured
 from interjax.profiles._sums import PairSums
 
 # Share of the correction by which it may be off: of networks and real games of 9 to 14 players, benchmarks/coverage.py.
 _MOST_REPLICATES = 25
+_FEW_GROUPS = 5
+_AGREEING = 0.3  # of the error that independent pairs would have: what groups tell seldom falls below it but by chance
 _VALUES_AT_ONCE = 100_000  # of pairs at all orders, in replicates computed together
 _LEFT = {"folded-normal": 1 / 3, "plug-in": 1.0}
 
@@ -82,13 +86,32 @@ def _of_all_pairs(found: list[Measured], design: Design, kind: str, correction: 
         replicates=replicates,
         noise=_known_mean(sums.noise()),
         rounding=sums.resolution(),
-        limit=_mean(sums.limit(), np.ones(sums.total.shape[2]), kind),
+        limit=np.hypot(
+            _mean(sums.limit(), np.ones(sums.total.shape[2]), kind),
+            _where_groups_agree(sums, replicates, corrected, kind),
+        ),
         bias=_bias_left(usual, corrected, plain, correction, kind),
         lower=sums.below(kind).mean(axis=-1),
         sizes=np.ones(len(replicates)),
         most_freedom=np.where(sums.exact, np.inf, np.count_nonzero(sums.count.sum(axis=-1), axis=1) - 1.0),
         by_cluster=np.zeros((len(corrected), 0)),
     )
+
+
+def _where_groups_agree(sums: PairSums, replicates: np.ndarray, corrected: np.ndarray, kind: str) -> np.ndarray:
+    """The error of a strength (orders,), in units of v, were its pairs independent; where few groups agree by chance.
+
+    Of interactions that show in single contexts, leaving out one of three groups may change nothing though the next
+    draw would. 0 where the groups tell more than a share of this error, or are many.
+    """
+    groups = len(replicates)
+    if groups > _FEW_GROUPS or not np.all(np.isfinite(replicates)):
+        return np.zeros(len(corrected))
+    mean, noise = sums.moments()[0], np.nan_to_num(sums.noise())
+    of_terms = noise if kind == "mean" else np.sqrt((2 * mean * noise) ** 2 + 2 * noise**4)
+    alone = np.sqrt(np.sum(of_terms**2, axis=-1)) / noise.shape[1]
+    seen = np.sqrt((groups - 1) / groups * np.sum((replicates - replicates.mean(axis=0)) ** 2, axis=0))
+    return np.where(seen < _AGREEING * alone, slope(corrected, alone, kind) * alone, 0.0)
 
 
 def _of_unequal_groups(count: np.ndarray) -> np.ndarray:
@@ -144,8 +167,9 @@ def _of_clusters(found: list[Measured], design: Design, kind: str, correction: s
         noise=np.mean([_known_mean(sums.noise()) for sums in rounds], axis=0),
         rounding=np.max([sums.resolution() for sums in rounds], axis=0),
         # Rounds draw other contexts: what all of them miss is no more than what the one that saw most may have missed.
-        limit=np.min(
-            [_mean(sums.limit(), part.weight, kind) for part, sums in zip(found, rounds, strict=True)], axis=0
+        limit=np.hypot(
+            np.min([_mean(sums.limit(), part.weight, kind) for part, sums in zip(found, rounds, strict=True)], axis=0),
+            _of_undrawn(np.concatenate(by_cluster, axis=1), kind),
         ),
         bias=_bias_left(usual, of_all, plain, correction, kind),
         lower=average([sums.below(kind) for sums in rounds]),
@@ -153,6 +177,19 @@ def _of_clusters(found: list[Measured], design: Design, kind: str, correction: s
         most_freedom=np.full(len(of_all), np.inf),
         by_cluster=np.concatenate(by_cluster, axis=1),
     )
+
+
+def _of_undrawn(by_cluster: np.ndarray, kind: str) -> np.ndarray:
+    """What pairs that were not drawn may hold at orders where no drawn one interacts (orders,), as a standard error.
+
+    By the rule of three a share p = 1 - 0.05^(1/N) of clusters may have been missed by N of them; each may be as strong
+    as the strongest at any order.
+    """
+    clusters = by_cluster.shape[1]
+    share = 1 - (1 - LEVEL) ** (1 / clusters)
+    strongest = np.nanmax(by_cluster * clusters, initial=0.0)
+    found = strongest * share if kind == "mean" else np.sqrt(strongest * share)
+    return np.where(np.any(by_cluster != 0, axis=1), 0.0, found / normal_quantile(LEVEL))
 
 
 def _bias_left(usual: np.ndarray, found: np.ndarray, plain: np.ndarray, correction: str, kind: str) -> np.ndarray:

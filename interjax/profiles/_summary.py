@@ -61,6 +61,8 @@ def summarise(
         variance = variance if is_known else np.full_like(variance, np.nan)
     else:
         rest, error = _relative(root(inputs[0].replicates, kind), is_known), _within(within)
+        lost = ~np.isfinite(rest).all(axis=1)  # nothing is left without these contexts: to first order
+        rest[lost] = strength + in_profile[0][lost]
         shift = rest - rest.mean(axis=0)
         variance = (len(rest) - 1) / len(rest) * np.sum(shift**2, axis=0)
         if kind == "rms":  # a root of what came out negative does not move when contexts are left out
@@ -101,6 +103,9 @@ def _contexts_drawn(measured: list[list[Measured]], design: Design) -> np.ndarra
     together = [[found] if found[0].took_all else [[part] for part in found] for found in measured]
     counts = [PairSums.of(each, design).count.sum(axis=1) for found in together for each in found if each[0].count.size]
     return np.concatenate(counts, axis=1).mean(axis=1) if counts else np.zeros(len(design.orders))
+
+
+_TOO_FEW = "a single context, or a single cluster of pairs, tells nothing of how they vary; use more of them"
 
 
 def _effective_number(parts: np.ndarray) -> np.ndarray | None:
@@ -155,6 +160,10 @@ def warn(profile: OrderProfile) -> None:
             "were not drawn may hold more than the standard error of J tells; draw more pairs",
             stacklevel=3,
         )
+    if is_known and np.all(np.isfinite(profile.strength)) and np.any(np.isnan(profile.stderr)):
+        strong = np.count_nonzero(np.any(profile.by_input > 0, axis=1))
+        why = "only one input's pairs interact: use more inputs" if strong < len(profile.by_input) else _TOO_FEW
+        warnings.warn(f"the standard error of J is unknown (NaN): {why}", stacklevel=3)
     unseen = profile.orders[np.mean(profile.by_input, axis=0) < 0]
     if profile.kind == "rms" and len(unseen):
         warnings.warn(

@@ -54,6 +54,7 @@ class PairSums:
             ]
         )
         rounding = np.max([part.rounding for part in found], axis=0)
+        total, squares = (np.where(np.isfinite(sums), sums, np.nan) for sums in (total, squares))  # infinite values
         return cls(total, squares, count, np.where(exact[:, None], 0.0, left), exact, rounding)
 
     def moments(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -186,7 +186,7 @@ def test_players_that_change_nothing_do_not_let_a_budget_be_overrun():
     games = ij.masked_games(
         lambda x: jnp.tanh(x @ weights) @ weights.T[:, :2], np.stack([x, 2 * x]), [0, 1], players=ij.Players.features(9)
     )
-    for passes in (2_000, 3_000, 3_700, 4_500):
+    for passes in (2_300, 3_000, 3_700, 4_500):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             found = ij.order_profile(jax.random.key(0), games, n_forwards=passes)

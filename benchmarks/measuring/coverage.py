@@ -75,7 +75,7 @@ def interactions(values: np.ndarray, method: str, contexts: int) -> Cell:
     truth = exact[:, *np.triu_indices(exact.shape[1], 1)]
 
     def cell(number: int) -> Held:
-        found = ij.order_interactions(jax.random.key(number), game, method=method, contexts=contexts)
+        found = ij.order_interactions(jax.random.key(number), game, method=method, contexts=contexts, exact=False)
         return Held(found.mean, *found.interval(), truth[found.orders], ~found.exact)
 
     return cell
@@ -86,7 +86,7 @@ def profile(values: np.ndarray, contexts: int, n_pairs: int | None = None) -> Ce
     game, truth = ij.Game.from_table(values), strengths(values)
 
     def cell(number: int) -> Held:
-        found = ij.order_profile(jax.random.key(number), game, contexts=contexts, n_pairs=n_pairs)
+        found = ij.order_profile(jax.random.key(number), game, contexts=contexts, n_pairs=n_pairs, exact=False)
         relative = truth[found.orders] / truth[found.orders].mean()
         return Held(found.strength, *found.interval(), relative, np.ones(len(relative), bool))
 
@@ -96,10 +96,10 @@ def profile(values: np.ndarray, contexts: int, n_pairs: int | None = None) -> Ce
 def budget(values: np.ndarray, contexts: int) -> Cell:
     """The profile of one input from as many passes as so many contexts at every order take."""
     game, truth = ij.Game.from_table(values), strengths(values)
-    passes = ij.order_profile(jax.random.key(0), game, contexts=contexts).n_forwards
+    passes = ij.order_profile(jax.random.key(0), game, contexts=contexts, exact=False).n_forwards
 
     def cell(number: int) -> Held:
-        found = ij.order_profile(jax.random.key(number), game, n_forwards=passes)
+        found = ij.order_profile(jax.random.key(number), game, n_forwards=passes, exact=False)
         relative = truth[found.orders] / truth[found.orders].mean()
         return Held(found.strength, *found.interval(), relative, np.ones(len(relative), bool))
 
@@ -140,7 +140,9 @@ def profiles(kind: str, inputs: int, contexts: int) -> Cell:
     def cell(number: int) -> Held:
         every, truth = population(kind)
         drawn = np.random.default_rng([number, inputs]).choice(len(every), inputs)
-        found = ij.order_profile(jax.random.key(number), [every[place] for place in drawn], contexts=contexts)
+        found = ij.order_profile(
+            jax.random.key(number), [every[place] for place in drawn], contexts=contexts, exact=False
+        )
         return Held(found.strength, *found.interval(), truth, np.ones(len(truth), bool))
 
     return cell

@@ -49,12 +49,12 @@ def _against_its_error(network: Callable, keys: int) -> dict[str, Any]:
     digit = np.finfo(np.float32).eps * np.abs(ij.tabulate(game)).max()
     ratios, digits, undefined = [], [], 0
     for number in range(keys):
-        found = ij.order_interactions(jax.random.key(number), game, contexts=CONTEXTS)
+        found = ij.order_interactions(jax.random.key(number), game, contexts=CONTEXTS, exact=False)
         ratios.append(np.max(np.abs(found.mean) / found.stderr))
         digits.append(np.max(np.abs(found.mean) / (2 * digit / np.sqrt(found.count))))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            profile = ij.order_profile(jax.random.key(number), game, contexts=CONTEXTS)
+            profile = ij.order_profile(jax.random.key(number), game, contexts=CONTEXTS, exact=False)
         undefined += bool(np.isnan(profile.strength).all())
     return {
         "over_error": round(float(max(ratios)), 2),

@@ -64,6 +64,7 @@ class Run:
                     contexts=contexts or self.sizes.contexts,
                     method=method,
                     mesh=mesh,
+                    exact=False,
                 ).n_forwards
 
         seconds = seconds_of(work, self.options.clock, self.options.repeats)

@@ -76,16 +76,17 @@ def check_folded(game: Valued, masks: np.ndarray, folded: np.ndarray, *, memory:
     return False
 
 
-def fold(game: Valued, *, masks: int) -> Any:
+def fold(game: Valued, *, masks: int, memory: int | None = None) -> Any:
     """What each player adds to the first layer, if the values of so many unrelated masks are to be computed from it."""
     network = game.value
     if not isinstance(network, MaskedNetwork) or not network.folds_masks or masks < _MASKS_A_PLAYER * game.n_players:
         return None
-    parts = player_parts(game)
+    parts = player_parts(game, memory=memory)
     if parts is None:
         return None
     some = masks_to_check(game.n_players)
-    return parts if check_folded(game, some, _values_of(game, parts, some)) else None
+    folded = _values_of(game, parts, some, memory)
+    return parts if check_folded(game, some, folded, memory=memory) else None
 
 
 def _values_of(game: Valued, parts: Any, masks: np.ndarray, memory: int | None = None) -> np.ndarray:

@@ -1,6 +1,8 @@
 """The value of every coalition of a game."""
 
+import collections
 import dataclasses
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -10,13 +12,16 @@ from jax.sharding import Mesh
 from jaxtyping import Array
 
 from interjax._core._checks import check_known
+from interjax._engine._devices import on_every_device
 from interjax._engine._dispatch import Kept
+from interjax._engine._memory import MemoryTooSmall
 from interjax._engine._rows import Resources, RowProgram
 from interjax.games._folded import fold
 from interjax.games._game import Game, check_game, warn_if_nonfinite
 from interjax.games._values import values_of_numbers
 
 MAX_TABLE_PLAYERS = 26
+_AHEAD = 8  # batches under way beyond the one that is waited for
 
 
 def tabulate(game: Game, *, batch_size: int | None = None, mesh: Mesh | None = None) -> np.ndarray:
@@ -50,10 +55,49 @@ def tabulate(game: Game, *, batch_size: int | None = None, mesh: Mesh | None = N
         )
     resources = Resources.of(batch_size=batch_size, mesh=mesh)
     check_known("game", game.params)
-    parts = None if game.on_host else fold(game, masks=2**n_players)
-    table = _in_batches(values_of_numbers, (game, parts), n_players, resources, on_host=game.on_host)
+    found: list[np.ndarray] = []
+    for _ in tabulate_in_batches(game, resources, found):
+        pass
+    table = np.concatenate(found)
     warn_if_nonfinite(int(np.count_nonzero(~np.isfinite(table))), len(table))
     return table
+
+
+def tabulate_in_batches(game: Game, resources: Resources, found: list[np.ndarray]) -> Iterator[int]:
+    """Append the values of all coalitions, in the order of a table, to `found`; yields how many it holds.
+
+    It may hold the first ones already, of an earlier start; it is up to date at each yield.
+    """
+    if game.on_host:
+        program = _program(values_of_numbers, (game, None), game.n_players, resources, on_host=True)
+    else:
+        program = _folded_program(game, resources)
+    total, some = 2**game.n_players, program.rows
+    waiting: collections.deque[Callable[[], np.ndarray]] = collections.deque()
+    held = sum(map(len, found))
+    starts = iter(range(held, total, some))
+    while held < total:
+        for start in starts:
+            waiting.append(program.dispatch(min(some, total - start), _numbers_from(start)))
+            if len(waiting) > _AHEAD:
+                break
+        found.append(waiting.popleft()())
+        held += len(found[-1])
+        yield held
+
+
+def _folded_program(game: Game, resources: Resources) -> RowProgram:
+    """The program of a game's values by number: folded where that pays and fits the memory."""
+    if resources.mesh is not None:
+        game = on_every_device(game, resources.mesh)
+    try:
+        parts = fold(game, masks=2**game.n_players, memory=resources.memory)
+        if parts is not None:
+            parts = parts if resources.mesh is None else on_every_device(parts, resources.mesh)
+            return _program(values_of_numbers, (game, parts), game.n_players, resources)
+    except MemoryTooSmall:
+        pass
+    return _program(values_of_numbers, (game, None), game.n_players, resources)
 
 
 def tabulate_inputs(game: Game, x: Array, outputs: Any, kept: Kept | None = None) -> np.ndarray:
@@ -71,25 +115,20 @@ def tabulate_inputs(game: Game, x: Array, outputs: Any, kept: Kept | None = None
     is_folded = fold(game, masks=2**game.n_players) is not None
     at_once = 1 if jax.default_backend() == "cpu" else len(x)
     function = _ValuesOfInputs(is_folded, at_once)
-    return _in_batches(function, (game, x, outputs), game.n_players, Resources(), kept=kept).T
+    program = _program(function, (game, x, outputs), game.n_players, Resources())
+    return program.dispatch(2**game.n_players, _numbers_from(0), kept=kept)().T
 
 
-def _in_batches(
-    function: Any,
-    fixed: Any,
-    n_players: int,
-    resources: Resources,
-    *,
-    on_host: bool = False,
-    kept: Kept | None = None,
-) -> np.ndarray:
-    """A function of all coalitions, given to it by number: (2**n, ...)."""
-    total = 2**n_players
-    most = -(-total // resources.n_devices)
+def _program(function: Any, fixed: Any, n_players: int, resources: Resources, *, on_host: bool = False) -> RowProgram:
+    """The program of a function of coalitions, given to it by number."""
+    most = -(-(2**n_players) // resources.n_devices)
     example = lambda rows: (None, np.zeros(rows, np.int32))  # noqa: E731
-    program = RowProgram(function, fixed, example, resources, most=most, on_host=on_host)
-    take = lambda start, stop, _: (None, np.arange(start, stop, dtype=np.int32))  # noqa: E731
-    return program.dispatch(total, take, kept=kept)()
+    return RowProgram(function, fixed, example, resources, most=most, on_host=on_host)
+
+
+def _numbers_from(first: int) -> Callable[[int, int, int], tuple[None, np.ndarray]]:
+    """Gives the numbers of a batch of coalitions, of those from `first` on."""
+    return lambda start, stop, _: (None, np.arange(first + start, first + stop, dtype=np.int32))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,9 +16,11 @@ from interjax._core._results import Saved, result, static_field
 from interjax._core._statistics import tail_quantile
 from interjax._engine._rows import Resources
 from interjax.games._game import Game, check_game, warn_if_nonfinite
+from interjax.games._tabulate import tabulate_in_batches
 from interjax.orders._arguments import as_coalitions, as_orders
 from interjax.orders._estimators import Estimates, estimator_of
 from interjax.orders._limits import with_limits
+from interjax.orders._tabulated import check_exact, estimates_of_table, is_tabulated
 
 _ENOUGH_FOR_ALL = 25  # contexts, from about which on simultaneous intervals held in every game that was tried
 
@@ -32,11 +34,12 @@ class OrderInteractions(Saved):
         pairs: int (coalitions, k), the measured coalitions, k = 1, 2 or 3 players each.
         mean: float64 (orders, coalitions), in units of the value v.
         stderr: float64 (orders, coalitions), standard error over contexts and of rounding, sqrt(2^k) eps max |v| /
-            sqrt(contexts) for coalitions of k players; rounding alone where `exact`. The variance over a coalition's
-            few contexts is drawn towards that of the order's other coalitions, which counts as 4 contexts. At an order
-            where nothing varied it stands for an upper limit: what shows in less than a share p = 1 - 0.05^(1/count) of
-            the contexts, about 3 / count, may have been missed, so p R / 1.96 with R the most that the coalition's
-            interaction varies by at any order.
+            sqrt(contexts) for coalitions of k players; rounding alone where `exact`, and where all coalitions of the
+            game were evaluated sqrt(2^k) eps max |v|, for it may be alike in all contexts. The variance over a
+            coalition's few contexts is drawn towards that of the order's other coalitions, which counts as 4 contexts.
+            At an order where nothing varied it stands for an upper limit: what shows in less than a share p = 1 -
+            0.05^(1/count) of the contexts, about 3 / count, may have been missed, so p R / 1.96 with R the most that
+            the coalition's interaction varies by at any order.
         freedom: float64 (orders, coalitions), degrees of freedom with which `stderr` is known; infinite where exact.
         exact: bool (orders, coalitions), whether all contexts were evaluated, or a player is known to change nothing.
         count: int (orders, coalitions), contexts drawn; with "regression" the coalitions of a pair's rarest stratum, 0
@@ -156,20 +159,25 @@ def order_interactions(
     contexts: int = 100,
     method: str = "blocks",
     size: int = 2,
+    exact: bool | None = None,
     batch_size: int | None = None,
     memory: int | None = None,
     mesh: Mesh | None = None,
 ) -> OrderInteractions:
-    """Estimate multi-order interactions of pairs (or single players, or triples) from sampled contexts.
+    """Estimate multi-order interactions of pairs (or single players, or triples): from sampled contexts, or exactly.
 
         I^(m)(T) = E over S in N minus T, |S| = m of  sum over L in T of (-1)^(k-|L|) v(S + L)
 
-    Every estimate is unbiased. "quadruples" draws `contexts` independent contexts for each coalition and order (the
-    papers' protocol, 2^k passes each). "blocks" shares every context among all wanted coalitions that it leaves
-    free, little more than one pass for a pair and context where all pairs are wanted; contexts then number
-    `contexts` on average (at least two), and errors of coalitions that share contexts are correlated. At the end
-    orders m = 0 and m = n - k the single context is enumerated; with "blocks" the next orders m = 1 and m = n - k - 1
-    are enumerated too where that takes at most twice the passes.
+    Where 2^n forward passes are no more than sampling would take (those of the estimator for `contexts`, the coalitions
+    and the orders asked for), all coalitions are evaluated and every interaction is exact, as
+    `ij.exact_order_interactions` gives it; `exact` says otherwise.
+
+    Every estimate of sampled contexts is unbiased. "quadruples" draws `contexts` independent contexts for each
+    coalition and order (the papers' protocol, 2^k passes each). "blocks" shares every context among all wanted
+    coalitions that it leaves free, little more than one pass for a pair and context where all pairs are wanted;
+    contexts then number `contexts` on average (at least two), and errors of coalitions that share contexts are
+    correlated. At the end orders m = 0 and m = n - k the single context is enumerated; with "blocks" the next orders
+    m = 1 and m = n - k - 1 are enumerated too where that takes at most twice the passes.
 
     "regression" evaluates uniform coalitions of the sizes m, m+1 and m+2, each of which serves all pairs at once:
 
@@ -196,6 +204,8 @@ def order_interactions(
         contexts: contexts for each coalition and order; the standard error falls with its square root.
         method: "blocks", "quadruples" or "regression" (pairs only).
         size: players of a coalition if `pairs` is "all".
+        exact: True to evaluate all 2^n coalitions of a game of at most 26 players, whatever they cost; False to sample;
+            None = what takes fewer passes, all coalitions if equally many.
         batch_size: rows of a batch on one device; by default chosen from memory. It is halved where a device runs out.
         memory: bytes that the compiled forward passes may take on one device, weights included; None = 0.4 of what is
             free there.
@@ -206,7 +216,8 @@ def order_interactions(
 
     Raises:
         ValueError: for orders out of range, coalitions with repeated or unknown players, fewer than one context, an
-            unknown method, one row that does not fit `memory`, or single players or triples with "regression".
+            unknown method, `exact` of more than 26 players, one row that does not fit `memory`, or single players or
+            triples with "regression".
 
     Warns:
         UserWarning: if the network gave NaN, if a device ran out of memory (the batch is halved), or if single
@@ -230,11 +241,23 @@ def order_interactions(
     estimator = estimator_of(method, coalitions.shape[1])
     resources = Resources.of(batch_size=batch_size, memory=memory, mesh=mesh)
     contexts = check_count("contexts", contexts)
+    exact = check_exact(exact, game.n_players)
+
+    def passes() -> float:
+        of_order = (game.n_players, coalitions)
+        return sum(estimator.expected_passes(*of_order, order, contexts) for order in numbers.tolist())
 
     def estimate(orders: list[int]) -> Estimates:
         return estimator.estimate(key, game, coalitions, orders, contexts, resources)
 
-    found = with_limits(estimate(numbers.tolist()), numbers.tolist(), game.n_players - coalitions.shape[1], estimate)
+    if is_tabulated(exact, game.n_players, passes):
+        values: list[np.ndarray] = []
+        for _ in tabulate_in_batches(game, resources, values):
+            pass
+        found = estimates_of_table(game, np.concatenate(values), coalitions, numbers.tolist())
+    else:
+        last = game.n_players - coalitions.shape[1]
+        found = with_limits(estimate(numbers.tolist()), numbers.tolist(), last, estimate)
     warn_if_nonfinite(found.n_nonfinite, found.n_forwards)
     if np.any(np.isnan(found.stderr) & np.isfinite(found.mean)):
         warnings.warn("a single context leaves the standard error unknown (NaN): use contexts >= 2", stacklevel=2)

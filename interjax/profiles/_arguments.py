@@ -12,9 +12,11 @@ from interjax._core._checks import check_choice, check_count, check_integers, ch
 from interjax._engine._folders import fingerprint
 from interjax.games._game import Game
 from interjax.games._identity import identity
+from interjax.games._tabulate import MAX_TABLE_PLAYERS
 from interjax.orders._arguments import as_coalitions, as_orders
 from interjax.orders._counts import Before
 from interjax.orders._estimators import ESTIMATORS, PLANNED
+from interjax.orders._tabulated import check_exact, is_tabulated
 from interjax.profiles._clusters import PairPopulation
 from interjax.profiles._correction import CORRECTIONS, KINDS
 from interjax.profiles._goal import Goal
@@ -76,6 +78,7 @@ def design_of(
     n_pairs: int | None,
     method: str,
     n_forwards: float | None = None,
+    exact: bool | None = None,
 ) -> Design:
     """The design of the first round that the arguments ask for, with what they leave open."""
     n_players, inputs = games[0].n_players, len(games)
@@ -87,23 +90,37 @@ def design_of(
         groups = groups or groups_of(max(by_order), takes_all=n_pairs == len(population.pairs))
         return Design(population, numbers, by_order, n_pairs, method, cluster_players_of(n_pairs, inputs), groups)
 
-    everyone = len(population.pairs)
-    if n_forwards is not None:
-        together = inputs * games[0].passes
-        usual = _default_n_pairs(everyone, inputs)
-        fewest = max(2, -(-_FEWEST_PAIRS // inputs))
-        enough = min(2**20, max(math.comb(n_players - 2, order) for order in numbers.tolist()))
-        first = _first_of_budget(design, contexts, n_pairs, usual, fewest, everyone, enough, n_forwards / together)
-        if first.expected_passes() * together > _MOST_BEYOND * n_forwards:
-            others = [design(_LEAST, everyone)] if contexts is None and n_pairs is None else []
-            least = min(each.expected_passes() for each in (first, *others)) * together
+    everyone, exact = len(population.pairs), check_exact(exact, n_players)
+    table = Design.of_table(population, numbers, method)
+    if n_forwards is None:
+        n_pairs = min(int(n_pairs or _default_n_pairs(everyone, inputs)), everyone)
+        first = design(contexts if contexts is not None else 20 if n_pairs == everyone else 10, n_pairs)
+        return table if is_tabulated(exact, n_players, first.expected_passes) else first
+    together = inputs * games[0].passes
+    enough = min(2**20, max(math.comb(n_players - 2, order) for order in numbers.tolist()))
+    if contexts is not None:
+        _contexts_by_order(contexts, numbers)
+    if is_tabulated(exact, n_players, lambda: min(n_forwards / together, design(enough, everyone).expected_passes())):
+        if (takes := together << n_players) > n_forwards:
             raise ValueError(
-                f"n_forwards must be at least {math.ceil(least)}, what a first round takes, got {n_forwards:g}: give "
-                "more, or fewer orders, pairs or contexts"
+                f"n_forwards must be at least {takes} with exact=True, all coalitions of {inputs} inputs, got "
+                f"{n_forwards:g}: give more, or exact=None"
             )
-        return first
-    n_pairs = min(int(n_pairs or _default_n_pairs(everyone, inputs)), everyone)
-    return design(contexts if contexts is not None else 20 if n_pairs == everyone else 10, n_pairs)
+        return table
+    usual = _default_n_pairs(everyone, inputs)
+    fewest = max(2, -(-_FEWEST_PAIRS // inputs))
+    first = _first_of_budget(design, contexts, n_pairs, usual, fewest, everyone, enough, n_forwards / together)
+    if first.expected_passes() * together > _MOST_BEYOND * n_forwards:
+        others = [design(_LEAST, everyone)] if contexts is None and n_pairs is None else []
+        least = math.ceil(min(each.expected_passes() for each in (first, *others)) * together)
+        what = "a first round takes"
+        if exact is None and n_players <= MAX_TABLE_PLAYERS and together << n_players < least:
+            least, what = together << n_players, "all coalitions take"
+        raise ValueError(
+            f"n_forwards must be at least {least}, what {what}, got {n_forwards:g}: give more, or fewer orders, pairs or "
+            "contexts"
+        )
+    return first
 
 
 def _first_of_budget(
@@ -177,13 +194,20 @@ def settings_of(key: jax.Array, games: list[Game], design: Design) -> dict[str, 
     return {
         "key": np.asarray(jax.random.key_data(key)).tolist(),
         "orders": design.orders.tolist(),
-        "contexts": design.contexts_told,
-        "n_pairs": design.n_pairs,
         "pairs": fingerprint([design.population.pairs]),
         "method": design.method,
+        **({"exact": True} if design.tabulated else _drawn(design)),
+        **identity(games),
+    }
+
+
+def _drawn(design: Design) -> dict[str, Any]:
+    """What is drawn, of a design that samples."""
+    return {
+        "contexts": design.contexts_told,
+        "n_pairs": design.n_pairs,
         **_groups_told(design),
         "draws": "without replacement where contexts are few, in groups",  # versions before drew otherwise
-        **identity(games),
     }
 
 

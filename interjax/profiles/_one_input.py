@@ -1,7 +1,7 @@
 """What a profile measures for one input: which pairs, in how many contexts, and the sums that come of it."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -10,10 +10,13 @@ import numpy as np
 from interjax._engine._folders import Partial
 from interjax._engine._rows import Resources
 from interjax.games._game import Game
+from interjax.games._tabulate import tabulate_in_batches
 from interjax.orders._counts import NOTHING, Before
 from interjax.orders._designs import Plan
 from interjax.orders._estimators import PLANNED, Planned
 from interjax.orders._observations import Done, ObservationSums, observe
+from interjax.orders._rounding import resolution
+from interjax.orders._tabulated import contexts_of, interactions_of, table_resolution
 from interjax.profiles._clusters import Cluster, PairPopulation
 
 _CLUSTER_PLAYERS = 12
@@ -29,7 +32,8 @@ class Design:
     """How each input is measured: its orders, contexts at each, and how many pairs of the population in what clusters.
 
     No contexts at an order: it is left out. `groups` is the number of groups that contexts are dealt to: those of the
-    jackknife, or of the sign split where pairs are sampled.
+    jackknife, or of the sign split where pairs are sampled. `tabulated` designs evaluate all coalitions once, which
+    gives every context of all pairs.
     """
 
     population: PairPopulation
@@ -40,6 +44,13 @@ class Design:
     cluster_players: int
     groups: int
     before: tuple[Before, ...] = ()
+    tabulated: bool = False
+
+    @classmethod
+    def of_table(cls, population: PairPopulation, orders: np.ndarray, method: str) -> "Design":
+        """All contexts of all pairs at these orders, from a table. A second group, of no contexts, varies nothing."""
+        contexts = tuple(contexts_of(population.n_players, 2, orders.tolist()).tolist())
+        return cls(population, orders, contexts, len(population.pairs), method, 2, 2, tabulated=True)
 
     @property
     def estimator(self) -> Planned:
@@ -52,6 +63,8 @@ class Design:
     @property
     def exact(self) -> np.ndarray:
         """(orders,) True where all contexts are evaluated, so that a measured interaction is exact."""
+        if self.tabulated:
+            return np.array(self.contexts) > 0
         n_players, is_exact = self.population.n_players, self.estimator.is_exact
         return np.array(
             [count > 0 and is_exact(n_players, 2, order, count, before) for order, count, before in self.by_order]
@@ -87,7 +100,7 @@ class Design:
 
     def of_input(self, game: Game) -> "Design":
         """The design for one input: some estimators measure only pairs of players that may change something."""
-        if not self.estimator.skips_null or game.is_null is None or not np.any(game.is_null):
+        if self.tabulated or not self.estimator.skips_null or game.is_null is None or not np.any(game.is_null):
             return self
         live = ~np.asarray(game.is_null)[self.population.pairs].any(axis=1)
         population = PairPopulation.of(self.population.pairs[live], self.population.n_players)
@@ -107,6 +120,8 @@ class Design:
         """Passes of one input at each order, on average (orders,)."""
         if not len(self.population.pairs):
             return np.zeros(len(self.orders))
+        if self.tabulated:
+            return self.exact * 2**self.population.n_players / max(np.sum(self.exact), 1)
         clusters = self.draw(jax.random.key(0))
         pairs = clusters[0].pairs
         n_players, passes = self.population.n_players, self.estimator.expected_passes
@@ -161,6 +176,8 @@ def measure_input(
 
     `progress` is called with the forward passes made, those of earlier starts included.
     """
+    if design.tabulated:
+        return _measure_table(game, design, resources, partial, progress)
     draw_key, context_key = jax.random.split(key)
     everyone, design = design, design.of_input(game)
     clusters = design.draw(draw_key)
@@ -174,17 +191,13 @@ def measure_input(
     if kept is not None:
         started.restore(kept)
     work = _work(context_key, game, design, sets)
-    for passes in observe(game, sums, work, resources, done=started.done):
-        started.made += passes
-        if partial:
-            partial.write(started.to_arrays)
-        if progress:
-            try:
-                progress(started.made)
-            except BaseException:  # the caller stops here, where the sums are whole
-                if partial:
-                    partial.write(started.to_arrays, at_once=True)
-                raise
+
+    def made() -> Iterator[int]:
+        for passes in observe(game, sums, work, resources, done=started.done):
+            started.made += passes
+            yield started.made
+
+    _follow(made(), started.to_arrays, partial, progress)
     return Measured(
         total=np.concatenate([part.total for part in sums], axis=-1),
         squares=np.concatenate([part.squares for part in sums], axis=-1),
@@ -197,6 +210,68 @@ def measure_input(
         contexts=np.array(design.contexts),
         n_forwards=sum(part.n_forwards for part in sums),
         n_nonfinite=sum(part.n_nonfinite for part in sums),
+    )
+
+
+def _follow(
+    work: Iterable[int],
+    state: Callable[[], dict[str, np.ndarray]],
+    partial: Partial | None,
+    progress: Callable[[int], None] | None,
+) -> None:
+    """Go through work that yields the passes made, keeping its state and telling of its progress."""
+    for made in work:
+        if partial:
+            partial.write(state)
+        if progress:
+            try:
+                progress(made)
+            except BaseException:  # the caller stops here, where the sums are whole
+                if partial:
+                    partial.write(state, at_once=True)
+                raise
+
+
+def _measure_table(
+    game: Game,
+    design: Design,
+    resources: Resources,
+    partial: Partial | None,
+    progress: Callable[[int], None] | None,
+) -> Measured:
+    """The sums of all contexts of all pairs of one input, from the values of all its coalitions."""
+    kept = partial.read() if partial else None
+    found = [] if kept is None else [kept["values"]]
+    passes = game.passes
+
+    def state() -> dict[str, np.ndarray]:
+        values = np.concatenate(found)
+        return {
+            "values": values,
+            "made": np.array(len(values) * passes),
+            "expected": np.array(passes << game.n_players),
+        }
+
+    _follow((held * passes for held in tabulate_in_batches(game, resources, found)), state, partial, progress)
+    table, pairs = np.concatenate(found), design.population.pairs
+    mean = interactions_of(game, table, pairs, design.orders.tolist())
+    contexts = np.array(design.contexts)
+    count = np.zeros((len(contexts), design.groups, len(pairs)), np.int64)
+    count[:, 0] = contexts[:, None]
+    total = count * mean[:, None]
+    total[:, 1:] = 0.0
+    return Measured(
+        total=total,
+        squares=total * mean[:, None],
+        count=count,
+        rounding=table_resolution(game, table, 2) / resolution(1.0, contexts),  # as much whatever the contexts
+        cluster=np.zeros(len(pairs), int),
+        weight=np.ones(len(pairs)),
+        took_all=True,
+        share=1.0,
+        contexts=contexts,
+        n_forwards=len(table) * passes,
+        n_nonfinite=int(np.count_nonzero(~np.isfinite(table))),
     )
 
 

@@ -35,6 +35,7 @@ def order_profile(
     target_stderr: float | None = None,
     max_forwards: float = 1e9,
     n_forwards: float | None = None,
+    exact: bool | None = None,
     batch_size: int | None = None,
     memory: int | None = None,
     mesh: Mesh | None = None,
@@ -45,7 +46,11 @@ def order_profile(
 
         J^(m) = E_x E_ij |I^(m)(i,j|x)| / mean over m' of E_x E_ij |I^(m')(i,j|x)|
 
-    Few contexts of many pairs, corrected for the bias of |mean|, spend forward passes best; that is the default.
+    Few contexts of many pairs, corrected for the bias of |mean|, spend forward passes best; that is the default. Where
+    2^n forward passes an input are no more than sampling would take, all its coalitions are evaluated: every
+    interaction of all pairs is exact, as of `ij.exact_order_interactions`, and of the errors those over inputs and of
+    rounding are left. `exact` says otherwise.
+
     The papers' allocation is `**ij.OFFICIAL_ALLOCATION` with `pairs=ij.pairs_within(grid, 2)`.
 
     Under `jax.distributed`, call it in each process with the same arguments: inputs are shared among the processes,
@@ -76,6 +81,10 @@ def order_profile(
             that leaves 5 contexts for each, else of as many as it pays for. A first part of the contexts shows the
             noise at each order; the others go where they lower the largest error of J^(m) most for what they cost, as
             do further rounds of `target_stderr`.
+        exact: True to evaluate all 2^n coalitions of each input, of at most 26 players, whatever they cost; False to
+            sample; None = what takes fewer passes: all coalitions, if these are no more than the first round of the
+            pairs and contexts that are asked for takes, or than `n_forwards` pays for and sampling has use for.
+            `n_pairs`, `contexts` and `correction` then play no role.
         batch_size: rows of a batch on one device; by default chosen from memory. It is halved where a device runs out.
         memory: bytes that the compiled forward passes may take on one device, weights included; None = 0.4 of what is
             free there.
@@ -89,7 +98,8 @@ def order_profile(
         `OrderProfile`.
 
     Raises:
-        ValueError: for arguments out of range, games that differ in players, or a folder that holds another run.
+        ValueError: for arguments out of range, games that differ in players, `exact` of more than 26 players or than
+            `n_forwards` pays for, or a folder that holds another run.
         RuntimeError: if another process of `jax.distributed` was lost; what was measured is kept in `folder`. A
             process that cannot be reached by the exception, because it waits in a long computation, is ended.
 
@@ -114,7 +124,7 @@ def order_profile(
     check_progress(progress)
     folder = None if folder is None else check_folder("folder", folder)
     goal = goal_of(target_stderr, max_forwards, n_forwards)
-    design = design_of(games, orders, contexts, pairs, n_pairs, method, goal.n_forwards)
+    design = design_of(games, orders, contexts, pairs, n_pairs, method, goal.n_forwards, exact)
     settings = settings_of(key, games, design)
     with joined() as group:
         group.folder = group.folder or folder

@@ -12,12 +12,12 @@ class OrderProfile(Saved):
 
     Attributes:
         orders: int (orders,), context sizes m.
-        strength: (orders,) J^(m), bias-corrected; mean 1. Where nearly nothing interacts noise may leave it below 0.
-            NaN where no interaction is told from rounding.
+        strength: (orders,) J^(m), bias-corrected where not exact; mean 1. Where nearly nothing interacts noise may leave
+            it below 0. NaN where no interaction is told from rounding.
         stderr: (orders,) standard error of J^(m): over inputs, whose pairs and contexts it thereby covers, by leaving
             out one at a time; with one input, over pairs and contexts. Every error includes that of rounding, 2 eps max
-            |v| / sqrt(contexts) of an interaction, what may have been missed at an order where nothing varied (as in
-            `OrderInteractions.stderr`), and `bias`.
+            |v| / sqrt(contexts) of an interaction (2 eps max |v| where all coalitions were evaluated), what may have
+            been missed at an order where nothing varied (as in `OrderInteractions.stderr`), and `bias`.
         stderr_within: (orders,) its part from pairs and contexts: the error if the inputs were the whole population.
         freedom: (orders,) degrees of freedom with which `stderr` is known: of k inputs the effective number that their
             shares of the strength and their deviations leave, less 1, at most k - 1; of one input those of its
@@ -44,6 +44,9 @@ class OrderProfile(Saved):
         n_forwards: forward passes made.
         n_nonfinite: values of the games that were NaN or infinite.
         contexts_drawn: (orders,) contexts of a pair on average, of all rounds; None in older files.
+        exact: bool (orders,), whether every measured interaction of the order is exact for all inputs: all of its
+            contexts were evaluated, or a player is known to change nothing. Errors are then of the inputs and of
+            rounding, and of pairs where some were drawn. None in older files.
         effective_pairs: (orders,) how many drawn pairs of equal strength would scatter as much as those that were
             drawn, (sum s)^2 / sum s^2 of their strengths s, Kish's number, over all inputs and rounds; pairs of one
             cluster, which share contexts, count as one. Below 5 an interval tells little of pairs that were not drawn,
@@ -76,6 +79,7 @@ class OrderProfile(Saved):
     population: np.ndarray | None = None
     contexts_drawn: np.ndarray | None = None
     effective_pairs: np.ndarray | None = None
+    exact: np.ndarray | None = None
 
     @property
     def estimate(self) -> Estimate:

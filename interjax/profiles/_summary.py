@@ -69,6 +69,7 @@ def summarise(
             variance = np.maximum(variance, _within(in_profile) ** 2)
         freedom = np.clip(jackknife_freedom(inputs[0].sizes, shift), 0.5, np.maximum(inputs[0].most_freedom, 0.5))
     found = Estimate(strength, np.sqrt(variance), freedom).with_known(np.sqrt(known))
+    contexts_drawn, exact = _contexts_drawn(measured, design)
     profile = OrderProfile(
         orders=design.orders,
         strength=strength,
@@ -92,17 +93,24 @@ def summarise(
         kind=kind,
         n_players=design.population.n_players,
         contexts=design.contexts_told,
-        contexts_drawn=_contexts_drawn(measured, design),
+        contexts_drawn=contexts_drawn,
+        exact=exact,
         effective_pairs=_effective_number(np.concatenate([part.by_cluster for part in inputs], axis=1)),
     )
     return profile, Errors(strength, magnitude, from_contexts, bias, np.square(found.stderr))
 
 
-def _contexts_drawn(measured: list[list[Measured]], design: Design) -> np.ndarray:
-    """Contexts of a pair on average over pairs and inputs (orders,); those of rounds that measured the same add up."""
+def _contexts_drawn(measured: list[list[Measured]], design: Design) -> tuple[np.ndarray, np.ndarray]:
+    """Contexts of a pair on average over pairs and inputs, and whether they are all that there are: (orders,) each.
+
+    Contexts of rounds that measured the same pairs add up.
+    """
     together = [[found] if found[0].took_all else [[part] for part in found] for found in measured]
-    counts = [PairSums.of(each, design).count.sum(axis=1) for found in together for each in found if each[0].count.size]
-    return np.concatenate(counts, axis=1).mean(axis=1) if counts else np.zeros(len(design.orders))
+    sums = [PairSums.of(each, design) for found in together for each in found if each[0].count.size]
+    if not sums:  # no pair can interact
+        return np.zeros(len(design.orders)), np.ones(len(design.orders), bool)
+    counts = np.concatenate([each.count.sum(axis=1) for each in sums], axis=1)
+    return counts.mean(axis=1), np.all([each.exact for each in sums], axis=0)
 
 
 _TOO_FEW = "a single context, or a single cluster of pairs, tells nothing of how they vary; use more of them"

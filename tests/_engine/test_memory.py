@@ -37,7 +37,7 @@ def game_of(fold=False):
 
 
 def measured(game, **settings):
-    return ij.order_interactions(jax.random.key(1), game, **(SETTINGS | settings))
+    return ij.order_interactions(jax.random.key(1), game, **(SETTINGS | settings), exact=False)
 
 
 def n_rows(by_row):

@@ -39,7 +39,9 @@ def test_bfloat16_is_near_float32_and_gives_float32(fold):
     exact, rounded = game_of(fold=fold), game_of(fold=fold, precision="bfloat16")
     assert rounded(MASKS).dtype == jnp.float32
     settings = {"orders": [3, 7], "contexts": 20}
-    found, expected = (ij.order_interactions(jax.random.key(0), game, **settings) for game in (rounded, exact))
+    found, expected = (
+        ij.order_interactions(jax.random.key(0), game, **settings, exact=False) for game in (rounded, exact)
+    )
     error = np.abs(found.mean - expected.mean).max()
     assert 0 < error < 0.1 * np.abs(exact(MASKS)).max()
 
@@ -58,7 +60,7 @@ def test_double_precision_is_kept_where_jax_has_it():
         weights = jax.tree.map(lambda leaf: leaf.astype(np.float64), WEIGHTS)
         game = ij.masked_game((network, weights), X.astype(np.float64), players=PLAYERS, output=ij.logit(1))
         assert game(MASKS).dtype == jnp.float64
-        found = ij.order_interactions(jax.random.key(0), game, orders=[3], contexts=5)
+        found = ij.order_interactions(jax.random.key(0), game, orders=[3], contexts=5, exact=False)
     assert np.isfinite(found.mean).all()
 
 

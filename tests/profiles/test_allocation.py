@@ -64,7 +64,7 @@ def test_few_passes_give_out_one_context_at_least():
 
 
 def test_small_rounds_go_on_until_all_contexts_are_evaluated():
-    found = ij.order_profile(jax.random.key(3), GAME, orders=[3, 4], contexts=2, target_stderr=1e-5)
+    found = ij.order_profile(jax.random.key(3), GAME, orders=[3, 4], contexts=2, target_stderr=1e-5, exact=False)
     assert found.stderr.max() < 1e-5
     np.testing.assert_allclose(found.strength, EXACT[3:5] / EXACT[3:5].mean(), rtol=1e-4)
 
@@ -106,24 +106,24 @@ def _seen(plan):
 @pytest.mark.parametrize("method", ["blocks", "quadruples"])
 def test_each_order_gets_the_contexts_that_are_asked_for(method):
     given = (3, 3, 4, 9, 4, 3, 3, 3)
-    found = ij.order_profile(jax.random.key(1), GAME, contexts=given, method=method)
+    found = ij.order_profile(jax.random.key(1), GAME, contexts=given, method=method, exact=False)
     assert found.contexts == given
     for contexts in set(given):
-        alike = ij.order_profile(jax.random.key(1), GAME, contexts=contexts, method=method)
+        alike = ij.order_profile(jax.random.key(1), GAME, contexts=contexts, method=method, exact=False)
         places = np.flatnonzero(np.array(given) == contexts)
         np.testing.assert_allclose(found.magnitude[places], alike.magnitude[places], rtol=1e-6)
         np.testing.assert_allclose(found.contexts_drawn[places], alike.contexts_drawn[places])
 
 
 def test_a_file_keeps_the_contexts_of_each_order(tmp_path):
-    found = ij.order_profile(jax.random.key(1), GAME, orders=[0, 2, 4], contexts=[2, 3, 4])
+    found = ij.order_profile(jax.random.key(1), GAME, orders=[0, 2, 4], contexts=[2, 3, 4], exact=False)
     assert ij.OrderProfile.load(found.save(tmp_path / "profile.npz")).contexts == (2, 3, 4)
 
 
 @pytest.mark.parametrize("contexts", [[3, 3], [3] * 7 + [0], [2.5] * 8, "3", [[3] * 8]])
 def test_contexts_that_are_not_one_an_order_are_refused(contexts):
     with pytest.raises(ValueError, match="contexts must be an integer of at least 1"):
-        ij.order_profile(jax.random.key(0), GAME, contexts=contexts)
+        ij.order_profile(jax.random.key(0), GAME, contexts=contexts, exact=False)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_contexts_that_are_not_one_an_order_are_refused(contexts):
     ],
 )
 def test_a_budget_of_passes_is_used(inputs, passes, more):
-    found = ij.order_profile(jax.random.key(2), [GAME] * inputs, n_forwards=passes, **more)
+    found = ij.order_profile(jax.random.key(2), [GAME] * inputs, n_forwards=passes, **more, exact=False)
     assert 0.72 * passes < found.n_forwards < 1.12 * passes
     lower, upper = found.interval(0.9999)
     truth = EXACT[found.orders] / EXACT[found.orders].mean()
@@ -146,7 +146,7 @@ def test_a_budget_of_passes_is_used(inputs, passes, more):
 
 def test_a_budget_for_few_passes_draws_pairs():
     game = ij.Game.from_function(lambda s: (s @ jnp.linspace(-1.0, 2.0, 24)) ** 2 / 24, 24)
-    found = ij.order_profile(jax.random.key(2), game, n_forwards=9_000)
+    found = ij.order_profile(jax.random.key(2), game, n_forwards=9_000, exact=False)
     assert 12 <= found.pairs_by_input[0] < 276
     assert found.n_forwards < 10_000
 
@@ -163,7 +163,9 @@ def test_no_order_is_taken_for_exact_that_is_not(method, passes):
     for seed in range(25):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = ij.order_profile(jax.random.key(seed), NOISY, orders=[0, 2, 4, 7], n_forwards=passes, method=method)
+            found = ij.order_profile(
+                jax.random.key(seed), NOISY, orders=[0, 2, 4, 7], n_forwards=passes, method=method, exact=False
+            )
         assert found.n_forwards <= 1.1 * passes
         off = np.abs(found.magnitude - NOISY_STRENGTH[found.orders])
         assert np.all((found.magnitude_stderr > 1e-5) | (off < 1e-4))
@@ -176,7 +178,7 @@ def test_no_order_is_taken_for_exact_that_is_not(method, passes):
 @pytest.mark.filterwarnings("ignore:at orders .* the strength rests on fewer")
 def test_clusters_that_agree_by_chance_are_not_drawn():
     for seed in range(60):
-        found = ij.order_profile(jax.random.key(seed), NOISY, n_pairs=2, contexts=40, orders=[1, 2])
+        found = ij.order_profile(jax.random.key(seed), NOISY, n_pairs=2, contexts=40, orders=[1, 2], exact=False)
         assert found.stderr.max() > 1e-5
 
 
@@ -189,27 +191,27 @@ def test_players_that_change_nothing_do_not_let_a_budget_be_overrun():
     for passes in (2_300, 3_000, 3_700, 4_500):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = ij.order_profile(jax.random.key(0), games, n_forwards=passes)
+            found = ij.order_profile(jax.random.key(0), games, n_forwards=passes, exact=False)
         assert found.n_forwards <= 1.1 * passes
         assert np.all(found.contexts_drawn <= 35 + 1e-9)
 
 
 def test_a_budget_that_pays_for_all_contexts_gives_the_exact_profile():
-    found = ij.order_profile(jax.random.key(2), GAME, n_forwards=1e6)
+    found = ij.order_profile(jax.random.key(2), GAME, n_forwards=1e6, exact=False)
     np.testing.assert_allclose(found.strength, EXACT / EXACT.mean(), rtol=1e-4)
     assert found.n_forwards < 60 * 2**N
 
 
 def test_a_budget_for_nothing_is_refused():
     with pytest.raises(ValueError, match="n_forwards must be at least"):
-        ij.order_profile(jax.random.key(0), GAME, n_forwards=50)
+        ij.order_profile(jax.random.key(0), GAME, n_forwards=50, exact=False)
     with pytest.raises(ValueError, match="n_forwards must be None with target_stderr"):
-        ij.order_profile(jax.random.key(0), GAME, n_forwards=5_000, target_stderr=0.1)
+        ij.order_profile(jax.random.key(0), GAME, n_forwards=5_000, target_stderr=0.1, exact=False)
 
 
 @pytest.mark.parametrize("how", [{"n_forwards": 3_000}, {"contexts": 4, "target_stderr": 0.1, "max_forwards": 12_000}])
 def test_a_run_that_was_stopped_in_its_second_round_goes_on(tmp_path, how):
-    whole = ij.order_profile(jax.random.key(5), GAME, **how)
+    whole = ij.order_profile(jax.random.key(5), GAME, **how, exact=False)
     first = []
 
     def stop(made, expected):
@@ -218,9 +220,11 @@ def test_a_run_that_was_stopped_in_its_second_round_goes_on(tmp_path, how):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        ij.order_profile(jax.random.key(5), GAME, folder=tmp_path, progress=stop, **how)
-    found = ij.order_profile(jax.random.key(5), GAME, folder=tmp_path, **how)
-    again = ij.order_profile(jax.random.key(5), GAME, folder=tmp_path, progress=lambda made, expected: None, **how)
+        ij.order_profile(jax.random.key(5), GAME, folder=tmp_path, progress=stop, **how, exact=False)
+    found = ij.order_profile(jax.random.key(5), GAME, folder=tmp_path, **how, exact=False)
+    again = ij.order_profile(
+        jax.random.key(5), GAME, folder=tmp_path, progress=lambda made, expected: None, **how, exact=False
+    )
     for one in (found, again):
         np.testing.assert_array_equal(one.strength, whole.strength)
         np.testing.assert_array_equal(one.stderr, whole.stderr)
@@ -230,13 +234,15 @@ def test_a_run_that_was_stopped_in_its_second_round_goes_on(tmp_path, how):
 def test_the_order_with_the_largest_error_gets_most():
     """Only an interaction of four players beside many small ones: its noise is at the middle orders."""
     noisy = ij.Game.from_function(lambda s: 4.0 * s[0] * s[1] * s[2] * s[3] + (s @ jnp.arange(10.0)) ** 2 / 50, 10)
-    found = ij.order_profile(jax.random.key(0), noisy, orders=[2, 3, 4, 5, 6], contexts=6, target_stderr=0.05)
+    found = ij.order_profile(
+        jax.random.key(0), noisy, orders=[2, 3, 4, 5, 6], contexts=6, target_stderr=0.05, exact=False
+    )
     drawn = found.contexts_drawn
-    once = ij.order_profile(jax.random.key(0), noisy, orders=[2, 3, 4, 5, 6], contexts=6)
+    once = ij.order_profile(jax.random.key(0), noisy, orders=[2, 3, 4, 5, 6], contexts=6, exact=False)
     assert np.argmax(drawn) == np.argmax(once.stderr) or drawn[np.argmax(once.stderr)] > np.median(drawn)
 
 
 def test_few_contexts_of_one_order_leave_few_degrees_of_freedom():
     """Groups that hold no context of an order tell nothing of its error."""
-    found = ij.order_profile(jax.random.key(4), GAME, orders=[3, 4], contexts=[2, 30], method="quadruples")
+    found = ij.order_profile(jax.random.key(4), GAME, orders=[3, 4], contexts=[2, 30], method="quadruples", exact=False)
     assert found.freedom[0] <= 1.5

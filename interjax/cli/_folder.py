@@ -75,8 +75,8 @@ def write_profile(out: Path, found: ij.OrderProfile, **about: Any) -> None:
     """A profile as npz and as JSON, where numbers that are not finite are null."""
     found.save(out / "profile.npz")
     names = ["orders", "magnitude", "magnitude_stderr", "bracket", "strength", "stderr", "stderr_within", "freedom"]
-    names += ["bias", "uncorrected", "noise", "contexts_drawn", "effective_pairs", "pairs_by_input", "n_forwards"]
-    names += ["n_nonfinite", "n_players", "contexts", "method", "correction", "kind"]
+    names += ["bias", "uncorrected", "noise", "contexts_drawn", "exact", "effective_pairs", "pairs_by_input"]
+    names += ["n_forwards", "n_nonfinite", "n_players", "contexts", "method", "correction", "kind"]
     numbers = {name: np.asarray(getattr(found, name)).tolist() for name in names}
     write_json(out / "profile.json", numbers | {"inputs": len(found.by_input)} | about)
 
@@ -87,5 +87,9 @@ def _as_json(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _compared(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings that choose the results, without options given by repeating them that were not given."""
-    return {name: value for name, value in settings.items() if name not in _CHANGES_NO_RESULT and value != []}
+    """The settings that choose the results, without options given by repeating them that were not given.
+
+    Nor one that older versions did not have, where it is not given.
+    """
+    chosen = {name: value for name, value in settings.items() if name not in _CHANGES_NO_RESULT and value != []}
+    return {name: value for name, value in chosen.items() if name != "exact" or value is not None}

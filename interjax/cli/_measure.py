@@ -56,7 +56,7 @@ from interjax.profiles._correction import CORRECTIONS, KINDS
     "--preset",
     type=click.Choice(["official"]),
     default=None,
-    help="the papers' allocation: quadruples, 100 contexts, 200 pairs, uncorrected, radius 2 on grids",
+    help="the papers' allocation: quadruples, 100 contexts, 200 pairs, uncorrected, sampled, radius 2 on grids",
 )
 @click.option(
     "--target-stderr",
@@ -69,6 +69,11 @@ from interjax.profiles._correction import CORRECTIONS, KINDS
     type=click.FloatRange(0, min_open=True),
     default=None,
     help="about how many forward passes to make in all: pairs and contexts are chosen by them",
+)
+@click.option(
+    "--exact/--no-exact",
+    default=None,
+    help="evaluate all 2^n coalitions of each input, or sample; by default what takes fewer passes",
 )
 @click.option("--theory", type=click.IntRange(3), default=None, help="draw the theoretical curve of this many players")
 @click.option(

@@ -16,7 +16,8 @@ from interjax._core._progress import Progress
 from interjax._engine._folders import fingerprint
 from interjax.games._masking import Masking
 from interjax.games._outputs import log_odds
-from interjax.games._players import Players
+from interjax.games._players import Marginal, Players
+from interjax.profiles._arguments import design_of
 from interjax.profiles._profile import order_profile
 from interjax.profiles._result import OrderProfile
 from interjax.training._over_checkpoints import over_checkpoints
@@ -24,6 +25,7 @@ from interjax.training._over_checkpoints import over_checkpoints
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_OF_DESIGN = ("orders", "contexts", "pairs", "n_pairs", "method", "n_forwards", "exact")
 _CHANGES_NOTHING = ("batch_size", "memory", "mesh", "folder", "progress")  # of a profile's options, to rounding
 
 
@@ -103,7 +105,7 @@ def checkpoint_profiles(
     def measure(model: Any) -> dict[str, np.ndarray]:
         return order_profile(key, masking.games(model, x, labels), **options).to_arrays()
 
-    settings = None if folder is None else _settings(key, x, labels, masking, options)
+    settings = None if folder is None else _settings(key, inputs, labels, masking, options)
     how: dict[str, Any] = {"folder": folder, "settings": settings, "inputs": inputs, "progress": progress}
     pieces = over_checkpoints(checkpoints, measure, steps=steps, **how)
     return {step: OrderProfile.from_arrays(piece) for step, piece in pieces}
@@ -116,6 +118,11 @@ def _settings(key: Array, x: Any, labels: Any, masking: Masking, options: dict[s
     chosen = {name: value for name, value in call.kwargs.items() if name not in _CHANGES_NOTHING}
     if chosen["n_forwards"] is None:  # which older versions did not have
         del chosen["n_forwards"]
+    passes = len(masking.baseline.background) if isinstance(masking.baseline, Marginal) else 1
+    design = design_of(masking.players.n, len(x), passes, **{name: call.kwargs[name] for name in _OF_DESIGN})
+    chosen.pop("exact")
+    if design.tabulated:  # which older versions did not do
+        chosen["exact"] = True
     return {
         "key": fingerprint(key),
         "inputs": fingerprint((np.asarray(x), np.asarray(labels))),

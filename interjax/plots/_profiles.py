@@ -106,7 +106,7 @@ def profile(
     theory: int | None = None,
     level: float = 0.95,
 ) -> "Axes":
-    """Draw strength profiles J^(m) over the order, each with its confidence band.
+    """Draw strength profiles J^(m) over the order, each with its confidence band (of an exact one of one input a line).
 
     Where noise leaves more doubt than the band shows, beside it an upright line is the bracket of the bias: from below
     to above the magnitude E|I^(m)|, as shares of its mean over orders (`OrderProfile.bracket`).
@@ -142,6 +142,7 @@ def profile(
     for name, found, colour, marker, line in styled(named):
         place, rank = ascending(found)
         kind = "uncorrected" if found.correction == "none" else "corrected"
+        kind = "exact" if found.exact is not None and np.all(found.exact) else kind
         label = name or f"{kind}, {level:.0%} interval"
         lower, upper = found.interval(level)
         axes.fill_between(place, lower[rank], upper[rank], color=colour, alpha=0.2, linewidth=0)

@@ -71,7 +71,10 @@ def goal_of(target_stderr: Any, max_forwards: Any, n_forwards: Any) -> Goal:
 
 
 def design_of(
-    games: list[Game],
+    n_players: int,
+    inputs: int,
+    passes: int,
+    *,
     orders: Any,
     contexts: Any,
     pairs: Any,
@@ -80,8 +83,13 @@ def design_of(
     n_forwards: float | None = None,
     exact: bool | None = None,
 ) -> Design:
-    """The design of the first round that the arguments ask for, with what they leave open."""
-    n_players, inputs = games[0].n_players, len(games)
+    """The design of the first round that the arguments ask for, with what they leave open.
+
+    Args:
+        n_players, inputs: of the games.
+        passes: forward passes that one coalition of a game costs.
+        orders, contexts, pairs, n_pairs, method, n_forwards, exact: as for `order_profile`.
+    """
     population = PairPopulation.of(_pairs_only(as_coalitions(pairs, n_players)), n_players)
     numbers = as_orders(orders, n_players, 2)
 
@@ -96,7 +104,7 @@ def design_of(
         n_pairs = min(int(n_pairs or _default_n_pairs(everyone, inputs)), everyone)
         first = design(contexts if contexts is not None else 20 if n_pairs == everyone else 10, n_pairs)
         return table if is_tabulated(exact, n_players, first.expected_passes) else first
-    together = inputs * games[0].passes
+    together = inputs * passes
     enough = min(2**20, max(math.comb(n_players - 2, order) for order in numbers.tolist()))
     if contexts is not None:
         _contexts_by_order(contexts, numbers)

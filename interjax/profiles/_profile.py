@@ -124,7 +124,9 @@ def order_profile(
     check_progress(progress)
     folder = None if folder is None else check_folder("folder", folder)
     goal = goal_of(target_stderr, max_forwards, n_forwards)
-    design = design_of(games, orders, contexts, pairs, n_pairs, method, goal.n_forwards, exact)
+    chosen = {"orders": orders, "contexts": contexts, "pairs": pairs, "n_pairs": n_pairs, "method": method}
+    one = games[0]
+    design = design_of(one.n_players, len(games), one.passes, **chosen, n_forwards=goal.n_forwards, exact=exact)
     settings = settings_of(key, games, design)
     with joined() as group:
         group.folder = group.folder or folder
@@ -151,5 +153,7 @@ OFFICIAL_ALLOCATION: dict[str, Any] = {
     "n_pairs": 200,
     "method": "quadruples",
     "correction": "none",
+    "exact": False,
 }
-"""The allocation of the papers' released code (arXiv:2111.06236): use with `pairs=ij.pairs_within(grid, 2)`."""
+"""The allocation of the papers' released code (arXiv:2111.06236), which samples games of any size: use with
+`pairs=ij.pairs_within(grid, 2)`."""

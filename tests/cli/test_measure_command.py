@@ -146,6 +146,28 @@ def test_without_out_the_folder_is_named_after_the_settings(checkpoint, tmp_path
     assert len(list((tmp_path / "interjax-results").glob("measure-digits-*/profile.json"))) == 2
 
 
+def test_small_games_are_exact_unless_they_are_to_be_sampled(table_file, tmp_path):
+    how = [
+        "measure",
+        "--data",
+        f"csv:{table_file}:sweet",
+        "--epochs",
+        1,
+        "--inputs",
+        2,
+        "--baseline",
+        "mean",
+        "--quiet",
+    ]
+    for place, chosen, exact in (("usual", [], None), ("sampled", ["--no-exact"], False), ("exact", ["--exact"], True)):
+        assert interjax(*how, *chosen, "--out", tmp_path / place).exit_code == 0
+        assert numbers(tmp_path / place, "settings.json")["settings"]["exact"] is exact
+    usual, sampled, exact = (numbers(tmp_path / place, "profile.json") for place in ("usual", "sampled", "exact"))
+    assert usual == exact
+    assert usual["exact"] == [True] * len(usual["orders"])
+    assert usual["n_forwards"] == 2 * 2 ** usual["n_players"] < sampled["n_forwards"]
+
+
 # measure: resuming and refusing
 
 

@@ -63,8 +63,22 @@ def of_interactions(method: str) -> Entry:
     """Ten players, so that at the middle orders no method takes all contexts."""
     return Entry(
         "orders.order_interactions",
-        lambda given: {"game": given.games()[0], "orders": [2, 5], "contexts": 4, "method": method},
-        {"orders": ["all"], "pairs": "some", "contexts": 2.5, "method": "guess", "batch_size": 2.5, "mesh": 8},
+        lambda given: {
+            "game": given.games()[0],
+            "orders": [2, 5],
+            "contexts": 4,
+            "method": method,
+            "exact": False,
+        },
+        {
+            "exact": 2.5,
+            "orders": ["all"],
+            "pairs": "some",
+            "contexts": 2.5,
+            "method": "guess",
+            "batch_size": 2.5,
+            "mesh": 8,
+        },
         case=method,
     )
 
@@ -72,8 +86,23 @@ def of_interactions(method: str) -> Entry:
 def of_profile(method: str) -> Entry:
     return Entry(
         "profiles.order_profile",
-        lambda given: {"games": given.games(), "orders": [2, 5], "contexts": 4, "n_pairs": 20, "method": method},
-        {"games": "all", "contexts": 2.5, "n_pairs": 2.5, "correction": "guess", "kind": "guess", "batch_size": 2.5},
+        lambda given: {
+            "games": given.games(),
+            "orders": [2, 5],
+            "contexts": 4,
+            "n_pairs": 20,
+            "method": method,
+            "exact": False,
+        },
+        {
+            "exact": 2.5,
+            "games": "all",
+            "contexts": 2.5,
+            "n_pairs": 2.5,
+            "correction": "guess",
+            "kind": "guess",
+            "batch_size": 2.5,
+        },
         case=method,
     )
 
@@ -82,9 +111,20 @@ def of_budget() -> Entry:
     """Whose second round depends on the noise of the first."""
     return Entry(
         "profiles.order_profile",
-        lambda given: {"games": given.games(), "orders": [2, 5], "n_forwards": 4000},
+        lambda given: {"games": given.games(), "orders": [2, 5], "n_forwards": 4000, "exact": False},
         {"n_forwards": "all", "contexts": [1, 2, 3]},
         case="from a budget",
+    )
+
+
+def of_table(name: str, games: str) -> Entry:
+    """Whose coalitions are all evaluated."""
+    return Entry(
+        name,
+        lambda given: {games: given.games() if games == "games" else given.games()[0], "exact": True},
+        {"exact": "all", "batch_size": 2.5},
+        case="exactly",
+        broken={"other key": "nothing is drawn"},
     )
 
 
@@ -122,6 +162,8 @@ ENTRIES = (
     *map(of_interactions, ij.orders.METHODS),
     *map(of_profile, PLANNED),
     of_budget(),
+    of_table("orders.order_interactions", "game"),
+    of_table("profiles.order_profile", "games"),
     Entry(
         "losses.nested_coalitions",
         lambda given: {"batch": 3, "n_players": 10, "sizes": (2, 5)},

@@ -260,7 +260,7 @@ def test_bad_calls():
     with pytest.raises(ValueError, match=r'exact must be True .*, got "yes"|exact must be True .*, got .yes.'):
         ij.order_profile(KEY, game, exact="yes")
     game = ij.Game.from_table(TABLES[0])
-    with pytest.raises(ValueError, match=r"n_forwards must be at least 64 with exact=True.*got 63: give more, or exact"):
+    with pytest.raises(ValueError, match=r"n_forwards must be at least 64 with exact=True.*got 63"):
         ij.order_profile(KEY, game, exact=True, n_forwards=63)
     with pytest.raises(ValueError, match="n_forwards must be at least 64, what all coalitions take, got 9"):
         ij.order_profile(KEY, game, n_forwards=9)

@@ -114,7 +114,7 @@ def test_the_official_allocation_is_the_papers_estimator():
     grid = (3, 3)
     game = ij.Game.from_table(game_table(np.random.default_rng(1), 9))
     allocation = ij.OFFICIAL_ALLOCATION | {"contexts": 5, "n_pairs": 12}
-    found = ij.order_profile(jax.random.key(0), game, pairs=ij.pairs_within(grid, 2), **allocation, exact=False)
+    found = ij.order_profile(jax.random.key(0), game, pairs=ij.pairs_within(grid, 2), **allocation)
     np.testing.assert_array_equal(found.strength, found.uncorrected)
     middle = len([order for order in found.orders if order not in (0, 7)])
     assert found.n_forwards == 12 * 4 * (2 + 5 * middle)

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 import jax
+import numpy as np
 
 import interjax as ij
 from interjax import networks, training
@@ -50,6 +51,7 @@ def measure(context: click.Context, settings: dict[str, Any]) -> None:
                 kind=settings["kind"],
                 target_stderr=settings["target_stderr"],
                 n_forwards=settings["n_forwards"],
+                exact=settings["exact"],
                 batch_size=settings["batch_size"],
                 memory=settings["memory"],
                 folder=out / "measured",
@@ -146,7 +148,8 @@ def _print_profile(found: ij.OrderProfile, passes: int, seconds: float) -> None:
 
 def _draw(path: Path, found: ij.OrderProfile, settings: dict, spec: networks.NetworkSpec) -> None:
     figure = new_figure(6.4, 4.2)
-    axes = ij.plots.profile(figure.subplots(), found, uncorrected=found.correction != "none", theory=settings["theory"])
+    uncorrected = found.correction != "none" and not np.all(found.exact)
+    axes = ij.plots.profile(figure.subplots(), found, uncorrected=uncorrected, theory=settings["theory"])
     axes.set_title(
         f"{spec.name} on {settings['data'].split(':')[0]}: {len(found.by_input)} inputs, {found.n_players} players"
     )

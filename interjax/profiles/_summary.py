@@ -161,7 +161,7 @@ def warn(profile: OrderProfile) -> None:
             '(jax.config.update("jax_enable_x64", True) and precision=None)',
             stacklevel=3,
         )
-    few = [] if profile.effective_pairs is None else profile.orders[profile.effective_pairs < _FEW_PAIRS]
+    few = profile.orders[[] if profile.effective_pairs is None else profile.effective_pairs < _FEW_PAIRS]
     if len(few) and is_known:
         warnings.warn(
             f"at orders {few.tolist()} the strength rests on fewer than {_FEW_PAIRS} of the drawn pairs: others that "

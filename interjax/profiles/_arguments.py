@@ -125,8 +125,8 @@ def design_of(
         if exact is None and n_players <= MAX_TABLE_PLAYERS and together << n_players < least:
             least, what = together << n_players, "all coalitions take"
         raise ValueError(
-            f"n_forwards must be at least {least}, what {what}, got {n_forwards:g}: give more, or fewer orders, pairs or "
-            "contexts"
+            f"n_forwards must be at least {least}, what {what}, got {n_forwards:g}: give more, or fewer orders, "
+            "pairs or contexts"
         )
     return first
 

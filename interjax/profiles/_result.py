@@ -12,8 +12,8 @@ class OrderProfile(Saved):
 
     Attributes:
         orders: int (orders,), context sizes m.
-        strength: (orders,) J^(m), bias-corrected where not exact; mean 1. Where nearly nothing interacts noise may leave
-            it below 0. NaN where no interaction is told from rounding.
+        strength: (orders,) J^(m), bias-corrected where not exact; mean 1. Where nearly nothing interacts noise may
+            leave it below 0. NaN where no interaction is told from rounding.
         stderr: (orders,) standard error of J^(m): over inputs, whose pairs and contexts it thereby covers, by leaving
             out one at a time; with one input, over pairs and contexts. Every error includes that of rounding, 2 eps max
             |v| / sqrt(contexts) of an interaction (2 eps max |v| where all coalitions were evaluated), what may have

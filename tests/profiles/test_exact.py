@@ -170,6 +170,7 @@ def test_networks_batches_devices_and_marginal_baselines():
             assert other.n_forwards == found.n_forwards
 
 
+@pytest.mark.filterwarnings("ignore:the standard error of J is unknown")
 def test_an_input_whose_every_player_is_absent():
     games = [ij.Game.from_table(TABLES[0]), ij.Game.from_table(np.zeros(64))]
     found = ij.order_profile(KEY, games, exact=True)

@@ -26,7 +26,7 @@ NOTHING = game_of(np.zeros(2**8))
 @pytest.mark.parametrize("how", [{"contexts": 5}, {"n_forwards": 8_000}, {"contexts": 5, "kind": "rms"}])
 def test_one_input_that_interacts_beside_others_has_no_error_and_that_is_told(how):
     with pytest.warns(UserWarning, match="only one input's pairs interact: use more inputs"):
-        found = ij.order_profile(KEY, [NETWORK, NOTHING], **how)
+        found = ij.order_profile(KEY, [NETWORK, NOTHING], exact=False, **how)
     assert np.all(np.isfinite(found.strength))
     assert np.all(np.isnan(found.stderr))
 
@@ -34,7 +34,7 @@ def test_one_input_that_interacts_beside_others_has_no_error_and_that_is_told(ho
 @pytest.mark.filterwarnings("ignore:at orders")
 def test_one_context_has_no_error_and_that_is_told():
     with pytest.warns(UserWarning, match="a single context, or a single cluster of pairs, tells nothing"):
-        found = ij.order_profile(KEY, NETWORK, contexts=1)
+        found = ij.order_profile(KEY, NETWORK, contexts=1, exact=False)
     assert np.isnan(found.stderr).any()
 
 
@@ -45,7 +45,7 @@ def test_squares_of_a_spike_have_errors_that_hold():
     exact = np.sqrt(np.mean(ij.exact_order_interactions(spike)[:, *np.triu_indices(9, 1)] ** 2, axis=1))
     held = []
     for seed in range(30):
-        found = ij.order_profile(jax.random.key(seed), game_of(spike), contexts=3, kind="rms")
+        found = ij.order_profile(jax.random.key(seed), game_of(spike), contexts=3, kind="rms", exact=False)
         if np.any(found.magnitude):
             lower, upper = found.interval()
             held.append((lower - 1e-6 <= exact / exact.mean()) & (exact / exact.mean() <= upper + 1e-6))
@@ -64,7 +64,7 @@ def test_pairs_that_were_not_drawn_may_interact(how):
     exact = np.abs(ij.exact_order_interactions(table)[:, *np.triu_indices(players, 1)]).mean(axis=1)
     held = []
     for seed in range(40):  # order 0 has one pair of 28
-        found = ij.order_profile(jax.random.key(seed), game_of(table), **how)
+        found = ij.order_profile(jax.random.key(seed), game_of(table), exact=False, **how)
         lower, upper = found.interval()
         held.append(lower[0] <= exact[0] / exact.mean() <= upper[0])
         assert found.stderr[0] > 0
@@ -77,7 +77,7 @@ def test_groups_that_agree_by_chance_do_not_make_the_error_small():
     exact = np.abs(ij.exact_order_interactions(table)[:, *np.triu_indices(9, 1)]).mean(axis=1)
     held = []
     for seed in range(60):
-        lower, upper = ij.order_profile(jax.random.key(seed), game_of(table), contexts=3).interval()
+        lower, upper = ij.order_profile(jax.random.key(seed), game_of(table), contexts=3, exact=False).interval()
         held.append(lower[1] <= exact[1] / exact.mean() <= upper[1])
     assert np.mean(held) > 0.92  # 0.77 by the jackknife alone
 
@@ -86,7 +86,7 @@ def test_infinite_values_leave_nan():
     table = np.array(NETWORK(masks_of(8).astype(bool)))
     table[[37, 100]] = np.inf
     with pytest.warns(UserWarning, match="NaN or infinite") as told:
-        found = ij.order_profile(KEY, [game_of(table), NETWORK], contexts=20)
+        found = ij.order_profile(KEY, [game_of(table), NETWORK], contexts=20, exact=False)
     assert all(issubclass(each.category, UserWarning) for each in told)
     assert np.all(np.isnan(found.strength))
 
@@ -96,9 +96,9 @@ def test_infinite_values_leave_nan():
 def test_what_a_budget_must_be_at_least_is_enough_and_nearly_kept(inputs):
     games = [NETWORK, game_of(np.random.default_rng(1).normal(size=2**8)), NETWORK][:inputs]
     with pytest.raises(ValueError, match="n_forwards must be at least") as refused:
-        ij.order_profile(KEY, games, n_forwards=100)
+        ij.order_profile(KEY, games, n_forwards=100, exact=False)
     least = int(str(refused.value).split("at least ")[1].split(",")[0])
-    found = ij.order_profile(KEY, games, n_forwards=least)
+    found = ij.order_profile(KEY, games, n_forwards=least, exact=False)
     assert found.n_forwards <= 1.1 * least
     assert np.all(np.isfinite(found.stderr))
 
@@ -107,7 +107,8 @@ def test_what_a_budget_must_be_at_least_is_enough_and_nearly_kept(inputs):
 def test_more_passes_measure_no_fewer_pairs():
     games = [game_of(np.random.default_rng(seed).normal(size=2**9)) for seed in range(3)]
     pairs = [
-        ij.order_profile(KEY, games, n_forwards=passes).pairs_by_input.sum() for passes in range(4_000, 6_000, 500)
+        ij.order_profile(KEY, games, n_forwards=passes, exact=False).pairs_by_input.sum()
+        for passes in range(4_000, 6_000, 500)
     ]
     assert np.all(np.diff(pairs) >= 0)
 
@@ -115,5 +116,5 @@ def test_more_passes_measure_no_fewer_pairs():
 def test_one_order_needs_no_allocation():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = ij.order_profile(KEY, NETWORK, orders=[3], n_forwards=900)
+        found = ij.order_profile(KEY, NETWORK, orders=[3], n_forwards=900, exact=False)
     assert found.strength.tolist() == [1.0]

@@ -31,7 +31,7 @@ def concept_tables(
     *,
     players: Players,
     baseline: Any = 0.0,
-    output: Callable[[int], Any] = log_odds,
+    output: Any = log_odds,
     precision: str | None = "float32",
     progress: Progress | None = None,
 ) -> np.ndarray:

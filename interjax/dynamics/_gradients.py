@@ -5,7 +5,7 @@ gradient, the mean of g(S) = d dv(i,j,S) / d theta. Where every context pulls el
 """
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -74,7 +74,7 @@ def gradient_statistics(
     *,
     players: Players,
     baseline: Any = 0.0,
-    output: Callable[[int], Any] = log_odds,
+    output: Any = log_odds,
     orders: Sequence[int] | Sequence[float] | None = None,
     pairs: Any = 20,
     contexts: int = 32,

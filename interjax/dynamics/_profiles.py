@@ -51,7 +51,7 @@ def checkpoint_profiles(
     *,
     players: Players,
     baseline: Any = 0.0,
-    output: Callable[[int], Any] = log_odds,
+    output: Any = log_odds,
     precision: str | None = "float32",
     steps: Sequence[int] | None = None,
     folder: str | os.PathLike | None = None,

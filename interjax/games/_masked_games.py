@@ -1,7 +1,6 @@
 """The games of a network's inputs: players are parts of the input, absent ones are replaced by a baseline."""
 
 import functools
-from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -9,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from interjax._core._checks import check_array, check_callable, check_known
+from interjax._core._checks import check_array, check_known
 from interjax._engine._dispatch import shapes_of
 from interjax.games._apply import Apply, at_precision, check_precision
 from interjax.games._arithmetic import carried, unit_of_network
@@ -17,8 +16,8 @@ from interjax.games._evaluation_probe import check_deterministic
 from interjax.games._game import Game
 from interjax.games._masked_networks import MaskedGame, MaskedNetwork
 from interjax.games._models import as_apply
-from interjax.games._outputs import as_labels, as_output, check_output, log_odds, output_of
 from interjax.games._players import Marginal, Players, as_baseline, check_players
+from interjax.games._readings import as_label, as_labels, check_reading, reading_of
 from interjax.games._split import Fold, split_of
 
 
@@ -42,8 +41,10 @@ def masked_game(
         x: one input, of the shape that `players` partitions.
         players: which entries belong together, e.g. `ij.Players.grid((28, 28, 1), (14, 14))`.
         baseline: a number, an array of x's shape (such as the data's mean), or `ij.marginal(background)`.
-        output: logits -> scalar, e.g. `ij.log_odds(label)`; by default the log-odds of the class that the network
-            predicts on x.
+        output: what is read off the network's output for one input: `ij.log_odds`, `log_prob`, `logit` or `prob`, of
+            the class that the network predicts on x or of a label, `ij.log_odds(3)`; or your function of that output,
+            which gives a scalar. None = the log-odds of the predicted class, or the number itself where the network
+            gives one number an input.
         fold: whether sampled interactions replace the network's first linear operation by sums of what each player
             contributes to it (same values to float rounding); None = where that is expected to be faster. Where the
             operation is not found by itself, give the network in two parts, `fold=(stem, trunk)`:
@@ -80,7 +81,11 @@ def masked_game(
     x = _as_input(x)
     if x.shape != players.shape:
         raise ValueError(f"x must have the shape that players partition, {players.shape}; got {x.shape}")
-    return _game(_network(model, x, players, baseline, fold, precision), x, output)[0]
+    check_reading(output)
+    network = _network(model, x, players, baseline, fold, precision)
+    reading = reading_of(output, network.outputs)
+    label = _predicted(network, x) if reading.wants else None
+    return _game(network, x, reading.of(label))[0]
 
 
 class _Network(NamedTuple):
@@ -89,14 +94,14 @@ class _Network(NamedTuple):
     Attributes:
         params: its weights.
         absent: what stands for absent players.
-        logits: what it gives for two inputs.
+        outputs: shape and type of what it gives for two inputs.
         unit: eps of its arithmetic.
         value: that of a game.
     """
 
     params: Any
     absent: Array | Marginal
-    logits: jax.ShapeDtypeStruct
+    outputs: jax.ShapeDtypeStruct
     unit: float
     value: MaskedNetwork
 
@@ -110,30 +115,24 @@ def _network(model: Any, x: Array, players: Players, baseline: Any, fold: Fold, 
     check_precision(precision)
     apply, params = as_apply(model, x[None])
     absent = as_baseline(baseline, x, players)
-    logits, unit = _check_network(apply, params, x, precision)
+    outputs, unit = _check_network(apply, params, x, precision)
     is_mean = isinstance(absent, Marginal) and len(absent.background) > 1
     if is_mean and isinstance(fold, tuple):
         raise ValueError("a marginal baseline is not folded: leave fold=(stem, trunk) out, or use another baseline")
     split, folds_masks = (None, False) if is_mean else split_of(apply, params, x, players.n, fold, precision)
     network = at_precision(apply, precision)
     value = MaskedNetwork(network, players, split, folds_masks, precision, isinstance(fold, tuple))
-    return _Network(params, absent, logits, unit, value)
+    return _Network(params, absent, outputs, unit, value)
 
 
 def _game(
     network: _Network, x: Array, output: Any, looked_at: list[np.ndarray] | None = None
 ) -> tuple[Game, list[np.ndarray] | None]:
     """The game of one input, and outputs of the network from looking at it; or those given, of another input."""
-    params, absent, logits, unit, value = network
-    if output is None:
-        if len(logits.shape) != 2 or logits.shape[1] < 2:
-            raise ValueError(f"model gives {logits.shape}, not (batch, classes): pass output=, logits -> scalar")
-        output = log_odds(int(jnp.argmax(_forward(value.apply, params, x[None])[0])))
-    output = as_output(output, logits)
-    check_output(output, logits)
+    params, absent, outputs, unit, value = network
     if looked_at is None:
         looked_at = check_deterministic(value.apply, params, x, absent, output, value.precision)
-    rounding = None if looked_at is None else carried(output, looked_at, logits, unit)
+    rounding = None if looked_at is None else carried(output, looked_at, outputs, unit)
     is_null = None if isinstance(absent, Marginal) else value.players.without_entries(np.asarray(x != absent))
     parts = MaskedGame(params, x, absent, output)
     return Game(parts, value, value.players.n, False, network.passes, unit, is_null, rounding), looked_at
@@ -142,11 +141,11 @@ def _game(
 def masked_games(
     model: Any,
     xs: Any,
-    labels: Sequence[int] | Any,
+    labels: Any = None,
     *,
     players: Players,
     baseline: Any = 0.0,
-    output: Callable[[int], Any] = log_odds,
+    output: Any = None,
     fold: Fold = None,
     precision: str | None = "float32",
 ) -> list[Game]:
@@ -155,8 +154,12 @@ def masked_games(
     Args:
         model, players, baseline, fold, precision: as for `masked_game`.
         xs: (batch, *input shape).
-        labels: (batch,) class numbers.
-        output: label -> (logits -> scalar): `ij.log_odds` (default), `ij.log_prob`, `ij.logit`, `ij.prob` or your own.
+        labels: (batch,) class numbers, or whatever numbers `output` takes; None = what the network predicts of each
+            input, where a class is wanted.
+        output: what is read off the network's output for one input: `ij.log_odds`, `log_prob`, `logit` or `prob` of
+            each input's label; one of these with one label for all, `ij.log_odds(3)`; or your function of that
+            output, or of (that output, label), which gives a scalar. None = the log-odds of the label; where the
+            network gives one number an input and labels are no integers, the number itself.
 
     Returns:
         A list of games, one for each input.
@@ -170,24 +173,40 @@ def masked_games(
         ...                         players=ij.Players.features(3), output=ij.logit)
         >>> [game(np.ones((1, 3), bool)).tolist() for game in games]
         [[4.0], [3.0]]
+        >>> games = ij.masked_games(lambda x: x.sum(axis=1), np.array([[1.0, 2, 4], [3, 5, 9]]), [6.0, 18.0],
+        ...                         players=ij.Players.features(3), output=lambda z, target: (z - target) ** 2)
+        >>> [game(np.ones((1, 3), bool)).tolist() for game in games]
+        [[1.0], [1.0]]
     """
     check_players(players)
     check_known("xs", xs)
     check_known("labels", labels)
-    xs, labels = _as_input(xs, "xs"), as_labels(labels)
+    check_reading(output)
+    xs, labels = _as_input(xs, "xs"), None if labels is None else as_labels(labels)
     if xs.shape[1:] != players.shape:
         raise ValueError(f"xs must be inputs of the shape that players partition, {players.shape}; got {xs.shape}")
-    if len(xs) != len(labels):
+    if labels is not None and len(xs) != len(labels):
         raise ValueError(f"labels must be one for each input: got {len(xs)} inputs and {len(labels)} labels")
     if not len(xs):
         return []
-    check_callable("output", output, "a function of a label, such as ij.log_odds")
     network = _network(model, xs[0], players, baseline, fold, precision)
+    reading = reading_of(output, network.outputs, None if labels is None else labels[0])
+    if reading.wants == "label":
+        labels = as_label(labels)
     games, looked_at = [], None
-    for x, label in zip(xs, labels, strict=True):
-        game, looked_at = _game(network, x, output_of(output, label), looked_at)
+    for number, x in enumerate(xs):
+        label = None
+        if reading.wants:
+            label = _predicted(network, x) if labels is None else labels[number]
+        game, looked_at = _game(network, x, reading.of(label), looked_at)
         games.append(game)
     return games
+
+
+def _predicted(network: _Network, x: Array) -> int:
+    """The class that the network predicts; of one output the sign tells it."""
+    row = _forward(network.value.apply, network.params, x[None])[0]
+    return int(jnp.argmax(row)) if row.size > 1 else int(jnp.reshape(row, ()) > 0)
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -1,16 +1,15 @@
 """How a network's inputs become games: what is absent, what is shown instead, and which number the network gives."""
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
-from interjax._core._checks import check_callable
 from interjax._engine._folders import fingerprint, name_of
 from interjax.games._apply import check_precision
 from interjax.games._game import Game
-from interjax.games._masked_games import masked_game, masked_games
-from interjax.games._outputs import log_odds, output_of
+from interjax.games._masked_games import masked_games
+from interjax.games._outputs import log_odds
 from interjax.games._players import Players, check_players
+from interjax.games._readings import check_reading
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -23,13 +22,13 @@ class Masking:
 
     players: Players
     baseline: Any = 0.0
-    output: Callable[[int], Any] = log_odds
+    output: Any = log_odds
     precision: str | None = "float32"
 
     def __post_init__(self) -> None:
         check_players(self.players)
         check_precision(self.precision)
-        check_callable("output", self.output, "a function of a label, such as ij.log_odds")
+        check_reading(self.output)
 
     @property
     def keywords(self) -> dict[str, Any]:
@@ -38,7 +37,7 @@ class Masking:
 
     def game(self, model: Any, x: Any, label: int) -> Game:
         """The game of one input."""
-        return masked_game(model, x, **self.keywords | {"output": output_of(self.output, label)})
+        return self.games(model, x[None], [label])[0]
 
     def games(self, model: Any, x: Any, labels: Any, **options: Any) -> list[Game]:
         """The games of a network's inputs, by `ij.masked_games` with its further options."""

@@ -10,7 +10,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
-from interjax._core._checks import is_real, shown
+from interjax._core._checks import is_real
 from interjax.games._closures import Closure
 
 
@@ -26,13 +26,22 @@ class LabelOutput:
         return self.function(logits, self.label)
 
 
+def _classes(logits: Array) -> Array:
+    """Logits of all classes; a network's one output is the logit of class 1 beside 0 of class 0."""
+    if logits.size > 1:
+        return logits
+    one = jnp.reshape(logits, ())
+    return jnp.stack([jnp.zeros_like(one), one])
+
+
 def _log_odds(logits: Array, label: Array) -> Array:
+    logits = _classes(logits)
     others = jnp.where(jnp.arange(logits.shape[0]) == label, -jnp.inf, logits)
     return logits[label] - jax.nn.logsumexp(others)
 
 
 def _log_prob(logits: Array, label: Array) -> Array:
-    return jax.nn.log_softmax(logits)[label]
+    return jax.nn.log_softmax(_classes(logits))[label]
 
 
 def _logit(logits: Array, label: Array) -> Array:
@@ -40,13 +49,16 @@ def _logit(logits: Array, label: Array) -> Array:
 
 
 def _prob(logits: Array, label: Array) -> Array:
-    return jax.nn.softmax(logits)[label]
+    return jax.nn.softmax(_classes(logits))[label]
 
 
 def log_odds(label: int) -> LabelOutput:
     """The label's log-odds, the papers' choice of value.
 
         v = log p_y / (1 - p_y) = z_y - logsumexp over k != y of z_k
+
+    A network of one output z gives the logit of class 1: p_1 = sigmoid(z), v = z for label 1 and -z for label 0. So do
+    `log_prob` and `prob` take it.
 
     Args:
         label: class number y, 0..classes-1.
@@ -83,7 +95,7 @@ def log_prob(label: int) -> LabelOutput:
 
 
 def logit(label: int) -> LabelOutput:
-    """The label's logit, v = z_y.
+    """The label's logit, v = z_y, of networks that give one for each class.
 
     Args:
         label: class number y, 0..classes-1.
@@ -116,9 +128,23 @@ def prob(label: int) -> LabelOutput:
     return LabelOutput(_prob, _as_label(label))
 
 
+OF_LABELS = (log_odds, log_prob, logit, prob)
+"""The outputs that are made of a label."""
+
+
+def is_of_label(output: Any) -> bool:
+    """Whether it is one of these, without a label."""
+    return any(output is each for each in OF_LABELS)
+
+
 def gives_logits(output: Any) -> bool:
     """Whether an output takes what it is given for logits, of which it makes probabilities."""
     return isinstance(output, LabelOutput) and output.function in (_log_odds, _log_prob, _prob)
+
+
+def is_single(batch: jax.ShapeDtypeStruct) -> bool:
+    """Whether these are outputs of one number an input, (batch,) or (batch, 1)."""
+    return batch.shape[1:] in ((), (1,))
 
 
 def tell_classes(logits: Array) -> Array:
@@ -126,68 +152,54 @@ def tell_classes(logits: Array) -> Array:
     return jnp.isfinite(logits.max(axis=-1))
 
 
-def as_labels(labels: Any) -> Any:
-    """Labels as something with a length and an order; ValueError that names them."""
-    if (
-        isinstance(labels, str | bytes | dict | set)
-        or not hasattr(labels, "__len__")
-        or getattr(labels, "shape", (1,)) == ()
-    ):
-        raise ValueError(f"labels must be a sequence, one for each input; got {shown(labels)}")
-    return labels
-
-
-def output_of(output: Callable[[Any], Any], label: Any) -> Any:
-    """The output of a label; ValueError if the function takes none."""
-    try:
-        found = output(label)
-    except TypeError as error:
-        raise ValueError(
-            f"output must be a function of a label, such as ij.log_odds; it fails on one: {error}"
-        ) from error
-    if not callable(found):
-        raise ValueError(f"output must turn a label into a function of the logits, got {shown(found)} for one")
-    return found
-
-
-def as_output(output: Any, logits: jax.ShapeDtypeStruct) -> Any:
-    """Check an output of such logits (batch, ...): one of ours as it is, any other callable as its `Closure`."""
+def as_output(output: Any, *arguments: jax.ShapeDtypeStruct) -> Any:
+    """An output of a row (...) and perhaps its label: one of ours as it is, any other callable as its `Closure`."""
     if isinstance(output, LabelOutput):
         return output
-    if not callable(output):
-        raise ValueError(
-            "output must be ij.log_odds(label), ij.log_prob(label), ij.logit(label), ij.prob(label) or a callable: "
-            f"logits -> scalar; got {type(output).__name__}"
-        )
-    row = jax.ShapeDtypeStruct(logits.shape[1:], logits.dtype)
     try:
-        return Closure.of(output, (row,))
+        return Closure.of(output, arguments)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"output fails on what the network gives for one input, {row.shape}: {error}") from error
+        why = "it gives a function" if "<class 'function'>" in str(error) else error
+        raise ValueError(
+            f"output fails on what the network gives for one input, {arguments[0].shape}: {why}. It is a function of "
+            "that, or of (that, label): lambda z, label: z[label], not lambda label: lambda z: z[label]"
+        ) from error
 
 
-def check_output(output: Any, logits: jax.ShapeDtypeStruct) -> None:
-    """Raise ValueError unless `output` turns these logits (batch, ...) into one scalar a row."""
+def check_output(output: Any, row: jax.ShapeDtypeStruct) -> None:
+    """Raise ValueError unless `output` turns a network's outputs of one input into one scalar."""
     if isinstance(output, LabelOutput):
-        if len(logits.shape) != 2 or logits.shape[1] < 2:
-            raise ValueError(
-                f"expected logits of shape (batch, classes >= 2) for an output of one label, got {logits.shape}; for a "
-                "single output pass a callable, e.g. output=lambda z: z[0]"
-            )
-        label = output.label
-        if not isinstance(label, Tracer) and not 0 <= int(label) < logits.shape[1]:
-            raise ValueError(
-                f"label must be a class number from 0 to {logits.shape[1] - 1}, as the network gives "
-                f"{logits.shape[1]}; got {int(label)}"
-            )
-        if not is_real(logits):
-            raise ValueError(f"expected logits that are real numbers for an output of one label, got {logits.dtype}")
+        _check_label(output, row)
         return
-    value = jax.eval_shape(jax.vmap(output), logits)
-    if getattr(value, "shape", None) != logits.shape[:1]:
-        raise ValueError(f"output must give one scalar for each row of logits {logits.shape}, got {value}")
+    value = jax.eval_shape(output, row)
+    if getattr(value, "shape", None) != ():
+        raise ValueError(
+            f"output must give one scalar for what the network gives for one input, {row.shape}; got {value}"
+        )
     if not is_real(value):
         raise ValueError(f"output must give real numbers, got {value.dtype}: take the real part, or the absolute value")
+
+
+def _check_label(output: LabelOutput, row: jax.ShapeDtypeStruct) -> None:
+    is_one = row.shape in ((), (1,))
+    if len(row.shape) != 1 and not is_one:
+        raise ValueError(
+            f"expected logits of shape (batch, classes) for an output of one label, got (batch, *{row.shape}): pass a "
+            "function of the network's output for one input, e.g. output=lambda z: z[0, 0]"
+        )
+    if is_one and output.function is _logit:
+        raise ValueError(
+            "the network gives one number an input, of which ij.logit could be the label's or not: leave output out "
+            "for the number itself, or take ij.log_odds, which is it for label 1 and its negative for label 0"
+        )
+    classes, label = 2 if is_one else row.shape[0], output.label
+    if not isinstance(label, Tracer) and not 0 <= int(label) < classes:
+        given = "one output, the logit of class 1" if is_one else str(classes)
+        raise ValueError(
+            f"label must be a class number from 0 to {classes - 1}, as the network gives {given}; got {int(label)}"
+        )
+    if not is_real(row):
+        raise ValueError(f"expected logits that are real numbers for an output of one label, got {row.dtype}")
 
 
 def _as_label(label: Any) -> Array:

@@ -12,8 +12,9 @@ from jaxtyping import Array
 
 from interjax._core._checks import check_array, check_choice, check_count, check_flag
 from interjax.games._coalitions import draw_coalition
-from interjax.games._outputs import LabelOutput, as_output, check_output, log_odds
+from interjax.games._outputs import log_odds
 from interjax.games._players import Players
+from interjax.games._readings import check_reading, read_of
 from interjax.losses._masked_examples import (
     batch_of,
     check_classes_given,
@@ -57,7 +58,7 @@ def order_weighted(
         key, apply, x, labels, players, baseline: as for `order_modulation`.
         orders: context sizes m, integers 0..n-2, or floats in [0, 1] as shares of n - 2.
         weights: w_m, one for each of them.
-        output: label -> (logits -> scalar): what v reads off the logits, e.g. `ij.log_odds`.
+        output: what v reads off the logits, as for `ij.masked_games`: `ij.log_odds` of the label, say.
         pairs: "all", or the pairs to draw from, integers (pairs, 2) such as `ij.pairs_within(grid, 2)`.
         contexts: contexts averaged over for each draw; the absolute value of few is biased upwards.
         draws: (order, pair) drawn for each example.
@@ -101,10 +102,7 @@ def order_weighted(
     if population.shape[1] != 2:
         raise ValueError(f"pairs must hold two players each, got {population.shape[1]}")
 
-    if isinstance(output, LabelOutput) or not callable(output):
-        raise ValueError(
-            f"output must turn a label into what is read, such as ij.log_odds without a label; got {output}"
-        )
+    check_reading(output)
     batch = len(x)
     turn = _turns(key, batch * draws, len(sizes)).reshape(batch, draws)
     chosen = jnp.asarray(sizes)[turn]
@@ -188,9 +186,7 @@ def _values(output: Any, logits: Array, labels: Array) -> Array:
     """The value of each of an example's rows: (batch, rows, classes) and (batch,) -> (batch, rows)."""
 
     def of_example(logits: Array, label: Array) -> Array:
-        shape = jax.eval_shape(lambda: logits)
-        read = as_output(output(label), shape)
-        check_output(read, shape)
-        return jax.vmap(read)(logits)
+        row = jax.ShapeDtypeStruct(logits.shape[1:], logits.dtype)
+        return jax.vmap(read_of(output, row, label))(logits)
 
     return jax.vmap(of_example)(logits, labels)

@@ -262,8 +262,8 @@ def test_a_kept_stability_is_not_that_of_another_threshold_or_key(arrays, tmp_pa
         assert not np.array_equal(kept.stability.n_salient + kept.stability.loss, first.stability.n_salient)
 
 
-def scaled(label, scale):
-    return lambda logits: scale * (logits[label] - logits[1 - label])
+def scaled(scale):
+    return lambda logits, label: scale * (logits[label] - logits[1 - label])
 
 
 def test_a_folder_of_another_network_or_output_is_refused(arrays, tmp_path):
@@ -285,10 +285,10 @@ def test_a_folder_of_another_network_or_output_is_refused(arrays, tmp_path):
 def test_a_folder_tells_outputs_of_one_name_apart(arrays, tmp_path):
     network = (lambda params, x: params * columns_together(x), jnp.array(1.0))
     analyse = functools.partial(ij.concepts.analyse, KEY, network, arrays, folder=tmp_path, **FEW)
-    once = analyse(output=lambda label: scaled(label, 1.0))
-    assert same(analyse(output=lambda label: scaled(label, 1.0)), once)
+    once = analyse(output=scaled(1.0))
+    assert same(analyse(output=scaled(1.0)), once)
     with pytest.raises(ValueError, match="games of another network or output"):
-        analyse(output=lambda label: scaled(label, 2.0))
+        analyse(output=scaled(2.0))
 
 
 def test_an_analysis_of_an_earlier_version_goes_on(arrays, tmp_path, monkeypatch):

@@ -209,7 +209,7 @@ def one_by_one(model=(small, WEIGHTS), x=X, labels=Y, **options):
         {"baseline": X[0], "output": ij.prob},
         {"baseline": ij.marginal(X[:3])},
         {"players": ij.Players.segments([0, 0, 1, -1, 2, 1])},
-        {"output": lambda label: lambda logits: logits[label] ** 2},  # another function for each label
+        {"output": lambda logits, label: logits[label] ** 2},
     ],
 )
 def test_tables_are_those_of_each_game_alone(options):
@@ -348,7 +348,7 @@ def test_losses_and_accuracies_are_those_of_the_data(rising):
 
 def test_outputs_that_are_no_logits_have_no_losses():
     one_output = {1: lambda x: x[:, :1]}
-    found = learn(one_output, output=lambda label: lambda outputs: outputs[0])
+    found = learn(one_output, output=lambda outputs: outputs[0])
     assert np.isnan(found.train_loss).all()
     assert np.isnan(found.test_accuracy).all()
 

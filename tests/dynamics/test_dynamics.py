@@ -36,8 +36,7 @@ def first_logit(logits):
     return logits[0]
 
 
-def first(label):
-    return first_logit
+first = first_logit
 
 
 # v = sum over i < j < k of theta_ijk z_i z_j z_k: g(S) has a 1 for each k in S, so its moments are known.

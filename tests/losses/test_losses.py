@@ -409,7 +409,8 @@ def test_bad_arguments_are_told(changed, message):
         ({"contexts": 0}, "contexts must be an integer of at least 1"),
         ({"pairs": [(0, 1, 2)]}, "pairs must hold two players each, got 3"),
         ({"pairs": [(0, 12)]}, "pairs must hold player numbers 0..11"),
-        ({"output": ij.log_odds(1)}, "such as ij.log_odds without a label"),
+        ({"output": 3}, "output must be one of ij.log_odds"),
+        ({"output": lambda label: lambda z: z[label]}, r"it gives a function. It is a function of that, or of \(that"),
     ],
 )
 def test_bad_arguments_of_the_weighted_loss_are_told(changed, message):

@@ -121,9 +121,7 @@ LINEAR = {
 def test_rounding_that_the_values_do_not_show_has_errors_of_its_size(network, method):
     """Differences of two logits of a linear network: without interactions, whatever the numbers inside."""
     x = RANDOM.normal(size=(2, 8)).astype(np.float32)
-    games = ij.masked_games(
-        network, x, [0, 1], players=ij.Players.features(8), output=lambda label: lambda z: z[label] - z[2]
-    )
+    games = ij.masked_games(network, x, [0, 1], players=ij.Players.features(8), output=lambda z, label: z[label] - z[2])
     for game in games:
         found = ij.order_interactions(KEY, game, contexts=20, method=method, exact=False)
         assert np.all(np.abs(found.mean) <= 5 * found.stderr)

@@ -55,7 +55,7 @@ def analyse(
     players: Players | None = None,
     player_names: Sequence[str] | None = None,
     baseline: Any = 0.0,
-    output: Callable[[int], Any] = log_odds,
+    output: Any = log_odds,
     precision: str | None = "float32",
     kind: str = "and-or",
     noise: float = 0.04,

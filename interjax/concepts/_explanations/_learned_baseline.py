@@ -1,6 +1,6 @@
 """Baselines learned so that explanations become sparse: within a box around the data's mean."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -46,7 +46,7 @@ def learn_baseline(
     players: Players,
     centre: Any,
     reach: Any,
-    output: Callable[[int], Any] = log_odds,
+    output: Any = log_odds,
     noise: float = 0.04,
     steps: int = 20,
     rate: float = 0.1,
@@ -68,7 +68,7 @@ def learn_baseline(
         players: parts of the input, at most 13 players; entries that are always present keep their part of `centre`.
         centre: where the baseline starts: a number or an array of the input's shape, such as the data's mean.
         reach: how far each entry may move, >= 0: a number or such an array, such as the data's standard deviation.
-        output: label -> output, as for `ij.masked_games`.
+        output: as for `ij.masked_games`.
         noise: as for `and_or`.
         steps: gradient steps, at least 1.
         rate: of a step, as a share of `reach`.

@@ -96,7 +96,7 @@ def checkpoint_concepts(
     *,
     players: Players,
     baseline: Any = 0.0,
-    output: Callable[[int], Any] = log_odds,
+    output: Any = log_odds,
     precision: str | None = "float32",
     explain: Callable[[np.ndarray], Any] = moebius,
     steps: Sequence[int] | None = None,

@@ -1,0 +1,140 @@
+"""What `output` means: the number that a game reads off a network's output, of a label or of none."""
+
+import dataclasses
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from interjax._core._checks import check_array, shown
+from interjax.games._closures import Closure
+from interjax.games._outputs import LabelOutput, as_output, check_output, is_of_label, log_odds
+
+WANTED = (
+    "output must be one of ij.log_odds, ij.log_prob, ij.logit, ij.prob, one of these with its label, such as "
+    "ij.log_odds(3), or a function of the network's output for one input that gives a scalar, of (output, label) "
+    "where there are labels"
+)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class _OfOutputAndLabel:
+    """(output, label) -> scalar for one label; the label is data, so another label does not retrace."""
+
+    function: Closure
+    label: Array
+
+    def __call__(self, row: Any) -> Array:
+        return self.function(row, self.label)
+
+
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """What is read off outputs of one shape.
+
+    Attributes:
+        of: label -> what `MaskedGame.output` is, checked; the label is None where none is wanted.
+        wants: "class" for class numbers, "label" for what the function is given, or None.
+    """
+
+    of: Callable[[Any], Any]
+    wants: str | None
+
+
+def check_reading(output: Any) -> None:
+    """Raise ValueError unless `output` is of a kind that is read, or None."""
+    if output is not None and (not callable(output) or isinstance(output, type)):
+        raise ValueError(f"{WANTED}; got {shown(output)}")
+
+
+def takes_label(output: Any) -> bool:
+    """Whether it is a function that needs two arguments: an output and a label. One with a default needs one."""
+    if isinstance(output, LabelOutput) or is_of_label(output):
+        return False
+    try:
+        parameters = inspect.signature(output).parameters.values()
+    except (TypeError, ValueError):  # it does not say what it takes
+        return False
+    placed = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(each.kind in placed and each.default is each.empty for each in parameters) == 2
+
+
+def reading_of(output: Any, batch: jax.ShapeDtypeStruct, label: Any = None) -> Reading:
+    """What `output` reads off a network's outputs.
+
+    Args:
+        output: as `ij.masked_games` takes it; None = the log-odds of the class, or the one output there is.
+        batch: shape and type of a batch of outputs.
+        label: the first input's, None where there are no labels.
+
+    Raises:
+        ValueError: if the outputs, the label and `output` do not go together.
+    """
+    check_reading(output)
+    row = jax.ShapeDtypeStruct(batch.shape[1:], batch.dtype)
+    if output is None:
+        output = _by_default(row, label)
+    if is_of_label(output):
+        return Reading(lambda label: _checked(output(label), row), "class")
+    if not takes_label(output):
+        read = _checked(as_output(output, row), row)
+        return Reading(lambda _: read, None)
+    if label is None:
+        raise ValueError(f"output takes (output, label), and there are no labels: give them; {WANTED}")
+    label = as_label(label)
+    function = as_output(output, row, jax.ShapeDtypeStruct(label.shape, label.dtype))
+    found = _checked(_OfOutputAndLabel(function, label), row)
+    return Reading(lambda label: dataclasses.replace(found, label=as_label(label)), "label")
+
+
+def _by_default(row: jax.ShapeDtypeStruct, label: Any) -> Callable:
+    if row.shape in ((), (1,)):
+        is_class = label is not None and np.asarray(label).dtype.kind in "iub"
+        return log_odds if is_class else _the_one
+    if len(row.shape) == 1 and row.shape[0]:
+        return log_odds
+    raise ValueError(
+        f"model gives outputs of shape (batch, *{row.shape}), neither (batch, classes) nor one number an input: pass "
+        "output=, a function of the network's output for one input that gives a scalar"
+    )
+
+
+def read_of(output: Any, row: jax.ShapeDtypeStruct, label: Array) -> Callable[[Array], Array]:
+    """What reads outputs of one input whose label may be traced, as inside a loss; checked."""
+    check_reading(output)
+    if is_of_label(output):
+        return _checked(output(label), row)
+    if takes_label(output):
+        function = output
+        output = lambda row: function(row, label)  # noqa: E731
+    return _checked(as_output(output, row), row)
+
+
+def as_label(label: Any) -> Array:
+    """A label as a function of (output, label) gets it."""
+    return jnp.asarray(check_array("labels", label, "real numbers, one for each input"))
+
+
+def as_labels(labels: Any) -> Any:
+    """Labels as something with a length and an order; ValueError that names them."""
+    if (
+        isinstance(labels, str | bytes | dict | set)
+        or not hasattr(labels, "__len__")
+        or getattr(labels, "shape", (1,)) == ()
+    ):
+        raise ValueError(f"labels must be a sequence, one for each input; got {shown(labels)}")
+    return labels
+
+
+def _the_one(row: Array) -> Array:
+    return jnp.reshape(row, ())
+
+
+def _checked(output: Any, row: jax.ShapeDtypeStruct) -> Any:
+    check_output(output, row)
+    return output

@@ -1,11 +1,13 @@
 """A network as a function apply(params, inputs) -> outputs of a batch, and the precision at which it runs."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 Apply = Callable[[Any, jax.Array], jax.Array]
 
@@ -25,7 +27,8 @@ class _AtPrecision:
 
     def __call__(self, params: Any, inputs: jax.Array) -> jax.Array:
         if self.precision == "bfloat16":
-            return self.apply(*jax.tree.map(_as_bfloat16, (params, inputs))).astype(jnp.float32)
+            outputs = self.apply(*jax.tree.map(_as_bfloat16, (params, inputs)))
+            return jax.tree.map(_as_float32, outputs)
         with jax.default_matmul_precision("highest"):
             return self.apply(params, inputs)
 
@@ -51,6 +54,28 @@ def at_precision(apply: Apply, precision: str | None) -> Apply:
     if precision is None:
         return apply
     return _AtPrecision(apply, precision)
+
+
+def row_of(batch: Any) -> Any:
+    """Shapes and types of what a network gives for one input, from those of a batch."""
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), batch)
+
+
+def flat_rows(outputs: Any) -> jax.Array:
+    """A network's outputs of a batch, an array or several, as one array (batch, numbers)."""
+    return jnp.concatenate([jnp.reshape(leaf, (len(leaf), -1)) for leaf in jax.tree.leaves(outputs)], axis=1)
+
+
+def outputs_of_rows(rows: np.ndarray, like: Any) -> Any:
+    """Outputs in the form and the types of those of a batch, from rows (batch, numbers) of `flat_rows`."""
+    leaves, structure = jax.tree.flatten(like)
+    ends = np.cumsum([math.prod(leaf.shape[1:]) for leaf in leaves])[:-1]
+    parts = zip(np.split(rows, ends, axis=1), leaves, strict=True)
+    return jax.tree.unflatten(structure, [part.reshape(-1, *leaf.shape[1:]).astype(leaf.dtype) for part, leaf in parts])
+
+
+def _as_float32(leaf: Any) -> Any:
+    return leaf.astype(jnp.float32) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
 
 
 def _as_bfloat16(leaf: Any) -> Any:

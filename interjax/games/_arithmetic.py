@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, jaxprs_in_params
 
+from interjax.games._apply import outputs_of_rows
+
 _LOOPS = {"scan", "while"}  # what depends on the inputs after a turn did not before it
 _PATTERNS = 8  # of signs in which logits are moved
 _STEPS = 4.0  # of their last digit, by which they are moved, so that their own rounding hides little of it
@@ -53,28 +55,31 @@ def _eps(aval: Any) -> float:
     return float(jnp.finfo(kind).eps) if kind is not None and jnp.issubdtype(kind, jnp.floating) else 0.0
 
 
-def carried(output: Any, rows: list[np.ndarray], like: jax.ShapeDtypeStruct, unit: float) -> jax.Array:
+def carried(output: Any, rows: list[np.ndarray], like: Any, unit: float) -> jax.Array:
     """How far values are off where each of a network's outputs is off by its last digit: a scalar.
 
     An offset that all logits have in common cancels in log-odds; their rounding does not.
 
     Args:
-        output: logits (classes,) -> scalar, a pytree.
+        output: the network's outputs of an input -> scalar, a pytree.
         rows: the network's outputs of a few inputs, flat.
         like: outputs of a batch, as the network gives them.
         unit: eps of the network's arithmetic.
     """
-    return _carried(output, np.stack(rows).reshape(-1, *like.shape[1:]).astype(like.dtype), np.float32(unit))
+    return _carried(output, outputs_of_rows(np.stack(rows), like), np.float32(unit))
 
 
 @jax.jit
-def _carried(output: Any, logits: jax.Array, unit: jax.Array) -> jax.Array:
-    signs = np.random.default_rng(0).choice(np.array([-1, 1], np.float32), (_PATTERNS, *logits.shape))
-    values = jax.vmap(output)(logits)
+def _carried(output: Any, outputs: Any, unit: jax.Array) -> jax.Array:
+    random, kinds = np.random.default_rng(0), np.array([-1, 1], np.float32)
+    signs = jax.tree.map(lambda leaf: random.choice(kinds, (_PATTERNS, *leaf.shape)), outputs)
+    values = jax.vmap(output)(outputs)
 
-    def change(signs: jax.Array) -> jax.Array:
-        moved = jnp.where(jnp.isfinite(logits), logits * (1 + _STEPS * unit * signs), logits)
-        found = jax.vmap(output)(moved.astype(logits.dtype)) - values
+    def moved(leaf: jax.Array, signs: jax.Array) -> jax.Array:
+        return jnp.where(jnp.isfinite(leaf), leaf * (1 + _STEPS * unit * signs), leaf).astype(leaf.dtype)
+
+    def change(signs: Any) -> jax.Array:
+        found = jax.vmap(output)(jax.tree.map(moved, outputs, signs)) - values
         return jnp.where(jnp.isfinite(found), found, 0.0).astype(jnp.float32)
 
     return jnp.sqrt(jnp.mean(jnp.square(jax.lax.map(change, signs)), axis=0)).max() / _STEPS

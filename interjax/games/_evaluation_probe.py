@@ -12,7 +12,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array
 
-from interjax.games._apply import CHANGES_ITSELF, Apply
+from interjax.games._apply import CHANGES_ITSELF, Apply, flat_rows
 from interjax.games._double import in_double
 from interjax.games._outputs import gives_logits
 from interjax.games._players import Marginal
@@ -153,13 +153,13 @@ class _Look:
     def __call__(self, params: Any, inputs: tuple[Array, Array, Array]) -> tuple[Array, Array]:
         x, other, between = inputs
         together = self.network(params, jnp.stack([other, x, between, x]))
-        alone = jax.lax.map(lambda one: self.network(params, one[None])[0], jnp.stack([x, between]))
-        return together, alone
+        alone = jax.lax.map(lambda one: self.network(params, one[None]), jnp.stack([x, between]))
+        return flat_rows(together), flat_rows(alone)
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def _forward(network: Apply, params: Any, x: Array) -> Array:
-    return network(params, x)
+    return flat_rows(network(params, x))
 
 
 @functools.partial(jax.jit, static_argnums=0)

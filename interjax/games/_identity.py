@@ -13,7 +13,7 @@ from jax.extend.core import Primitive
 
 from interjax._engine._dispatch import shapes_of
 from interjax._engine._folders import fingerprint
-from interjax.games._apply import Apply
+from interjax.games._apply import Apply, flat_rows, row_of
 from interjax.games._closures import signature, trace_of
 from interjax.games._game import Game
 from interjax.games._masked_networks import MaskedGame, MaskedNetwork
@@ -63,7 +63,7 @@ def of_network(apply: Apply, params: Any, inputs: Any) -> dict[str, Any]:
     text = computation(apply, params, few)
     found = {"computes": _digest([text]), "weights": fingerprint(params)}
     if "callback" in text:
-        found["values"] = _digest(_rounded(np.ravel(apply(params, jnp.asarray(few)))))
+        found["values"] = _digest(_rounded(np.ravel(flat_rows(apply(params, jnp.asarray(few))))))
     return found
 
 
@@ -95,18 +95,16 @@ def _network_of(game: Game) -> tuple:
 
 
 @functools.lru_cache(maxsize=64)
-def _trace_of_network(apply: Apply, shapes: tuple[Any, tuple]) -> tuple[str, jax.ShapeDtypeStruct]:
+def _trace_of_network(apply: Apply, shapes: tuple[Any, tuple]) -> tuple[str, Any]:
     """What a network computes, as a text, and what it gives for two inputs; traced once, as its compiled code is."""
     structure, leaves = shapes
     weights, x = jax.tree.unflatten(structure, [jax.ShapeDtypeStruct(shape, kind) for shape, kind in leaves])
-    trace = trace_of(apply, weights, jax.ShapeDtypeStruct((2, *x.shape), x.dtype))
-    (batch,) = trace.out_avals
-    return _text(signature(trace)), jax.ShapeDtypeStruct(batch.shape, batch.dtype)
+    batch = jax.ShapeDtypeStruct((2, *x.shape), x.dtype)
+    return _text(signature(trace_of(apply, weights, batch))), jax.eval_shape(apply, weights, batch)
 
 
-def _output_text(game: Game, batch: jax.ShapeDtypeStruct) -> str:
-    row = jax.ShapeDtypeStruct(batch.shape[1:], batch.dtype)
-    return computation(lambda output, row: output(row), game.params.output, row)
+def _output_text(game: Game, batch: Any) -> str:
+    return computation(lambda output, row: output(row), game.params.output, row_of(batch))
 
 
 def computation(function: Callable, *arguments: Any) -> str:

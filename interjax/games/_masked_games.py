@@ -101,7 +101,7 @@ class _Network(NamedTuple):
 
     params: Any
     absent: Array | Marginal
-    outputs: jax.ShapeDtypeStruct
+    outputs: Any
     unit: float
     value: MaskedNetwork
 
@@ -117,6 +117,10 @@ def _network(model: Any, x: Array, players: Players, baseline: Any, fold: Fold, 
     absent = as_baseline(baseline, x, players)
     outputs, unit = _check_network(apply, params, x, precision)
     is_mean = isinstance(absent, Marginal) and len(absent.background) > 1
+    if not hasattr(outputs, "shape"):
+        if fold:
+            raise ValueError("fold is for networks that give one array: leave it out")
+        fold = False
     if is_mean and isinstance(fold, tuple):
         raise ValueError("a marginal baseline is not folded: leave fold=(stem, trunk) out, or use another baseline")
     split, folds_masks = (None, False) if is_mean else split_of(apply, params, x, players.n, fold, precision)
@@ -192,7 +196,7 @@ def masked_games(
     network = _network(model, xs[0], players, baseline, fold, precision)
     reading = reading_of(output, network.outputs, None if labels is None else labels[0])
     if reading.wants == "label":
-        labels = as_label(labels)
+        labels = np.asarray(as_label(labels))
     games, looked_at = [], None
     for number, x in enumerate(xs):
         label = None
@@ -214,27 +218,28 @@ def _forward(apply: Apply, params: Any, inputs: Array) -> Array:
     return apply(params, inputs)
 
 
-def _check_network(apply: Apply, params: Any, x: Array, precision: str | None) -> tuple[jax.ShapeDtypeStruct, float]:
-    """Shape of the network's output on two inputs, checked to be a batch; and the eps of its arithmetic."""
+def _check_network(apply: Apply, params: Any, x: Array, precision: str | None) -> tuple[Any, float]:
+    """Shapes of the network's outputs on two inputs, checked to be a batch; and the eps of its arithmetic."""
     return _logits_of(apply, shapes_of(params), jax.ShapeDtypeStruct((2, *x.shape), x.dtype), precision)
 
 
 @functools.lru_cache(maxsize=64)
 def _logits_of(
     apply: Apply, params: tuple[Any, tuple], batch: jax.ShapeDtypeStruct, precision: str | None
-) -> tuple[jax.ShapeDtypeStruct, float]:
+) -> tuple[Any, float]:
     """The same from shapes alone: checked once for all inputs of a network."""
     structure, shapes = params
     example = jax.tree.unflatten(structure, [jax.ShapeDtypeStruct(shape, kind) for shape, kind in shapes])
     try:
-        trace, logits = jax.make_jaxpr(apply, return_shape=True)(example, batch)
+        trace, outputs = jax.make_jaxpr(apply, return_shape=True)(example, batch)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"model is a network that does not take a batch of inputs of shape {batch.shape}: {error}"
         ) from error
-    if not hasattr(logits, "shape") or logits.shape[:1] != (2,):
-        raise ValueError(f"model must give one row of outputs an input: inputs {batch.shape} gave {logits}")
-    return logits, unit_of_network(trace, 1, precision)
+    leaves = jax.tree.leaves(outputs)
+    if not leaves or any(leaf.shape[:1] != (2,) for leaf in leaves):
+        raise ValueError(f"model must give one row of outputs an input: inputs {batch.shape} gave {outputs}")
+    return outputs, unit_of_network(trace, 1, precision)
 
 
 def _as_input(x: Any, name: str = "x") -> Array:

@@ -142,17 +142,17 @@ def gives_logits(output: Any) -> bool:
     return isinstance(output, LabelOutput) and output.function in (_log_odds, _log_prob, _prob)
 
 
-def is_single(batch: jax.ShapeDtypeStruct) -> bool:
-    """Whether these are outputs of one number an input, (batch,) or (batch, 1)."""
-    return batch.shape[1:] in ((), (1,))
-
-
 def tell_classes(logits: Array) -> Array:
     """Whether logits (batch, classes) tell the class of each input: the largest is finite; masked classes have -inf."""
     return jnp.isfinite(logits.max(axis=-1))
 
 
-def as_output(output: Any, *arguments: jax.ShapeDtypeStruct) -> Any:
+def shown_row(row: Any) -> str:
+    """What a network gives for one input, in words: the shape of an array, or the shapes of several."""
+    return str(jax.tree.map(lambda leaf: leaf.shape, row))
+
+
+def as_output(output: Any, *arguments: Any) -> Any:
     """An output of a row (...) and perhaps its label: one of ours as it is, any other callable as its `Closure`."""
     if isinstance(output, LabelOutput):
         return output
@@ -161,12 +161,12 @@ def as_output(output: Any, *arguments: jax.ShapeDtypeStruct) -> Any:
     except (TypeError, ValueError) as error:
         why = "it gives a function" if "<class 'function'>" in str(error) else error
         raise ValueError(
-            f"output fails on what the network gives for one input, {arguments[0].shape}: {why}. It is a function of "
-            "that, or of (that, label): lambda z, label: z[label], not lambda label: lambda z: z[label]"
+            f"output fails on what the network gives for one input, {shown_row(arguments[0])}: {why}. It is a function "
+            "of that, or of (that, label): lambda z, label: z[label], not lambda label: lambda z: z[label]"
         ) from error
 
 
-def check_output(output: Any, row: jax.ShapeDtypeStruct) -> None:
+def check_output(output: Any, row: Any) -> None:
     """Raise ValueError unless `output` turns a network's outputs of one input into one scalar."""
     if isinstance(output, LabelOutput):
         _check_label(output, row)
@@ -174,18 +174,19 @@ def check_output(output: Any, row: jax.ShapeDtypeStruct) -> None:
     value = jax.eval_shape(output, row)
     if getattr(value, "shape", None) != ():
         raise ValueError(
-            f"output must give one scalar for what the network gives for one input, {row.shape}; got {value}"
+            f"output must give one scalar for what the network gives for one input, {shown_row(row)}; got {value}"
         )
     if not is_real(value):
         raise ValueError(f"output must give real numbers, got {value.dtype}: take the real part, or the absolute value")
 
 
-def _check_label(output: LabelOutput, row: jax.ShapeDtypeStruct) -> None:
-    is_one = row.shape in ((), (1,))
-    if len(row.shape) != 1 and not is_one:
+def _check_label(output: LabelOutput, row: Any) -> None:
+    shape = getattr(row, "shape", None)
+    is_one = shape in ((), (1,))
+    if shape is None or (len(shape) != 1 and not is_one):
         raise ValueError(
-            f"expected logits of shape (batch, classes) for an output of one label, got (batch, *{row.shape}): pass a "
-            "function of the network's output for one input, e.g. output=lambda z: z[0, 0]"
+            f"expected logits of shape (batch, classes) for an output of one label, and for an input got "
+            f"{shown_row(row)}: pass a function of that, e.g. output=lambda z: z[0, 0]"
         )
     if is_one and output.function is _logit:
         raise ValueError(

@@ -11,8 +11,9 @@ import numpy as np
 from jaxtyping import Array
 
 from interjax._core._checks import check_array, shown
+from interjax.games._apply import row_of
 from interjax.games._closures import Closure
-from interjax.games._outputs import LabelOutput, as_output, check_output, is_of_label, log_odds
+from interjax.games._outputs import LabelOutput, as_output, check_output, is_of_label, log_odds, shown_row
 
 WANTED = (
     "output must be one of ij.log_odds, ij.log_prob, ij.logit, ij.prob, one of these with its label, such as "
@@ -64,22 +65,23 @@ def takes_label(output: Any) -> bool:
     return sum(each.kind in placed and each.default is each.empty for each in parameters) == 2
 
 
-def reading_of(output: Any, batch: jax.ShapeDtypeStruct, label: Any = None) -> Reading:
+def reading_of(output: Any, batch: Any, label: Any = None) -> Reading:
     """What `output` reads off a network's outputs.
 
     Args:
         output: as `ij.masked_games` takes it; None = the log-odds of the class, or the one output there is.
-        batch: shape and type of a batch of outputs.
+        batch: shapes and types of a batch of outputs, an array or a pytree of them.
         label: the first input's, None where there are no labels.
 
     Raises:
         ValueError: if the outputs, the label and `output` do not go together.
     """
     check_reading(output)
-    row = jax.ShapeDtypeStruct(batch.shape[1:], batch.dtype)
+    row = row_of(batch)
     if output is None:
         output = _by_default(row, label)
     if is_of_label(output):
+        check_output(output(0), row)
         return Reading(lambda label: _checked(output(label), row), "class")
     if not takes_label(output):
         read = _checked(as_output(output, row), row)
@@ -92,19 +94,20 @@ def reading_of(output: Any, batch: jax.ShapeDtypeStruct, label: Any = None) -> R
     return Reading(lambda label: dataclasses.replace(found, label=as_label(label)), "label")
 
 
-def _by_default(row: jax.ShapeDtypeStruct, label: Any) -> Callable:
-    if row.shape in ((), (1,)):
+def _by_default(row: Any, label: Any) -> Callable:
+    shape = getattr(row, "shape", None)
+    if shape in ((), (1,)):
         is_class = label is not None and np.asarray(label).dtype.kind in "iub"
         return log_odds if is_class else _the_one
-    if len(row.shape) == 1 and row.shape[0]:
+    if shape is not None and len(shape) == 1 and shape[0]:
         return log_odds
     raise ValueError(
-        f"model gives outputs of shape (batch, *{row.shape}), neither (batch, classes) nor one number an input: pass "
-        "output=, a function of the network's output for one input that gives a scalar"
+        f"model gives {shown_row(row)} for an input, neither logits of classes nor one number: pass output=, a "
+        "function of that which gives a scalar"
     )
 
 
-def read_of(output: Any, row: jax.ShapeDtypeStruct, label: Array) -> Callable[[Array], Array]:
+def read_of(output: Any, row: Any, label: Array) -> Callable[[Array], Array]:
     """What reads outputs of one input whose label may be traced, as inside a loss; checked."""
     check_reading(output)
     if is_of_label(output):
@@ -135,6 +138,6 @@ def _the_one(row: Array) -> Array:
     return jnp.reshape(row, ())
 
 
-def _checked(output: Any, row: jax.ShapeDtypeStruct) -> Any:
+def _checked(output: Any, row: Any) -> Any:
     check_output(output, row)
     return output

@@ -87,6 +87,7 @@ def test_one_output_is_a_number_or_the_logit_of_class_1(model):
 def test_a_batch_compiles_no_more_than_two_inputs(compilations, output):
     values(XS[:2], LABELS[:2], output=output)
     values(XS[:2], output=None if output is None else ij.prob)
+    list(jnp.asarray(XS))  # JAX compiles how a batch of six is taken apart
     before = len(compilations)
     for number in range(4):  # labels, inputs and predictions are data
         games = ij.masked_games(network, XS + number, LABELS, players=PLAYERS, output=output)
@@ -110,3 +111,39 @@ def test_the_weighted_loss_reads_as_games_do():
     np.testing.assert_allclose(loss(lambda z: z[1]), loss(ij.logit(1)), rtol=1e-6)
     with pytest.raises(ValueError, match="it gives a function"):
         loss(lambda label: lambda z: z[label])
+
+
+def several(x):
+    return {"logits": x @ WEIGHTS, "parts": (x[:, 0], jnp.stack([x, 2 * x], axis=1))}
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", None])
+def test_networks_may_give_several_arrays(precision):
+    share = 0.02 if precision == "bfloat16" else 1e-5
+    read = lambda z: z["logits"][1] + z["parts"][0] * z["parts"][1].sum()  # noqa: E731
+    expected = LOGITS[:, 1] + 3 * XS[:, 0] * XS.sum(axis=1)
+    found = values(XS, model=several, output=read, precision=precision)
+    np.testing.assert_allclose(found, expected, rtol=share, atol=10 * share)
+    labelled = values(XS, LABELS, model=several, output=lambda z, y: z["logits"][y], precision=precision)
+    np.testing.assert_allclose(labelled, LOGITS[np.arange(6), LABELS], rtol=share, atol=10 * share)
+    game = ij.masked_game(several, XS[0], players=PLAYERS, output=read, precision=precision)
+    found = ij.order_interactions(jax.random.key(0), game, contexts=5)
+    exact = ij.exact_order_interactions(ij.tabulate(game))
+    np.testing.assert_allclose(found.mean, exact[found.orders][:, *found.pairs.T], rtol=10 * share, atol=20 * share)
+
+
+def test_several_arrays_need_a_function_that_reads_them(tmp_path):
+    for output in (None, ij.log_odds, ij.log_odds(1)):
+        with pytest.raises(ValueError, match=r"'logits': \(3,\), 'parts': \(\(\), \(2, 4\)\)"):
+            values(XS, model=several, output=output)
+    with pytest.raises(ValueError, match="fold is for networks that give one array"):
+        values(XS, model=several, output=lambda z: z["logits"][0], fold=True)
+    with pytest.raises(ValueError, match="one row of outputs an input"):
+        values(XS, model=lambda x: {"a": x, "b": x.sum()}, output=lambda z: z["a"][0])
+    games = ij.masked_games(several, XS, players=PLAYERS, output=lambda z: z["logits"][0] ** 2)
+    found = ij.order_profile(jax.random.key(0), games, contexts=2, folder=tmp_path)
+    again = ij.order_profile(jax.random.key(0), games, contexts=2, folder=tmp_path)
+    np.testing.assert_array_equal(found.strength, again.strength)
+    others = ij.masked_games(several, XS, players=PLAYERS, output=lambda z: z["logits"][1] ** 2)
+    with pytest.raises(ValueError, match="holds a run with other settings"):
+        ij.order_profile(jax.random.key(0), others, contexts=2, folder=tmp_path)

@@ -7,6 +7,7 @@ from interjax._core._lazy import lazy_face
 if TYPE_CHECKING:
     from interjax.games._coalitions import pairs_within as pairs_within
     from interjax.games._game import Game as Game
+    from interjax.games._host_games import masked_host_game as masked_host_game
     from interjax.games._masked_games import masked_game as masked_game
     from interjax.games._masked_games import masked_games as masked_games
     from interjax.games._outputs import log_odds as log_odds

@@ -23,7 +23,7 @@ _DOUBLE_ROUNDING = 1e-9
 _OF_OTHERS = 1e-5  # relative to other outputs, whose sums may have cancelled
 _SMALL_INTEGERS = 2  # bytes of types in which numbers of everyday wrap
 _OF_ONE = 1e-3  # how near to 1 probabilities sum
-_CAUSES = (
+CAUSES = (
     "it is random (dropout or noise left on) or depends on the other rows of the batch (batch statistics); "
     "give it as it is evaluated, e.g. in evaluation mode"
 )
@@ -77,11 +77,11 @@ def check_equal_outputs(
     except jax.errors.UnexpectedTracerError as error:
         raise ValueError(f"model is {CHANGES_ITSELF}") from error
     share = _ROUNDING.get(precision or "", _COARSE_ROUNDING)
-    if (change := _difference(outputs, share)) is not None:
+    if (change := difference(outputs, share)) is not None:
         # Sums that cancel differ more in batches of other sizes; in double precision only what is no rounding is left.
         double = in_double(_Look(network), params, (x, other, between))
-        if double is None or _difference(double, _DOUBLE_ROUNDING) is not None:
-            raise ValueError(f"the network must give one output for one input, got {change}: {_CAUSES}")
+        if double is None or difference(double, _DOUBLE_ROUNDING) is not None:
+            raise ValueError(f"the network must give one output for one input, got {change}: {CAUSES}")
     _warn_if_it_wraps(network, params, np.stack([x, other, between]), share)
     together = np.asarray(outputs[0], np.float64).reshape(len(outputs[0]), -1)
     return [together[1], together[0]]
@@ -104,18 +104,18 @@ def _warn_if_it_wraps(network: Apply, params: Any, x: np.ndarray, share: float) 
         )
 
 
-def warn_of_probabilities(name: str = "") -> None:
-    """Warn that a network, of this name among several, gives probabilities for logits."""
+def warn_of_probabilities(name: str = "", level: int = 5) -> None:
+    """Warn, so many frames up, that a network, of this name among several, gives probabilities for logits."""
     who = f"networks: {name!r} has outputs that" if name else "the network's outputs"
     warnings.warn(
         f"{who} are probabilities, positive and of sum 1, where log-odds, log-probabilities and "
         "probabilities are taken of logits: leave its softmax out, or pass an output of your own, e.g. "
         "output=lambda p: jnp.log(p[y] / (1 - p[y]))",
-        stacklevel=5,
+        stacklevel=level,
     )
 
 
-def _difference(outputs: Sequence[Any], share: float) -> str | None:
+def difference(outputs: Sequence[Any], share: float) -> str | None:
     """In words how outputs of one input differ beside others and alone, beyond a share of the largest; None if not."""
     together, alone = (np.asarray(each, np.float64).reshape(len(each), -1) for each in outputs)
     finite = np.where(np.isfinite(together), together, 0.0)

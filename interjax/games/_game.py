@@ -101,6 +101,9 @@ class Game:
         it gives one value for one mask, whatever is beside it in a batch, is left to the caller (dropout off, running
         statistics fixed); sampled interactions and profiles ask it for a few values twice, which are not counted as
         passes, and warn if they are others. A game of a function that changes changes with it.
+
+        A network of inputs in NumPy (PyTorch, ONNX, scikit-learn) is masked and checked by `ij.masked_host_game`;
+        docs/frameworks.md has a recipe for each framework.
         """
         check_callable("function", function, "a function of masks (batch, n)")
         return cls((), _HostFunction(function), check_count("n_players", n_players), on_host=True)

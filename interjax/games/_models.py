@@ -15,14 +15,15 @@ from flax import nnx
 from interjax._core._checks import shown
 from interjax.games._apply import CHANGES_ITSELF, Apply
 from interjax.games._closures import Closure, Program
+from interjax.games._equinox import check_takes_one, is_equinox_network
+from interjax.games._evaluation import EVALUATION, evaluation_switches
+from interjax.games._frameworks import TO_HOST, as_function, is_in_two_parts, untraced
+from interjax.games._weights import Weights
 
-# How networks name their switch between training and evaluation, and its value for evaluation: as an argument of the
-# call, and as an attribute of a module that is a bool.
-_EVALUATION = {"train": False, "training": False, "is_training": False, "is_train": False, "enable_dropout": False}
-_EVALUATION |= {"deterministic": True, "use_running_average": True, "inference": True, "eval_mode": True}
 _NO_NETWORK = (
-    "{} must be a network: an nnx.Module, (Linen module, variables), (function(params, inputs), params) or "
-    "function(inputs); got {}"
+    "{} must be a network: an nnx.Module, (Linen module, variables), an Equinox module, a Keras model on JAX, Haiku's "
+    "(transformed, params), (function(params, inputs), params) or function(inputs); of what JAX cannot trace "
+    "ij.masked_host_game and ij.Game.from_host make games (docs/frameworks.md); got {}"
 )
 
 
@@ -67,11 +68,14 @@ def as_apply(model: Any, like: Any, name: str = "model") -> tuple[Apply, Any]:
     """A snapshot of a network as (apply, params), evaluated deterministically; the network is left as found.
 
     Args:
-        model: an `nnx.Module`; (Linen module, variables); (callable(params, inputs), params); or a callable(inputs)
-            that holds its own parameters. Each works on a batch of inputs. Dropout is off and BatchNorm uses its
-            running averages, also where the module is in train mode; a switch named `train`, `training`,
-            `is_training`, `is_train`, `enable_dropout`, `deterministic`, `use_running_average`, `inference` or
-            `eval_mode` is set to evaluation: an argument of the call, or of an nnx module an attribute that is a bool.
+        model: an `nnx.Module`; (Linen module, variables); an Equinox module, or (module, state); Haiku's (transformed,
+            params), or (transformed, (params, state)); a Keras model on the JAX backend; (callable(params, inputs),
+            params); or a callable(inputs) that holds its own parameters. Each works on a batch of inputs, but for
+            Equinox modules, which are called with one input and mapped over the batch here. Dropout is off and
+            BatchNorm uses its running averages, also where the module is in train mode; a switch named `train`,
+            `training`, `is_training`, `is_train`, `enable_dropout`, `deterministic`, `use_running_average`, `inference`
+            or `eval_mode` is set to evaluation: an argument of the call, or of an nnx or Equinox module an attribute
+            that is a bool.
         like: a batch of inputs, of which the shape behind the first axis and the type are read.
         name: of the argument, for messages.
 
@@ -84,13 +88,17 @@ def as_apply(model: Any, like: Any, name: str = "model") -> tuple[Apply, Any]:
     """
     if isinstance(model, nnx.Module):
         graphdef, params = nnx.split(_evaluating(model))
-        return _ModuleApply(graphdef, _evaluation_switches(type(model).__call__)), _copied(params)
+        return _ModuleApply(graphdef, _switches_of(type(model).__call__)), _copied(params)
+    if (found := as_function(model, name)) is not None:
+        if is_equinox_network(model):
+            check_takes_one(model, like, name)
+        model = found
     if isinstance(model, tuple) and len(model) == 2:
         function, params = model
         if isinstance(function, nnx.Module):
             raise ValueError(f"{name} is an nnx.Module, which holds its parameters: give it alone, without others")
         if isinstance(function, flax.linen.Module):
-            return _LinenApply(function, _evaluation_switches(type(function).__call__)), _copied(params)
+            return _LinenApply(function, _switches_of(type(function).__call__)), _copied(params)
         if isinstance(function, _TAKEN) or function in _CALLS:
             return function, params
         if callable(function):
@@ -127,12 +135,12 @@ def _closure(function: Callable, like: Any, *params: Any, name: str) -> Closure:
         return Closure.of(function, *((*params, batch) for batch in batches))
     except jax.errors.UnexpectedTracerError as error:
         raise ValueError(f"{name} is {CHANGES_ITSELF}") from error
-    except jax.errors.TracerArrayConversionError as error:
-        raise ValueError(
-            f"{name} is a network that needs its inputs as NumPy arrays and so cannot be traced by JAX: give what "
-            "JAX computes with, or make a game of it by ij.Game.from_host(function of masks, n_players)"
-        ) from error
-    except (TypeError, ValueError) as error:
+    except Exception as error:  # whatever another framework raises
+        if untraced(error):
+            raise ValueError(
+                f"{name} is a network that cannot be traced by JAX, since it needs its inputs as numbers: give what "
+                f"JAX computes with, or {TO_HOST}. It fails on a batch of shape {batches[0].shape}: {error}"
+            ) from error
         raise ValueError(
             f"{name} is a network that does not take a batch of inputs of shape {batches[0].shape}: {error}"
         ) from error
@@ -147,6 +155,8 @@ def params_of(model: Any, name: str = "model") -> Any:
     """The parameters by which a network is told from others; without leaves for a callable that holds its own."""
     if isinstance(model, nnx.Module):
         return nnx.split(model)[1]
+    if (found := as_function(model, name)) is not None:
+        return found[1]
     if isinstance(model, tuple) and len(model) == 2:
         return model[1]
     if callable(model) and not isinstance(model, type):
@@ -157,9 +167,9 @@ def params_of(model: Any, name: str = "model") -> Any:
 def _evaluating(model: nnx.Module) -> nnx.Module:
     """A view of a module with the switches that it has set to evaluation."""
     modules = [module for _, module in nnx.iter_modules(model)]
-    names = [name for name in _EVALUATION if any(isinstance(vars(one).get(name), bool) for one in modules)]
+    names = [name for name in EVALUATION if any(isinstance(vars(one).get(name), bool) for one in modules)]
     always = {"deterministic": True, "use_running_average": True}
-    return nnx.with_attributes(model, raise_if_not_found=False, **always | {name: _EVALUATION[name] for name in names})
+    return nnx.with_attributes(model, raise_if_not_found=False, **always | {name: EVALUATION[name] for name in names})
 
 
 def _evaluated(function: Callable) -> Callable:
@@ -168,7 +178,7 @@ def _evaluated(function: Callable) -> Callable:
         parameters = inspect.signature(function).parameters
     except (TypeError, ValueError):  # it does not say what it takes
         return function
-    given = {name: value for name, value in _EVALUATION.items() if name in parameters}
+    given = evaluation_switches(parameters)
     return functools.partial(function, **given) if given else function
 
 
@@ -189,7 +199,7 @@ def _is_function_with_params(models: Sequence[Any]) -> bool:
     if not isinstance(models, tuple) or len(models) != 2 or isinstance(models[0], nnx.Module):
         return False
     function, other = models
-    if isinstance(function, flax.linen.Module):
+    if isinstance(function, flax.linen.Module) or is_in_two_parts(models):
         return True
     is_network = callable(other) or (isinstance(other, tuple) and len(other) == 2 and callable(other[0]))
     # Parameters may be a pytree that can be called itself: then the function takes more than the inputs.
@@ -217,16 +227,15 @@ def _takes_inputs_alone(function: Callable) -> bool:
 
 
 @functools.lru_cache(maxsize=256)
-def _evaluation_switches(call: Callable) -> tuple[tuple[str, bool], ...]:
-    names = inspect.signature(call).parameters
-    return tuple((name, value) for name, value in _EVALUATION.items() if name in names)
+def _switches_of(call: Callable) -> tuple[tuple[str, bool], ...]:
+    return tuple(evaluation_switches(inspect.signature(call).parameters).items())
 
 
 def off_by_default(model: nnx.Module) -> str | None:
     """The switch, as "train=False", that keeps a module in evaluation unless its caller says otherwise, or None."""
     parameters = inspect.signature(type(model).__call__).parameters
-    off = [name for name, value in _EVALUATION.items() if name in parameters and parameters[name].default is value]
-    return f"{off[0]}={_EVALUATION[off[0]]}" if off else None
+    off = [name for name, value in EVALUATION.items() if name in parameters and parameters[name].default is value]
+    return f"{off[0]}={EVALUATION[off[0]]}" if off else None
 
 
 def trained_parameters(model: nnx.Module) -> Any:
@@ -234,10 +243,15 @@ def trained_parameters(model: nnx.Module) -> Any:
     return nnx.state(model, nnx.Param)
 
 
-def _leaves_of_closures(params: Any) -> list[bool]:
-    """Which leaves a function closes over: no parameters, as far as one can know."""
-    parts = jax.tree.leaves(params, is_leaf=lambda node: isinstance(node, Closure))
-    return [isinstance(part, Closure) for part in parts for _ in jax.tree.leaves(part)]
+def _fixed_leaves(params: Any) -> list[bool]:
+    """Which leaves are no parameters: those a function closes over, as far as one can know, and running statistics."""
+    parts = jax.tree.leaves(params, is_leaf=lambda node: isinstance(node, Closure | Weights))
+    found = []
+    for part in parts:
+        kinds = [(part.trained, False), (part.fixed, True)] if isinstance(part, Weights) else []
+        for each, is_fixed in kinds or [(part, isinstance(part, Closure))]:
+            found += [is_fixed] * len(jax.tree.leaves(each))
+    return found
 
 
 def trained_leaves(model: Any, params: Any) -> tuple[bool, ...]:
@@ -247,7 +261,7 @@ def trained_leaves(model: Any, params: Any) -> tuple[bool, ...]:
         wanted = [isinstance(variable, nnx.Param) for variable in variables for _ in jax.tree.leaves(variable)]
     else:
         paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(params)]
-        held = _leaves_of_closures(params)
+        held = _fixed_leaves(params)
         is_linen = isinstance(model, tuple) and isinstance(model[0], flax.linen.Module)
         wanted = [
             not is_held and (not is_linen or getattr(path[0], "key", None) == "params")

@@ -245,10 +245,10 @@ def marginal(background: Any) -> Marginal:
     References:
         Lundberg and Lee, NeurIPS 2017, equation 11 (interventional expectation).
     """
-    background = jnp.asarray(check_array("background", background, "real numbers (examples, *input shape)"))
+    background = check_array("background", background, "real numbers (examples, *input shape)")
     if background.ndim < 2 or background.shape[0] < 1:
         raise ValueError(f"background must have shape (examples, *input shape), got {background.shape}")
-    return Marginal(background)
+    return Marginal(background if isinstance(background, jax.Array) else np.array(background))  # float64 for the host
 
 
 def check_players(players: Any) -> None:
@@ -265,7 +265,7 @@ def as_baseline(baseline: Any, x: Array, players: Players) -> Array | Marginal:
                 f"got {baseline.background.shape[1:]}"
             )
         _check_fits("background", np.asarray(baseline.background), x)
-        return Marginal(baseline.background.astype(x.dtype))
+        return Marginal(jnp.asarray(baseline.background, x.dtype))
     value = as_array("baseline", baseline, "a number, an array of the input's shape or ij.marginal(background)")
     if value.ndim and value.shape != players.shape:
         raise ValueError(

@@ -101,6 +101,16 @@ LINES = (
         words={"x": ("input",), "fold": ("stem", "trunk"), "output": ("label",), "model": ("network", "players")},
     ),
     Line(
+        "games.masked_host_game",
+        lambda: {"predict": lambda x: x @ np.eye(N, 3), "x": given.X[0], "players": given.PLAYERS, "batch_size": 4},
+        {
+            "x": without(array(scalar="never"), "bytes ", "booleans"),
+            "batch_size": count(1),
+            "predict": function(lambda: 0, lambda x: None, lambda x: "v", lambda x: x[:1]),
+        },
+        words={"x": ("input", "players"), "predict": ("function",)},
+    ),
+    Line(
         "games.masked_games",
         lambda: {"model": given.network(), "xs": given.X, "labels": given.LABELS, "players": given.PLAYERS},
         {"xs": array(), "fold": values(3, "yes", (), (abs,), [abs, abs], object(), np.nan, 0.5)},

@@ -81,11 +81,11 @@ def untraced(error: Exception) -> bool:
     if isinstance(error, jax.errors.TracerArrayConversionError) or "DynamicJaxprTracer" in str(error):
         return True
     trace = error.__traceback__
+    packages = set()
     while trace is not None:
-        if str(trace.tb_frame.f_globals.get("__name__")).split(".")[0] in _ON_HOST:
-            return True
+        packages.add(str(trace.tb_frame.f_globals.get("__name__")).split(".")[0])
         trace = trace.tb_next
-    return False
+    return "torchax" not in packages and not packages.isdisjoint(_ON_HOST)
 
 
 def _refuse(model: Any, name: str) -> None:

@@ -15,7 +15,7 @@ from interjax.games._game import Game
 from interjax.games._outputs import LabelOutput, check_output, gives_logits, log_odds
 from interjax.games._players import Marginal, Players, as_baseline, check_players
 
-_ROUNDING = 1e-3  # relative to an output's largest value: what differs by more in another batch is no rounding
+_ROUNDING = 0.05  # relative to an output's largest value: how coarsely it is computed is not known here
 _BYTES_AT_ONCE = 2**26  # of the inputs that a network is given, where the user does not say how many
 _PATTERNS = 8  # of signs in which outputs are moved by their last digit
 _LEAST_ROWS = 16  # outputs are read in batches of few lengths, so that few programs are compiled
@@ -70,12 +70,12 @@ def masked_host_game(
         batch_size = max(1, _BYTES_AT_ONCE // max(1, x.nbytes))
     batch_size = check_count("batch_size", batch_size)
     network = _Network(predict)
-    looked_at = _look(network, x, others[0])
+    looked_at, alone = _look(network, x, others[0])
     if output is None:
         output = _default_output(looked_at)
     if output is not None:
         _check_output(output, looked_at)
-        if gives_logits(output) and are_probabilities(*looked_at):
+        if gives_logits(output) and are_probabilities(*looked_at[:2]):
             warn_of_probabilities(level=3)
     value = _MaskedHost(network, x, others, players, output, batch_size)
     return dataclasses.replace(
@@ -83,7 +83,7 @@ def masked_host_game(
         passes=len(others),
         unit=_unit(looked_at.dtype),
         is_null=None if isinstance(absent, Marginal) else players.without_entries(x != others[0]),
-        rounding=_rounding(output, looked_at),
+        rounding=max(_rounding(output, looked_at[:2]), _change(output, looked_at[[0, 2]], alone)),
     )
 
 
@@ -133,18 +133,19 @@ class _MaskedHost:
         return np.mean(found, axis=0)
 
 
-def _look(network: _Network, x: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Outputs of the input and of the baseline; ValueError if they are others elsewhere in a batch or alone."""
+def _look(network: _Network, x: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Outputs of the input, the baseline and a mixture in a batch, and of the input and the mixture alone.
+
+    ValueError if they differ by more than rounding.
+    """
     between = np.where(np.arange(x.size).reshape(x.shape) % 2 == 0, x, other)
     together = network(np.stack([other, x, between, x]))
     alone = np.concatenate([network(one[None]) for one in (x, between)])
     if together.shape[1:] != alone.shape[1:]:
-        raise ValueError(
-            f"predict must give outputs of one shape, got {together.shape[1:]} and {alone.shape[1:]} alone"
-        )
+        raise ValueError(f"predict must give rows of one shape, got {together.shape[1:]} and {alone.shape[1:]} alone")
     if (change := difference((together, alone), _ROUNDING)) is not None:
         raise ValueError(f"predict must give one output for one input, got {change}: {CAUSES}")
-    return together[[1, 0]]
+    return together[[1, 0, 2]], alone
 
 
 def _default_output(outputs: np.ndarray) -> LabelOutput | None:
@@ -203,3 +204,9 @@ def _rounding(output: Any, outputs: np.ndarray) -> float:
     moved = np.stack([_read(output, exact * (1 + _unit(outputs.dtype) * each)) for each in signs])
     change = np.where(np.isfinite(moved - values), moved - values, 0.0)
     return float(np.sqrt(np.mean(change**2, axis=0)).max())
+
+
+def _change(output: Any, together: np.ndarray, alone: np.ndarray) -> float:
+    """How far values of the same inputs are from each other in batches of other sizes."""
+    change = np.abs(_read(output, together) - _read(output, alone))
+    return float(np.max(change, initial=0.0, where=np.isfinite(change)))

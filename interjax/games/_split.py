@@ -27,7 +27,8 @@ def split_of(
     if not (fold is None or fold is True or isinstance(fold, tuple)):
         raise ValueError(f"fold must be True, False, None or two functions (stem, trunk), got {shown(fold)}")
     leaves, structure = jax.tree.flatten(params)
-    shapes = tuple((jnp.shape(leaf), leaf.dtype if hasattr(leaf, "dtype") else None) for leaf in leaves)
+    kinds = [jax.typeof(leaf) for leaf in leaves]
+    shapes = tuple((kind.shape, kind.dtype, kind.weak_type) for kind in kinds)
     network = _Network(apply, structure, shapes, x.shape, x.dtype, precision)
     if isinstance(fold, tuple):
         return _given_split(network, fold), True
@@ -52,7 +53,8 @@ class _Network:
     precision: str | None
 
     def examples(self) -> tuple[Any, jax.ShapeDtypeStruct]:
-        params = jax.tree.unflatten(self.structure, [jax.ShapeDtypeStruct(shape, kind) for shape, kind in self.shapes])
+        leaves = [jax.ShapeDtypeStruct(shape, kind, weak_type=is_weak) for shape, kind, is_weak in self.shapes]
+        params = jax.tree.unflatten(self.structure, leaves)
         return params, jax.ShapeDtypeStruct((2, *self.x_shape), self.x_type)
 
 

@@ -153,3 +153,19 @@ def test_rows_of_a_game_trace_once_for_all_batches():
     game = ij.Game.from_function(function, 5)
     for _ in range(3):
         game(np.zeros((7, 5), bool))
+
+
+def test_parameters_of_weak_type_fold_as_others_do():
+    params = {"kernel": jnp.asarray(np.ones((6, 3), np.float32)), "scale": jnp.asarray(0.5), "power": 2.0}
+    assert params["scale"].weak_type
+
+    def network(params, x):
+        half = jnp.asarray(x @ params["kernel"], jnp.bfloat16) * params["scale"]  # of a strong type it would be float32
+        return jnp.tanh(half.astype(jnp.float32)) ** params["power"]
+
+    game = ij.masked_game((network, params), X, players=PLAYERS, output=ij.logit(1), fold=True)
+    expected = network(params, jnp.where(MASKS, X, 0.0))[:, 1]
+    np.testing.assert_allclose(game(MASKS), expected, rtol=1e-5)
+    exact = ij.exact_order_interactions(ij.tabulate(game))[2]
+    found = ij.order_interactions(jax.random.key(0), game, orders=[2], contexts=6)
+    np.testing.assert_allclose(found.mean[0], [exact[i, j] for i, j in found.pairs], atol=1e-5)

@@ -1,6 +1,7 @@
 """The game of one input of a network that JAX cannot trace: masked in NumPy, in the network's own precision."""
 
 import dataclasses
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from interjax._core._checks import as_array, check_array, check_callable, check_count, shown
+from interjax._core._checks import as_array, check_array, check_callable, check_count, check_known, shown
 from interjax._engine._memory import power_of_two_above
 from interjax.games._evaluation_probe import CAUSES, are_probabilities, difference, warn_of_probabilities
 from interjax.games._game import Game
@@ -60,17 +61,19 @@ def masked_host_game(
     """
     check_callable("predict", predict, "a function of a batch of inputs in NumPy")
     check_players(players)
+    check_known("x", x)
+    check_known("baseline", baseline)
     x = np.array(check_array("x", x))
     if x.shape != players.shape:
         raise ValueError(f"x must have the shape that players partition, {players.shape}; got {x.shape}")
+    batch_size = max(1, _BYTES_AT_ONCE // x.nbytes) if batch_size is None else check_count("batch_size", batch_size)
     with jax.enable_x64(True):
         absent = as_baseline(baseline, jnp.asarray(x), players)
     others = np.asarray(absent.background if isinstance(absent, Marginal) else absent).reshape(-1, *x.shape)
-    if batch_size is None:
-        batch_size = max(1, _BYTES_AT_ONCE // max(1, x.nbytes))
-    batch_size = check_count("batch_size", batch_size)
     network = _Network(predict)
     looked_at, alone = _look(network, x, others[0])
+    if not np.all(np.isfinite(x)) and not np.all(np.isfinite(looked_at[0])):
+        warnings.warn("x holds NaN or infinite values, of which predict makes NaN or infinite ones", stacklevel=2)
     if output is None:
         output = _default_output(looked_at)
     if output is not None:
@@ -202,11 +205,14 @@ def _rounding(output: Any, outputs: np.ndarray) -> float:
     exact = outputs.astype(np.float64)
     values = _read(output, exact)
     moved = np.stack([_read(output, exact * (1 + _unit(outputs.dtype) * each)) for each in signs])
-    change = np.where(np.isfinite(moved - values), moved - values, 0.0)
+    with np.errstate(invalid="ignore"):  # a masked class has -inf
+        change = moved - values
+    change = np.where(np.isfinite(change), change, 0.0)
     return float(np.sqrt(np.mean(change**2, axis=0)).max())
 
 
 def _change(output: Any, together: np.ndarray, alone: np.ndarray) -> float:
     """How far values of the same inputs are from each other in batches of other sizes."""
-    change = np.abs(_read(output, together) - _read(output, alone))
+    with np.errstate(invalid="ignore"):
+        change = np.abs(_read(output, together) - _read(output, alone))
     return float(np.max(change, initial=0.0, where=np.isfinite(change)))

@@ -248,7 +248,8 @@ def marginal(background: Any) -> Marginal:
     background = check_array("background", background, "real numbers (examples, *input shape)")
     if background.ndim < 2 or background.shape[0] < 1:
         raise ValueError(f"background must have shape (examples, *input shape), got {background.shape}")
-    return Marginal(background if isinstance(background, jax.Array) else np.array(background))  # float64 for the host
+    kept: Any = background if isinstance(background, jax.Array) else np.array(background)  # float64 for the host
+    return Marginal(kept)
 
 
 def check_players(players: Any) -> None:

@@ -114,6 +114,15 @@ def test_probabilities_are_warned_of_at_the_call():
     assert told[0].filename == __file__
 
 
+def test_an_input_that_makes_nan_is_told_and_masked_classes_are_not():
+    with pytest.warns(UserWarning, match="x holds NaN"):
+        ij.masked_host_game(predict, np.where(np.arange(6) == 1, np.nan, X), players=PLAYERS, output=ij.logit(1))
+    masked = lambda x: np.where(np.arange(3) == 1, -np.inf, predict(x))  # noqa: E731
+    game = ij.masked_host_game(masked, X, players=PLAYERS, baseline=BACKGROUND[0], output=ij.log_odds(0))
+    np.testing.assert_allclose(ij.tabulate(game), brute_force(lambda z: z[:, 0] - z[:, 2], BACKGROUND[0]), atol=1e-13)
+    assert 0 <= game.rounding < 1e-14
+
+
 def test_a_second_game_compiles_nothing_and_estimators_take_it(compilations):
     game = ij.masked_host_game(predict, X, players=PLAYERS, output=ij.log_odds(1))
     exact = ij.exact_order_interactions(ij.tabulate(game))

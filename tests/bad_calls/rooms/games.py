@@ -102,13 +102,20 @@ LINES = (
     ),
     Line(
         "games.masked_host_game",
-        lambda: {"predict": lambda x: x @ np.eye(N, 3), "x": given.X[0], "players": given.PLAYERS, "batch_size": 4},
+        lambda: {
+            "predict": lambda x: x @ np.eye(N, 3),
+            "x": given.X[0],
+            "players": given.PLAYERS,
+            "output": ij.logit(1),
+        },
         {
             "x": without(array(scalar="never"), "bytes ", "booleans"),
-            "batch_size": count(1),
             "predict": function(lambda: 0, lambda x: None, lambda x: "v", lambda x: x[:1]),
+            "output": function(
+                lambda: 0, lambda z: z, lambda z: None, lambda z: "v", ij.log_odds(7), a_name="log_odds"
+            ),
         },
-        words={"x": ("input", "players"), "predict": ("function",)},
+        words={"x": ("input", "players"), "output": ("label",)},
     ),
     Line(
         "games.masked_games",

@@ -13,8 +13,9 @@ from interjax._core._checks import as_array, check_array, check_callable, check_
 from interjax._engine._memory import power_of_two_above
 from interjax.games._evaluation_probe import CAUSES, are_probabilities, difference, warn_of_probabilities
 from interjax.games._game import Game
-from interjax.games._outputs import LabelOutput, check_output, gives_logits, log_odds
+from interjax.games._outputs import LabelOutput, check_output, gives_logits, is_of_label, log_odds
 from interjax.games._players import Marginal, Players, as_baseline, check_players
+from interjax.games._readings import check_reading, takes_label
 
 _ROUNDING = 0.05  # relative to an output's largest value: how coarsely it is computed is not known here
 _BYTES_AT_ONCE = 2**26  # of the inputs that a network is given, where the user does not say how many
@@ -40,9 +41,7 @@ def masked_host_game(
             evaluated deterministically: dropout off, running statistics fixed.
         x: one input, of the shape that `players` partitions; it keeps its precision, float64 too.
         players, baseline: as for `ij.masked_game`.
-        output: as for `ij.masked_game`, computed in float64; a callable of your own is given a NumPy row at a time. By
-            default an output of (batch,) or (batch, 1) is the value itself, and of several classes the log-odds of the
-            class predicted on x.
+        output: as for `ij.masked_game`, computed in float64; a function of your own is given a NumPy row at a time.
         batch_size: inputs of one call of `predict`; by default as many as take 64 MiB.
 
     Returns:
@@ -74,12 +73,9 @@ def masked_host_game(
     looked_at, alone = _look(network, x, others[0])
     if not np.all(np.isfinite(x)) and not np.all(np.isfinite(looked_at[0])):
         warnings.warn("x holds NaN or infinite values, of which predict makes NaN or infinite ones", stacklevel=2)
-    if output is None:
-        output = _default_output(looked_at)
-    if output is not None:
-        _check_output(output, looked_at)
-        if gives_logits(output) and are_probabilities(*looked_at[:2]):
-            warn_of_probabilities(level=3)
+    output = _as_output(output, looked_at)
+    if gives_logits(output) and are_probabilities(*looked_at[:2]):
+        warn_of_probabilities(level=3)
     value = _MaskedHost(network, x, others, players, output, batch_size)
     return dataclasses.replace(
         Game.from_host(value, players.n),
@@ -151,23 +147,28 @@ def _look(network: _Network, x: np.ndarray, other: np.ndarray) -> tuple[np.ndarr
     return together[[1, 0, 2]], alone
 
 
-def _default_output(outputs: np.ndarray) -> LabelOutput | None:
-    """None for outputs that are values."""
-    if outputs.ndim == 1 or outputs.shape[1:] == (1,):
-        return None
-    if outputs.ndim != 2:
-        raise ValueError(
-            f"predict gives outputs of shape {outputs.shape[1:]} for an input: pass output=, row -> scalar"
-        )
-    return log_odds(int(np.argmax(outputs[0])))
-
-
-def _check_output(output: Any, outputs: np.ndarray) -> None:
+def _as_output(output: Any, outputs: np.ndarray) -> Any:
+    """What reads these outputs, of the input first, checked; None for outputs that are values."""
+    check_reading(output)
+    row = jax.ShapeDtypeStruct(outputs.shape[1:], np.float32)
+    if output is None:
+        if row.shape in ((), (1,)):
+            return None
+        if len(row.shape) != 1:
+            raise ValueError(f"predict gives outputs of shape {row.shape} for an input: pass output=, row -> scalar")
+        output = log_odds
+    if is_of_label(output):
+        first = outputs[0].ravel()
+        output = output(int(np.argmax(first)) if first.size > 1 else int(first[0] > 0))
     if isinstance(output, LabelOutput):
-        check_output(output, jax.ShapeDtypeStruct(outputs.shape, np.float32))
-        return
-    check_callable("output", output, "ij.log_odds(label), or another of its kind, or a function of a row -> scalar")
+        check_output(output, row)
+        return output
+    if takes_label(output):
+        raise ValueError(
+            "output takes (output, label), and there are no labels: bind yours, lambda z: output(z, label)"
+        )
     _read(output, outputs)
+    return output
 
 
 def _read(output: Any, outputs: np.ndarray) -> np.ndarray:

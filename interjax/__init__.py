@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from interjax import tables as tables
     from interjax import training as training
     from interjax._core._estimate import Estimate as Estimate
+    from interjax.games._baselines import marginal as marginal
     from interjax.games._coalitions import pairs_within as pairs_within
     from interjax.games._game import Game as Game
     from interjax.games._host_games import masked_host_game as masked_host_game
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from interjax.games._outputs import logit as logit
     from interjax.games._outputs import prob as prob
     from interjax.games._players import Players as Players
-    from interjax.games._players import marginal as marginal
     from interjax.games._tabulate import tabulate as tabulate
     from interjax.orders._interactions import OrderInteractions as OrderInteractions
     from interjax.orders._interactions import order_interactions as order_interactions

@@ -14,9 +14,10 @@ from interjax._core._checks import as_array, check_known
 from interjax._core._keys import check_key
 from interjax._core._progress import Progress
 from interjax._engine._folders import fingerprint
+from interjax.games._baselines import Marginal
 from interjax.games._masking import Masking
 from interjax.games._outputs import log_odds
-from interjax.games._players import Marginal, Players
+from interjax.games._players import Players
 from interjax.profiles._arguments import design_of
 from interjax.profiles._profile import order_profile
 from interjax.profiles._result import OrderProfile

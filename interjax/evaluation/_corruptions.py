@@ -13,7 +13,8 @@ from interjax._core._checks import check_array, check_count, check_number, check
 from interjax._core._keys import check_key, example_keys
 from interjax.datasets._dataset import Dataset
 from interjax.evaluation._arguments import index_of
-from interjax.games._players import Marginal, Players, as_baseline, check_players
+from interjax.games._baselines import Marginal, as_baseline
+from interjax.games._players import Players, check_players
 
 OCCLUDED_SHARES = (0.25, 0.5)
 OCCLUSION_GRIDS = (8, 7, 4)

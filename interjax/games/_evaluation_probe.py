@@ -13,9 +13,9 @@ from jax.core import Tracer
 from jaxtyping import Array
 
 from interjax.games._apply import CHANGES_ITSELF, Apply, flat_rows
+from interjax.games._baselines import Marginal
 from interjax.games._double import in_double
 from interjax.games._outputs import gives_logits
-from interjax.games._players import Marginal
 
 _ROUNDING = {"float32": 1e-4}  # relative to an output's largest value: what differs by more is no rounding
 _COARSE_ROUNDING = 0.05

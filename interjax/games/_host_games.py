@@ -11,10 +11,11 @@ import numpy as np
 
 from interjax._core._checks import as_array, check_array, check_callable, check_count, check_known, shown
 from interjax._engine._memory import power_of_two_above
+from interjax.games._baselines import Marginal, as_baseline
 from interjax.games._evaluation_probe import CAUSES, are_probabilities, difference, warn_of_probabilities
 from interjax.games._game import Game
 from interjax.games._outputs import LabelOutput, check_output, gives_logits, is_of_label, log_odds
-from interjax.games._players import Marginal, Players, as_baseline, check_players
+from interjax.games._players import Players, check_players
 from interjax.games._readings import check_reading, takes_label
 
 _ROUNDING = 0.05  # relative to an output's largest value: how coarsely it is computed is not known here

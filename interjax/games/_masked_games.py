@@ -12,11 +12,12 @@ from interjax._core._checks import check_array, check_known
 from interjax._engine._dispatch import shapes_of
 from interjax.games._apply import Apply, at_precision, check_precision
 from interjax.games._arithmetic import carried, unit_of_network
+from interjax.games._baselines import Marginal, as_baseline
 from interjax.games._evaluation_probe import check_deterministic
 from interjax.games._game import Game
 from interjax.games._masked_networks import MaskedGame, MaskedNetwork
 from interjax.games._models import as_apply
-from interjax.games._players import Marginal, Players, as_baseline, check_players
+from interjax.games._players import Players, check_players
 from interjax.games._readings import as_label, as_labels, check_reading, reading_of
 from interjax.games._split import Fold, split_of
 

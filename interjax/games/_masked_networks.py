@@ -15,7 +15,8 @@ from interjax._engine._memory import power_of_two_above
 from interjax._folding._contributions import context_hidden, context_table, player_contributions, row_hidden
 from interjax._folding._tracing import Split
 from interjax.games._apply import Apply
-from interjax.games._players import Marginal, Players
+from interjax.games._baselines import Marginal
+from interjax.games._players import Players
 
 _CORE_CACHE_BYTES = 2**19
 

@@ -4,15 +4,14 @@ import dataclasses
 import functools
 import hashlib
 import math
+from collections.abc import Sequence
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, Bool
 
-from interjax._core._checks import as_array, check_array, check_count, check_is, check_known, check_lengths
+from interjax._core._checks import as_array, as_int, check_array, check_count, check_is, check_known, check_lengths
 from interjax.games._coalitions import check_masks
 
 
@@ -23,7 +22,7 @@ class Players:
     Attributes:
         labels: int (*input shape), the player of each entry, 0..n-1; -1 = always present.
         n: number of players.
-        cells: cells along the leading axes if the players form a regular grid, else None.
+        cells: cells along the leading axes, or those of `grid(axes=)`, if the players form a regular grid, else None.
 
     Example:
         >>> import interjax as ij
@@ -49,18 +48,23 @@ class Players:
         return cls(np.arange(math.prod(shape), dtype=np.int32).reshape(shape), math.prod(shape), shape)
 
     @classmethod
-    def grid(cls, shape: tuple[int, ...], cells: int | tuple[int, ...]) -> "Players":
-        """Rectangular cells along the leading axes; the axes that `cells` does not name (channels) stay together.
+    def grid(
+        cls, shape: tuple[int, ...], cells: int | tuple[int, ...], *, axes: tuple[int, ...] | None = None
+    ) -> "Players":
+        """Rectangular cells along some axes, by default the leading ones; along others (channels) all stay together.
 
         Args:
             shape: shape of one input, e.g. (32, 32, 3).
             cells: number of cells along each leading axis, e.g. (16, 16); an int means that many along the first
                 two axes (one, if the input has one axis). Lengths that do not divide give cells that differ by one.
+            axes: the axes that the cells run along, such as (1, 2) for channels-first images (3, 32, 32).
 
         Raises:
             ValueError: if there are more cells than entries along an axis, or more axes than the input has.
         """
         shape = _as_shape(shape)
+        if axes is not None:
+            return cls._along(shape, cells, axes)
         is_single = np.ndim(cells) == 0 if hasattr(cells, "shape") else isinstance(cells, int)
         cells = check_lengths("cells", cells, "numbers of cells along the leading axes")
         if is_single:
@@ -77,6 +81,23 @@ class Players:
             place = np.arange(length) * count // length
             label = label * count + place.reshape((-1,) + (1,) * (len(shape) - axis - 1))
         return cls(label.astype(np.int32), math.prod(cells), cells)
+
+    @classmethod
+    def _along(cls, shape: tuple[int, ...], cells: Any, axes: Any) -> "Players":
+        """The grid of the input whose axes are moved to the front, moved back."""
+        chosen = [as_int(axis) for axis in axes] if isinstance(axes, Sequence | np.ndarray) else [as_int(axes)]
+        if any(axis is None or not -len(shape) <= axis < len(shape) for axis in chosen):
+            raise ValueError(f"axes must be numbers of the {len(shape)} axes of an input of shape {shape}, got {axes}")
+        front = [axis % len(shape) for axis in chosen if axis is not None]
+        if len(set(front)) < len(front):
+            raise ValueError(f"axes must be distinct, got {axes}")
+        cells = tuple(np.broadcast_to(cells, len(front)).tolist()) if np.ndim(cells) == 0 else cells
+        if len(cells) != len(front):
+            raise ValueError(f"cells must be one number for each of the axes {axes}, got {cells}")
+        rest = [axis for axis in range(len(shape)) if axis not in front]
+        moved = cls.grid(tuple(shape[axis] for axis in (*front, *rest)), cells)
+        labels = np.moveaxis(moved.labels, range(len(front)), front)
+        return cls(labels, moved.n, moved.cells)
 
     @classmethod
     def features(cls, n: int) -> "Players":
@@ -128,7 +149,7 @@ class Players:
         """Masks over players -> masks over input entries: spread(S)[b, e] = S[b, labels[e]], True where labels = -1."""
         masks = check_masks(masks, self.n)
         batch = masks.shape[0]
-        if self.cells is None:
+        if self.cells is None or not self._are_leading:
             if np.any(self.labels < 0):  # one more column: the entries that are always present
                 masks = jnp.concatenate([masks, jnp.ones((batch, 1), bool)], axis=1)
             return masks[:, self.labels]
@@ -175,6 +196,11 @@ class Players:
     def _identity(self) -> tuple:
         return self.shape, self.n, self.cells, self.digest
 
+    @functools.cached_property
+    def _are_leading(self) -> bool:
+        """Whether the cells run along the leading axes."""
+        return np.array_equal(type(self).grid(self.shape, self.cells).labels, self.labels)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Players) and self._identity == other._identity
 
@@ -215,83 +241,6 @@ def _as_shape(shape: int | tuple[int, ...]) -> tuple[int, ...]:
     return check_lengths("shape", shape, "that of an input, with at least one axis and no empty one")
 
 
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
-class Marginal:
-    """A baseline that is a background set: the value is averaged over its examples; see `marginal`."""
-
-    background: Array
-
-
-def marginal(background: Any) -> Marginal:
-    """Fill absent players from each example of a background set and average the value over them.
-
-        v(S) = mean over b of output(network(x on S, b elsewhere))
-
-    Args:
-        background: (examples, *input shape); each mask costs that many forward passes.
-
-    Returns:
-        What `baseline=` of `ij.masked_game` takes.
-
-    Raises:
-        ValueError: if the set is empty.
-
-    Example:
-        >>> import interjax as ij, numpy as np
-        >>> ij.marginal(np.zeros((10, 4))).background.shape
-        (10, 4)
-
-    References:
-        Lundberg and Lee, NeurIPS 2017, equation 11 (interventional expectation).
-    """
-    background = check_array("background", background, "real numbers (examples, *input shape)")
-    if background.ndim < 2 or background.shape[0] < 1:
-        raise ValueError(f"background must have shape (examples, *input shape), got {background.shape}")
-    kept: Any = background if isinstance(background, jax.Array) else np.array(background)  # float64 for the host
-    return Marginal(kept)
-
-
 def check_players(players: Any) -> None:
     """Raise ValueError unless they are `Players`."""
     check_is("players", players, Players, "ij.Players, such as ij.Players.features(4) or ij.Players.grid(shape, cells)")
-
-
-def as_baseline(baseline: Any, x: Array, players: Players) -> Array | Marginal:
-    """Check a baseline and give it the input's shape: a number, an array of that shape, or a `Marginal`."""
-    if isinstance(baseline, Marginal):
-        if baseline.background.shape[1:] != players.shape:
-            raise ValueError(
-                f"each background example must have the input's shape {players.shape}, "
-                f"got {baseline.background.shape[1:]}"
-            )
-        _check_fits("background", np.asarray(baseline.background), x)
-        return Marginal(jnp.asarray(baseline.background, x.dtype))
-    value = as_array("baseline", baseline, "a number, an array of the input's shape or ij.marginal(background)")
-    if value.ndim and value.shape != players.shape:
-        raise ValueError(
-            f"baseline must be a number, an array of the input's shape {players.shape} or ij.marginal(background), "
-            f"got shape {value.shape}"
-        )
-    _check_fits("baseline", value, x)
-    return jnp.broadcast_to(jnp.asarray(value, x.dtype), players.shape)
-
-
-def _check_fits(name: str, value: Any, x: Array) -> None:
-    """Raise ValueError unless these values are numbers that an array of the input's type can hold."""
-    if np.ma.isMaskedArray(value) or (value.dtype.kind not in "biuf" and not jnp.issubdtype(value.dtype, jnp.floating)):
-        raise ValueError(f"{name} must hold real numbers, got {type(value).__name__} of {value.dtype}")
-    if isinstance(value, Tracer):
-        return
-    if not np.all(np.isfinite(np.asarray(value, np.float64))):
-        raise ValueError(f"{name} must be finite, got NaN or infinite values: they would enter every coalition")
-    if not jnp.issubdtype(x.dtype, jnp.integer):
-        return
-    if value.dtype.kind not in "biu":
-        raise ValueError(f"{name} must be an integer for an input of integers ({x.dtype}), got {value.dtype}")
-    kind, held = jnp.iinfo(x.dtype), np.asarray(value)
-    if held.size and not (kind.min <= held.min() and held.max() <= kind.max):
-        raise ValueError(
-            f"{name} must be values that the input's type {x.dtype} holds, from {kind.min} to {kind.max}; got "
-            f"{held.min()} to {held.max()}: give the input in a wider type, such as float32"
-        )

@@ -11,7 +11,8 @@ from jaxtyping import Array
 
 from interjax._core._checks import check_array, check_classes
 from interjax._core._keys import check_key
-from interjax.games._players import Marginal, Players, as_baseline, check_players
+from interjax.games._baselines import Marginal, as_baseline
+from interjax.games._players import Players, check_players
 
 
 def batch_of(x: Any, labels: Any, name: str = "labels") -> tuple[Array, Array]:

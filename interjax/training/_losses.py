@@ -15,7 +15,8 @@ from jaxtyping import Array
 
 from interjax._core._checks import check_choice, check_count, check_flag, check_number
 from interjax._engine._folders import fingerprint
-from interjax.games._players import Marginal, Players, as_baseline, check_players
+from interjax.games._baselines import Marginal, as_baseline
+from interjax.games._players import Players, check_players
 from interjax.losses._masked_examples import batch_of, check_apply, check_classes_given, logits_of
 from interjax.losses._modulation import ALIGNMENTS, AVERAGES, MODES, modulated_sizes, order_modulation
 from interjax.losses._weighted import STRENGTHS, check_weights, order_weighted

@@ -22,7 +22,8 @@ from interjax.evaluation import _evaluate, _rounds
 from interjax.evaluation._attacks import attacks
 from interjax.evaluation._corruptions import occlusions, shuffles
 from interjax.evaluation._intervals import difference_of, mean_of
-from interjax.games._players import Players, marginal
+from interjax.games._baselines import marginal
+from interjax.games._players import Players
 from interjax.plots._evaluation import evaluation as draw
 
 KEY = jax.random.key(5)

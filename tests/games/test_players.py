@@ -115,3 +115,37 @@ def test_segments_either_partition_or_raise(labels):
     else:
         with pytest.raises(ValueError, match=r"entry|player"):
             ij.Players.segments(labels)
+
+
+def test_cells_may_run_along_any_axes():
+    masks = np.random.default_rng(0).random((5, 6)) > 0.5
+    last, first = ij.Players.grid((6, 4, 3), (3, 2)), ij.Players.grid((3, 6, 4), (3, 2), axes=(1, 2))
+    np.testing.assert_array_equal(np.moveaxis(last.spread(masks), 3, 1), first.spread(masks))
+    assert (first.n, first.cells) == (last.n, last.cells)
+    assert ij.Players.grid((6, 4, 3), 2, axes=(0, 1)) == ij.Players.grid((6, 4, 3), 2)
+    assert ij.Players.grid((2, 6, 4), 2, axes=(-2, -1)) == ij.Players.grid((2, 6, 4), (2, 2), axes=(1, 2))
+    turned = ij.Players.grid((3, 6, 4), (2, 3), axes=(2, 1))  # numbered along the axes as they are given
+    assert turned.labels[0, :, 0].tolist() == [0, 0, 1, 1, 2, 2]
+    np.testing.assert_array_equal(
+        turned.spread(np.eye(6, dtype=bool)), turned.labels == np.arange(6)[:, None, None, None]
+    )
+
+
+@pytest.mark.parametrize("axes", [(3,), (1, 1), "x", 1.5, (), (0, 1, 2)])
+def test_axes_that_are_none_of_the_inputs_are_refused(axes):
+    with pytest.raises(ValueError, match=r"axes|cells"):
+        ij.Players.grid((3, 6, 4), (2, 2), axes=axes)
+
+
+def test_a_baseline_may_be_one_vector_for_all_tokens_and_0_for_their_numbers():
+    tokens, vector = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32), np.arange(4, dtype=np.float32)
+    players = ij.Players.tokens(3, 4)
+    game = ij.masked_game(lambda x: x.sum(axis=(1, 2)) ** 2, tokens, players=players, baseline=vector)
+    whole = ij.masked_game(
+        lambda x: x.sum(axis=(1, 2)) ** 2, tokens, players=players, baseline=np.broadcast_to(vector, (3, 4))
+    )
+    np.testing.assert_array_equal(ij.tabulate(game), ij.tabulate(whole))
+    numbers = ij.masked_game(lambda x: (x * 1.0).sum(axis=1), np.array([3, 4]), players=ij.Players.tokens(2))
+    assert ij.tabulate(numbers).tolist() == [0.0, 3.0, 4.0, 7.0]
+    with pytest.raises(ValueError, match="baseline must be an integer"):
+        ij.masked_game(lambda x: (x * 1.0).sum(axis=1), np.array([3, 4]), players=ij.Players.tokens(2), baseline=0.5)

@@ -377,7 +377,7 @@ BAD = [
     ({"align": "both"}, "align must be one of sizes, fractions"),
     ({"average": "all"}, "average must be one of losses, logits"),
     ({"draws": 0}, "draws must be an integer of at least 1"),
-    ({"baseline": np.zeros(3)}, "baseline must be a number, an array of the input's shape"),
+    ({"baseline": np.zeros(5)}, "baseline must be a number, an array of the input's shape"),
     ({"baseline": ij.marginal(np.zeros((2, N)))}, "baseline must be one .* got ij.marginal"),
     ({"players": ij.Players.features(5)}, r"players partition, \(5,\), .* got \(6, 12\)"),
     ({"labels": Y[:3]}, r"labels must be class indices, integers of shape \(6,\)"),

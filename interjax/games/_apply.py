@@ -61,6 +61,11 @@ def row_of(batch: Any) -> Any:
     return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), batch)
 
 
+def shown_shapes(tree: Any) -> str:
+    """The shape of an array, or the shapes of several, in words."""
+    return str(jax.tree.map(lambda leaf: leaf.shape, tree))
+
+
 def flat_rows(outputs: Any) -> jax.Array:
     """A network's outputs of a batch, an array or several, as one array (batch, numbers)."""
     return jnp.concatenate([jnp.reshape(leaf, (len(leaf), -1)) for leaf in jax.tree.leaves(outputs)], axis=1)

@@ -123,7 +123,8 @@ class Program:
                 place = next((each for each in free if _is_alike((held[each], value))), None)
             if place is not None:
                 free.remove(place)
-            found.append(value if place is None else snapshot[place])
+            # At a coarser precision the snapshot is rounded; the trace goes on in the type that it was made in.
+            found.append(value if place is None else _in_type_of(value, snapshot[place]))
         return found
 
 
@@ -175,6 +176,12 @@ def _is_alike(values: tuple[Any, ...]) -> bool:
     if any(np.shape(value) != np.shape(first) or value.dtype != first.dtype for value in values):
         return False
     return all(value is first or _bytes(value) == _bytes(first) for value in values[1:])
+
+
+def _in_type_of(value: Any, snapshot: Any) -> Any:
+    """An array of the snapshot, in the type of the one that it stands for."""
+    is_float = jnp.issubdtype(snapshot.dtype, jnp.floating)
+    return snapshot.astype(value.dtype) if is_float and snapshot.dtype != value.dtype else snapshot
 
 
 def _bytes(value: Any) -> bytes:

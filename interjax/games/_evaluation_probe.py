@@ -70,8 +70,8 @@ def check_equal_outputs(
     if any(isinstance(leaf, Tracer) or not getattr(leaf, "is_fully_addressable", True) for leaf in leaves):
         return None
     # In NumPy the inputs are on no device, and go where the parameters are.
-    x, other = np.asarray(x), np.asarray(other)
-    between = np.where(np.arange(x.size).reshape(x.shape) % 2 == 0, x, other)
+    x, other = jax.tree.map(np.asarray, (x, other))
+    between = jax.tree.map(_mixed, x, other)
     try:
         outputs = _outputs(_Look(network), params, (x, other, between))
     except jax.errors.UnexpectedTracerError as error:
@@ -82,7 +82,8 @@ def check_equal_outputs(
         double = in_double(_Look(network), params, (x, other, between))
         if double is None or difference(double, _DOUBLE_ROUNDING) is not None:
             raise ValueError(f"the network must give one output for one input, got {change}: {CAUSES}")
-    _warn_if_it_wraps(network, params, np.stack([x, other, between]), share)
+    if isinstance(x, np.ndarray):
+        _warn_if_it_wraps(network, params, np.stack([x, other, between]), share)
     together = np.asarray(outputs[0], np.float64).reshape(len(outputs[0]), -1)
     return [together[1], together[0]]
 
@@ -144,6 +145,15 @@ def are_probabilities(*rows: np.ndarray) -> bool:
     return each and any(row.max() < 1 for row in rows)
 
 
+def _mixed(x: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Entries of one and of the other in turn."""
+    return np.where(np.arange(x.size).reshape(x.shape) % 2 == 0, x, other)
+
+
+def _stacked(*inputs: Any) -> Any:
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *inputs)
+
+
 @dataclasses.dataclass(frozen=True)
 class _Look:
     """Outputs of the second, the first, the third and again the first input together; of the first and third alone."""
@@ -152,8 +162,9 @@ class _Look:
 
     def __call__(self, params: Any, inputs: tuple[Array, Array, Array]) -> tuple[Array, Array]:
         x, other, between = inputs
-        together = self.network(params, jnp.stack([other, x, between, x]))
-        alone = jax.lax.map(lambda one: self.network(params, one[None]), jnp.stack([x, between]))
+        together = self.network(params, _stacked(other, x, between, x))
+        one_row = lambda one: jax.tree.map(lambda leaf: leaf[None], one)  # noqa: E731
+        alone = jax.lax.map(lambda one: self.network(params, one_row(one)), _stacked(x, between))
         return flat_rows(together), flat_rows(alone)
 
 

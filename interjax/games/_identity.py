@@ -99,7 +99,7 @@ def _trace_of_network(apply: Apply, shapes: tuple[Any, tuple]) -> tuple[str, Any
     """What a network computes, as a text, and what it gives for two inputs; traced once, as its compiled code is."""
     structure, leaves = shapes
     weights, x = jax.tree.unflatten(structure, [jax.ShapeDtypeStruct(shape, kind) for shape, kind in leaves])
-    batch = jax.ShapeDtypeStruct((2, *x.shape), x.dtype)
+    batch = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((2, *leaf.shape), leaf.dtype), x)
     return _text(signature(trace_of(apply, weights, batch))), jax.eval_shape(apply, weights, batch)
 
 

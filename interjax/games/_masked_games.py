@@ -1,6 +1,7 @@
 """The games of a network's inputs: players are parts of the input, absent ones are replaced by a baseline."""
 
 import functools
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -8,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from interjax._core._checks import check_array, check_known
+from interjax._core._checks import check_array, check_known, shown
 from interjax._engine._dispatch import shapes_of
-from interjax.games._apply import Apply, at_precision, check_precision
+from interjax.games._apply import Apply, at_precision, check_precision, row_of, shown_shapes
 from interjax.games._arithmetic import carried, unit_of_network
 from interjax.games._baselines import Marginal, as_baseline
 from interjax.games._evaluation_probe import check_deterministic
@@ -20,13 +21,14 @@ from interjax.games._models import as_apply
 from interjax.games._players import Players, check_players
 from interjax.games._readings import as_label, as_labels, check_reading, reading_of
 from interjax.games._split import Fold, split_of
+from interjax.games._tree_players import TreePlayers, as_leaves
 
 
 def masked_game(
     model: Any,
     x: Any,
     *,
-    players: Players,
+    players: Any,
     baseline: Any = 0.0,
     output: Any = None,
     fold: Fold = None,
@@ -39,9 +41,14 @@ def masked_game(
     Args:
         model: an `nnx.Module`, (Linen module, variables), (function(params, inputs), params) or function(inputs); it
             works on a batch and is evaluated deterministically, whatever mode it is in.
-        x: one input, of the shape that `players` partitions.
-        players: which entries belong together, e.g. `ij.Players.grid((28, 28, 1), (14, 14))`.
-        baseline: a number, an array of x's shape (such as the data's mean), or `ij.marginal(background)`.
+        x: one input, of the shape that `players` partitions; or several arrays in dicts, tuples and lists, such as
+            {"tokens": ids, "mask": attended}, which the network takes as its one argument.
+        players: which entries belong together, e.g. `ij.Players.grid((28, 28, 1), (14, 14))`. Of several arrays in the
+            same form, {"tokens": ij.Players.tokens(12)}: they are numbered one array after another as given here, and
+            arrays without players stay as they are.
+        baseline: a number, an array of x's shape (such as the data's mean) or of its last axes (one vector for all
+            tokens), or `ij.marginal(background)`. Of several arrays a number, or one of these for each, 0 where none
+            is given.
         output: what is read off the network's output for one input: `ij.log_odds`, `log_prob`, `logit` or `prob`, of
             the class that the network predicts on x or of a label, `ij.log_odds(3)`; or your function of that output,
             which gives a scalar. None = the log-odds of the predicted class, or the number itself where the network
@@ -77,13 +84,10 @@ def masked_game(
     References:
         Deng et al., ICLR 2022 (arXiv:2111.06236), section 2.
     """
-    check_players(players)
     check_known("x", x)
-    x = _as_input(x)
-    if x.shape != players.shape:
-        raise ValueError(f"x must have the shape that players partition, {players.shape}; got {x.shape}")
     check_reading(output)
-    network = _network(model, x, players, baseline, fold, precision)
+    x = _as_input(x, players)
+    network = _network(model, x, _players_of(players, x), baseline, fold, precision)
     reading = reading_of(output, network.outputs)
     label = _predicted(network, x) if reading.wants else None
     return _game(network, x, reading.of(label))[0]
@@ -101,7 +105,7 @@ class _Network(NamedTuple):
     """
 
     params: Any
-    absent: Array | Marginal
+    absent: Any
     outputs: Any
     unit: float
     value: MaskedNetwork
@@ -111,16 +115,19 @@ class _Network(NamedTuple):
         return self.absent.background.shape[0] if isinstance(self.absent, Marginal) else 1
 
 
-def _network(model: Any, x: Array, players: Players, baseline: Any, fold: Fold, precision: str | None) -> _Network:
+def _network(
+    model: Any, x: Any, players: Players | TreePlayers, baseline: Any, fold: Fold, precision: str | None
+) -> _Network:
     """A network checked on inputs like this one, and split behind its first layer where that pays."""
     check_precision(precision)
-    apply, params = as_apply(model, x[None])
-    absent = as_baseline(baseline, x, players)
+    apply, params = as_apply(model, jax.tree.map(lambda leaf: leaf[None], x))
+    is_tree = isinstance(players, TreePlayers)
+    absent = players.baseline(baseline, x) if is_tree else as_baseline(baseline, x, players)
     outputs, unit = _check_network(apply, params, x, precision)
     is_mean = isinstance(absent, Marginal) and len(absent.background) > 1
-    if not hasattr(outputs, "shape"):
+    if is_tree or not hasattr(outputs, "shape"):
         if fold:
-            raise ValueError("fold is for networks that give one array: leave it out")
+            raise ValueError("fold is for networks that take and give one array: leave it out")
         fold = False
     if is_mean and isinstance(fold, tuple):
         raise ValueError("a marginal baseline is not folded: leave fold=(stem, trunk) out, or use another baseline")
@@ -131,14 +138,17 @@ def _network(model: Any, x: Array, players: Players, baseline: Any, fold: Fold, 
 
 
 def _game(
-    network: _Network, x: Array, output: Any, looked_at: list[np.ndarray] | None = None
+    network: _Network, x: Any, output: Any, looked_at: list[np.ndarray] | None = None
 ) -> tuple[Game, list[np.ndarray] | None]:
     """The game of one input, and outputs of the network from looking at it; or those given, of another input."""
     params, absent, outputs, unit, value = network
     if looked_at is None:
         looked_at = check_deterministic(value.apply, params, x, absent, output, value.precision)
     rounding = None if looked_at is None else carried(output, looked_at, outputs, unit)
-    is_null = None if isinstance(absent, Marginal) else value.players.without_entries(np.asarray(x != absent))
+    is_null = None
+    if not isinstance(absent, Marginal):
+        changed = jax.tree.map(lambda leaf, other: np.asarray(leaf != other), x, absent)
+        is_null = value.players.without_entries(changed)
     parts = MaskedGame(params, x, absent, output)
     return Game(parts, value, value.players.n, False, network.passes, unit, is_null, rounding), looked_at
 
@@ -148,7 +158,7 @@ def masked_games(
     xs: Any,
     labels: Any = None,
     *,
-    players: Players,
+    players: Any,
     baseline: Any = 0.0,
     output: Any = None,
     fold: Fold = None,
@@ -158,7 +168,7 @@ def masked_games(
 
     Args:
         model, players, baseline, fold, precision: as for `masked_game`.
-        xs: (batch, *input shape).
+        xs: (batch, *input shape); or several arrays, each of one row an input.
         labels: (batch,) class numbers, or whatever numbers `output` takes; None = what the network predicts of each
             input, where a class is wanted.
         output: what is read off the network's output for one input: `ij.log_odds`, `log_prob`, `logit` or `prob` of
@@ -183,23 +193,23 @@ def masked_games(
         >>> [game(np.ones((1, 3), bool)).tolist() for game in games]
         [[1.0], [1.0]]
     """
-    check_players(players)
     check_known("xs", xs)
     check_known("labels", labels)
     check_reading(output)
-    xs, labels = _as_input(xs, "xs"), None if labels is None else as_labels(labels)
-    if xs.shape[1:] != players.shape:
-        raise ValueError(f"xs must be inputs of the shape that players partition, {players.shape}; got {xs.shape}")
-    if labels is not None and len(xs) != len(labels):
-        raise ValueError(f"labels must be one for each input: got {len(xs)} inputs and {len(labels)} labels")
-    if not len(xs):
+    xs, labels = _as_input(xs, players, "xs"), None if labels is None else as_labels(labels)
+    count = _rows_of(xs)
+    if labels is not None and count != len(labels):
+        raise ValueError(f"labels must be one for each input: got {count} inputs and {len(labels)} labels")
+    partition = _players_of(players, row_of(xs), "xs")
+    if not count:
         return []
-    network = _network(model, xs[0], players, baseline, fold, precision)
+    each = [jax.tree.unflatten(jax.tree.structure(xs), row) for row in zip(*jax.tree.leaves(xs), strict=True)]
+    network = _network(model, each[0], partition, baseline, fold, precision)
     reading = reading_of(output, network.outputs, None if labels is None else labels[0])
     if reading.wants == "label":
         labels = np.asarray(as_label(labels))
     games, looked_at = [], None
-    for number, x in enumerate(xs):
+    for number, x in enumerate(each):
         label = None
         if reading.wants:
             label = _predicted(network, x) if labels is None else labels[number]
@@ -208,41 +218,66 @@ def masked_games(
     return games
 
 
-def _predicted(network: _Network, x: Array) -> int:
+def _predicted(network: _Network, x: Any) -> int:
     """The class that the network predicts; of one output the sign tells it."""
-    row = _forward(network.value.apply, network.params, x[None])[0]
+    row = _forward(network.value.apply, network.params, jax.tree.map(lambda leaf: leaf[None], x))[0]
     return int(jnp.argmax(row)) if row.size > 1 else int(jnp.reshape(row, ()) > 0)
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _forward(apply: Apply, params: Any, inputs: Array) -> Array:
+def _forward(apply: Apply, params: Any, inputs: Any) -> Array:
     return apply(params, inputs)
 
 
-def _check_network(apply: Apply, params: Any, x: Array, precision: str | None) -> tuple[Any, float]:
+def _check_network(apply: Apply, params: Any, x: Any, precision: str | None) -> tuple[Any, float]:
     """Shapes of the network's outputs on two inputs, checked to be a batch; and the eps of its arithmetic."""
-    return _logits_of(apply, shapes_of(params), jax.ShapeDtypeStruct((2, *x.shape), x.dtype), precision)
+    return _logits_of(apply, shapes_of(params), shapes_of(x), precision)
 
 
 @functools.lru_cache(maxsize=64)
 def _logits_of(
-    apply: Apply, params: tuple[Any, tuple], batch: jax.ShapeDtypeStruct, precision: str | None
+    apply: Apply, params: tuple[Any, tuple], x: tuple[Any, tuple], precision: str | None
 ) -> tuple[Any, float]:
     """The same from shapes alone: checked once for all inputs of a network."""
-    structure, shapes = params
-    example = jax.tree.unflatten(structure, [jax.ShapeDtypeStruct(shape, kind) for shape, kind in shapes])
+    example = jax.tree.unflatten(params[0], [jax.ShapeDtypeStruct(shape, kind) for shape, kind in params[1]])
+    batch = jax.tree.unflatten(x[0], [jax.ShapeDtypeStruct((2, *shape), kind) for shape, kind in x[1]])
     try:
         trace, outputs = jax.make_jaxpr(apply, return_shape=True)(example, batch)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"model is a network that does not take a batch of inputs of shape {batch.shape}: {error}"
+            f"model is a network that does not take a batch of inputs of shape {shown_shapes(batch)}: {error}"
         ) from error
     leaves = jax.tree.leaves(outputs)
     if not leaves or any(leaf.shape[:1] != (2,) for leaf in leaves):
-        raise ValueError(f"model must give one row of outputs an input: inputs {batch.shape} gave {outputs}")
-    return outputs, unit_of_network(trace, 1, precision)
+        raise ValueError(f"model must give one row of outputs an input: inputs {shown_shapes(batch)} gave {outputs}")
+    return outputs, unit_of_network(trace, len(x[1]), precision)
 
 
-def _as_input(x: Any, name: str = "x") -> Array:
+def _players_of(players: Any, x: Any, name: str = "x") -> Players | TreePlayers:
+    """The players of an input like this one, checked to fit it."""
+    if not isinstance(players, Players):
+        return TreePlayers.of(players, x, name)
+    if x.shape != players.shape:
+        raise ValueError(f"{name} must have the shape that players partition, {players.shape}; got {x.shape}")
+    return players
+
+
+def _rows_of(xs: Any) -> int:
+    """How many inputs a batch holds; ValueError unless its arrays hold as many."""
+    shapes = [leaf.shape for leaf in jax.tree.leaves(xs)]
+    if len({shape[:1] for shape in shapes}) > 1 or () in shapes:
+        raise ValueError(f"xs must be arrays of one row for each input, got {shown_shapes(xs)}")
+    return shapes[0][0]
+
+
+def _as_input(x: Any, players: Any, name: str = "x") -> Any:
+    if isinstance(players, Mapping | tuple | list):
+        return as_leaves(name, x)
+    check_players(players)
+    if isinstance(x, Mapping):
+        raise ValueError(
+            f"players must name the arrays of {name} that they belong to, as {{{next(iter(x), 'tokens')!r}: ...}}; "
+            f"got {shown(players)}"
+        )
     x = jnp.asarray(check_array(name, x))
     return x.astype(jnp.float32) if x.dtype == bool else x

@@ -17,6 +17,7 @@ from interjax._folding._tracing import Split
 from interjax.games._apply import Apply
 from interjax.games._baselines import Marginal
 from interjax.games._players import Players
+from interjax.games._tree_players import TreePlayers
 
 _CORE_CACHE_BYTES = 2**19
 
@@ -28,14 +29,14 @@ class MaskedGame(NamedTuple):
 
     Attributes:
         weights: the network's parameters.
-        x: the input, of the shape that the players partition.
+        x: the input, of the shape that the players partition; or several arrays, a pytree.
         baseline: of the same shape, what stands for absent players; or a `Marginal` of several such.
         output: a network's output (classes,) -> scalar; a pytree if it holds arrays.
     """
 
     weights: Any
-    x: Array
-    baseline: Array | Marginal
+    x: Any
+    baseline: Any
     output: Any
 
 
@@ -48,7 +49,7 @@ class MaskedNetwork:
     """
 
     apply: Apply
-    players: Players
+    players: Players | TreePlayers
     split: Split | None
     folds_masks: bool
     precision: str | None = "float32"
@@ -69,6 +70,7 @@ class MaskedNetwork:
         """The hidden layer without players, and what each player adds to it."""
         assert self.split is not None
         assert not isinstance(game.baseline, Marginal)
+        assert isinstance(self.players, Players)
         stem, spread, n_players = self.split.stem, self.players.spread, self.players.n
         return player_contributions(stem, game.weights, game.x, game.baseline, spread, n_players, chunk=at_once)
 

@@ -13,7 +13,7 @@ import numpy as np
 from flax import nnx
 
 from interjax._core._checks import shown
-from interjax.games._apply import CHANGES_ITSELF, Apply
+from interjax.games._apply import CHANGES_ITSELF, Apply, shown_shapes
 from interjax.games._closures import Closure, Program
 from interjax.games._equinox import check_takes_one, is_equinox_network
 from interjax.games._evaluation import EVALUATION, evaluation_switches
@@ -130,7 +130,10 @@ _CALLS = (_call_closure, _call_with_params)
 
 def _closure(function: Callable, like: Any, *params: Any, name: str) -> Closure:
     """A function of (params, inputs), or of inputs, with what it closes over; ValueError if it takes no such batch."""
-    batches = [jax.ShapeDtypeStruct((rows, *like.shape[1:]), like.dtype) for rows in (2, 3)]
+    batches = [
+        jax.tree.map(lambda leaf, rows=rows: jax.ShapeDtypeStruct((rows, *leaf.shape[1:]), leaf.dtype), like)
+        for rows in (2, 3)
+    ]
     try:
         return Closure.of(function, *((*params, batch) for batch in batches))
     except jax.errors.UnexpectedTracerError as error:
@@ -139,10 +142,10 @@ def _closure(function: Callable, like: Any, *params: Any, name: str) -> Closure:
         if untraced(error):
             raise ValueError(
                 f"{name} is a network that cannot be traced by JAX, since it needs its inputs as numbers: give what "
-                f"JAX computes with, or {TO_HOST}. It fails on a batch of shape {batches[0].shape}: {error}"
+                f"JAX computes with, or {TO_HOST}. It fails on a batch of shape {shown_shapes(batches[0])}: {error}"
             ) from error
         raise ValueError(
-            f"{name} is a network that does not take a batch of inputs of shape {batches[0].shape}: {error}"
+            f"{name} is a network that does not take a batch of inputs of shape {shown_shapes(batches[0])}: {error}"
         ) from error
 
 

@@ -11,6 +11,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from interjax._core._checks import is_real
+from interjax.games._apply import shown_shapes
 from interjax.games._closures import Closure
 
 
@@ -147,11 +148,6 @@ def tell_classes(logits: Array) -> Array:
     return jnp.isfinite(logits.max(axis=-1))
 
 
-def shown_row(row: Any) -> str:
-    """What a network gives for one input, in words: the shape of an array, or the shapes of several."""
-    return str(jax.tree.map(lambda leaf: leaf.shape, row))
-
-
 def as_output(output: Any, *arguments: Any) -> Any:
     """An output of a row (...) and perhaps its label: one of ours as it is, any other callable as its `Closure`."""
     if isinstance(output, LabelOutput):
@@ -161,8 +157,8 @@ def as_output(output: Any, *arguments: Any) -> Any:
     except (TypeError, ValueError) as error:
         why = "it gives a function" if "<class 'function'>" in str(error) else error
         raise ValueError(
-            f"output fails on what the network gives for one input, {shown_row(arguments[0])}: {why}. It is a function "
-            "of that, or of (that, label): lambda z, label: z[label], not lambda label: lambda z: z[label]"
+            f"output fails on what the network gives for one input, {shown_shapes(arguments[0])}: {why}. It is a "
+            "function of that, or of (that, label): lambda z, label: z[label], not lambda label: lambda z: z[label]"
         ) from error
 
 
@@ -174,7 +170,7 @@ def check_output(output: Any, row: Any) -> None:
     value = jax.eval_shape(output, row)
     if getattr(value, "shape", None) != ():
         raise ValueError(
-            f"output must give one scalar for what the network gives for one input, {shown_row(row)}; got {value}"
+            f"output must give one scalar for what the network gives for one input, {shown_shapes(row)}; got {value}"
         )
     if not is_real(value):
         raise ValueError(f"output must give real numbers, got {value.dtype}: take the real part, or the absolute value")
@@ -186,7 +182,7 @@ def _check_label(output: LabelOutput, row: Any) -> None:
     if shape is None or (len(shape) != 1 and not is_one):
         raise ValueError(
             f"expected logits of shape (batch, classes) for an output of one label, and for an input got "
-            f"{shown_row(row)}: pass a function of that, e.g. output=lambda z: z[0, 0]"
+            f"{shown_shapes(row)}: pass a function of that, e.g. output=lambda z: z[0, 0]"
         )
     if is_one and output.function is _logit:
         raise ValueError(

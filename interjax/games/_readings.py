@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import Array
 
 from interjax._core._checks import check_array, shown
-from interjax.games._apply import row_of
+from interjax.games._apply import row_of, shown_shapes
 from interjax.games._closures import Closure
-from interjax.games._outputs import LabelOutput, as_output, check_output, is_of_label, log_odds, shown_row
+from interjax.games._outputs import LabelOutput, as_output, check_output, is_of_label, log_odds
 
 WANTED = (
     "output must be one of ij.log_odds, ij.log_prob, ij.logit, ij.prob, one of these with its label, such as "
@@ -102,7 +102,7 @@ def _by_default(row: Any, label: Any) -> Callable:
     if shape is not None and len(shape) == 1 and shape[0]:
         return log_odds
     raise ValueError(
-        f"model gives {shown_row(row)} for an input, neither logits of classes nor one number: pass output=, a "
+        f"model gives {shown_shapes(row)} for an input, neither logits of classes nor one number: pass output=, a "
         "function of that which gives a scalar"
     )
 

@@ -12,7 +12,7 @@ from interjax.profiles._sums import PairSums
 
 # Share of the correction by which it may be off: of networks and real games of 9 to 14 players, benchmarks/coverage.py.
 _MOST_REPLICATES = 25
-_FEW_GROUPS = 5
+_FEW_GROUPS = range(3, 6)  # two leave one degree of freedom, whose wide intervals hold as it is
 _AGREEING = 0.3  # of the error that independent pairs would have: what groups tell seldom falls below it but by chance
 _VALUES_AT_ONCE = 100_000  # of pairs at all orders, in replicates computed together
 _LEFT = {"folded-normal": 1 / 3, "plug-in": 1.0}
@@ -105,7 +105,7 @@ def _where_groups_agree(sums: PairSums, replicates: np.ndarray, corrected: np.nd
     draw would. 0 where the groups tell more than a share of this error, or are many.
     """
     groups = len(replicates)
-    if groups > _FEW_GROUPS or not np.all(np.isfinite(replicates)):
+    if groups not in _FEW_GROUPS or not np.all(np.isfinite(replicates)):
         return np.zeros(len(corrected))
     mean, noise = sums.moments()[0], np.nan_to_num(sums.noise())
     of_terms = noise if kind == "mean" else np.sqrt((2 * mean * noise) ** 2 + 2 * noise**4)

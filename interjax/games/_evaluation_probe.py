@@ -13,7 +13,6 @@ from jax.core import Tracer
 from jaxtyping import Array
 
 from interjax.games._apply import CHANGES_ITSELF, Apply, flat_rows
-from interjax.games._baselines import Marginal
 from interjax.games._double import in_double
 from interjax.games._outputs import gives_logits
 
@@ -30,7 +29,7 @@ CAUSES = (
 
 
 def check_deterministic(
-    network: Apply, params: Any, x: Array, absent: Array | Marginal, output: Any, precision: str | None
+    network: Apply, params: Any, x: Any, other: Any, output: Any, precision: str | None
 ) -> list[np.ndarray] | None:
     """Raise ValueError if an input has other outputs elsewhere in a batch or alone; six rows through the network.
 
@@ -38,14 +37,13 @@ def check_deterministic(
         network: (params, inputs) -> outputs, at its precision.
         params: its parameters.
         x: one input.
-        absent: the baseline, what is put beside the input.
+        other: what is put beside the input, of the baseline.
         output: that of the game; one that expects logits warns of probabilities.
         precision: of the network.
 
     Returns:
         The network's outputs of the input and of what is beside it, flat; None where they cannot be looked at.
     """
-    other = absent.background[0] if isinstance(absent, Marginal) else absent
     outputs = check_equal_outputs(network, params, x, other, precision)
     if outputs is not None and gives_logits(output) and are_probabilities(*outputs):
         warn_of_probabilities()

@@ -14,7 +14,7 @@ from jax.extend.core import Primitive
 from interjax._engine._dispatch import shapes_of
 from interjax._engine._folders import fingerprint
 from interjax.games._apply import Apply, flat_rows, row_of
-from interjax.games._closures import signature, trace_of
+from interjax.games._closures import Closure, signature, trace_of
 from interjax.games._game import Game
 from interjax.games._masked_networks import MaskedGame, MaskedNetwork
 
@@ -77,7 +77,7 @@ def _of_masked_networks(games: Sequence[Game]) -> dict[str, Any]:
         "weights": fingerprint([part.weights for part in params]),
         "inputs": fingerprint([part.x for part in params]),
         "players": _digest([game.value.players.digest for game in games]),
-        "baseline": fingerprint([part.baseline for part in params]),
+        "baseline": _of_baselines([part.baseline for part in params]),
         "output": _digest(
             [_output_text(game, traces[_network_of(game)][1]) for game in outputs]
             + [fingerprint([part.output for part in params])]
@@ -89,9 +89,19 @@ def _of_masked_networks(games: Sequence[Game]) -> dict[str, Any]:
     return found
 
 
+def _of_baselines(baselines: list[Any]) -> str:
+    """A digest of their arrays, and of what functions among them compute."""
+    programs = [_text(each.program.signature) for each in baselines if isinstance(each, Closure)]
+    found = fingerprint(baselines)
+    return _digest([found, *sorted(set(programs))]) if programs else found
+
+
 def _network_of(game: Game) -> tuple:
     """The network of a masked game but for its arrays."""
-    return game.value.apply, shapes_of((game.params.weights, game.params.x))
+    x, absent = game.params.x, game.params.baseline
+    if isinstance(absent, Closure):
+        x = jax.eval_shape(absent, x, jax.ShapeDtypeStruct((game.n_players,), bool))
+    return game.value.apply, shapes_of((game.params.weights, x))
 
 
 @functools.lru_cache(maxsize=64)

@@ -14,12 +14,14 @@ from interjax._engine._dispatch import shapes_of
 from interjax.games._apply import Apply, at_precision, check_precision, row_of, shown_shapes
 from interjax.games._arithmetic import carried, unit_of_network
 from interjax.games._baselines import Marginal, as_baseline
+from interjax.games._closures import Closure
 from interjax.games._evaluation_probe import check_deterministic
 from interjax.games._game import Game
 from interjax.games._masked_networks import MaskedGame, MaskedNetwork
 from interjax.games._models import as_apply
 from interjax.games._players import Players, check_players
 from interjax.games._readings import as_label, as_labels, check_reading, reading_of
+from interjax.games._removal import Removal, as_removal, inputs_to_look_at
 from interjax.games._split import Fold, split_of
 from interjax.games._tree_players import TreePlayers, as_leaves
 
@@ -31,6 +33,7 @@ def masked_game(
     players: Any,
     baseline: Any = 0.0,
     output: Any = None,
+    absence: Any = "baseline",
     fold: Fold = None,
     precision: str | None = "float32",
 ) -> Game:
@@ -53,6 +56,9 @@ def masked_game(
             the class that the network predicts on x or of a label, `ij.log_odds(3)`; or your function of that output,
             which gives a scalar. None = the log-odds of the predicted class, or the number itself where the network
             gives one number an input.
+        absence: "baseline", or a function (x, present) that gives the network's input without the players that are
+            absent, present bool (n,), for points of a cloud or nodes of a graph: it must give x where all are present,
+            and may give another form of it. There is no baseline then.
         fold: whether sampled interactions replace the network's first linear operation by sums of what each player
             contributes to it (same values to float rounding); None = where that is expected to be faster. Where the
             operation is not found by itself, give the network in two parts, `fold=(stem, trunk)`:
@@ -87,7 +93,7 @@ def masked_game(
     check_known("x", x)
     check_reading(output)
     x = _as_input(x, players)
-    network = _network(model, x, _players_of(players, x), baseline, fold, precision)
+    network = _network(model, x, _players_of(players, x), as_removal(absence, baseline), fold, precision)
     reading = reading_of(output, network.outputs)
     label = _predicted(network, x) if reading.wants else None
     return _game(network, x, reading.of(label))[0]
@@ -120,14 +126,19 @@ def _network(
 ) -> _Network:
     """A network checked on inputs like this one, and split behind its first layer where that pays."""
     check_precision(precision)
-    apply, params = as_apply(model, jax.tree.map(lambda leaf: leaf[None], x))
-    is_tree = isinstance(players, TreePlayers)
-    absent = players.baseline(baseline, x) if is_tree else as_baseline(baseline, x, players)
-    outputs, unit = _check_network(apply, params, x, precision)
+    is_tree, removes = isinstance(players, TreePlayers), isinstance(baseline, Removal)
+    if removes:
+        absent = baseline.of(x, players.n)
+        seen = jax.eval_shape(absent, x, jax.ShapeDtypeStruct((players.n,), bool))
+    else:
+        absent, seen = players.baseline(baseline, x) if is_tree else as_baseline(baseline, x, players), x
+    batch = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype), seen)
+    apply, params = as_apply(model, batch if removes else jax.tree.map(lambda leaf: leaf[None], x))
+    outputs, unit = _check_network(apply, params, seen, precision)
     is_mean = isinstance(absent, Marginal) and len(absent.background) > 1
-    if is_tree or not hasattr(outputs, "shape"):
+    if is_tree or removes or not hasattr(outputs, "shape"):
         if fold:
-            raise ValueError("fold is for networks that take and give one array: leave it out")
+            raise ValueError("fold is for networks that take and give one array, and baselines: leave it out")
         fold = False
     if is_mean and isinstance(fold, tuple):
         raise ValueError("a marginal baseline is not folded: leave fold=(stem, trunk) out, or use another baseline")
@@ -143,10 +154,11 @@ def _game(
     """The game of one input, and outputs of the network from looking at it; or those given, of another input."""
     params, absent, outputs, unit, value = network
     if looked_at is None:
-        looked_at = check_deterministic(value.apply, params, x, absent, output, value.precision)
+        shown_to, other = inputs_to_look_at(x, absent, value.players.n)
+        looked_at = check_deterministic(value.apply, params, shown_to, other, output, value.precision)
     rounding = None if looked_at is None else carried(output, looked_at, outputs, unit)
     is_null = None
-    if not isinstance(absent, Marginal):
+    if not isinstance(absent, Marginal | Closure):
         changed = jax.tree.map(lambda leaf, other: np.asarray(leaf != other), x, absent)
         is_null = value.players.without_entries(changed)
     parts = MaskedGame(params, x, absent, output)
@@ -161,13 +173,14 @@ def masked_games(
     players: Any,
     baseline: Any = 0.0,
     output: Any = None,
+    absence: Any = "baseline",
     fold: Fold = None,
     precision: str | None = "float32",
 ) -> list[Game]:
     """The games of a batch of inputs: `masked_game` of each input with its label; compiled code is shared.
 
     Args:
-        model, players, baseline, fold, precision: as for `masked_game`.
+        model, players, baseline, absence, fold, precision: as for `masked_game`.
         xs: (batch, *input shape); or several arrays, each of one row an input.
         labels: (batch,) class numbers, or whatever numbers `output` takes; None = what the network predicts of each
             input, where a class is wanted.
@@ -204,7 +217,7 @@ def masked_games(
     if not count:
         return []
     each = [jax.tree.unflatten(jax.tree.structure(xs), row) for row in zip(*jax.tree.leaves(xs), strict=True)]
-    network = _network(model, each[0], partition, baseline, fold, precision)
+    network = _network(model, each[0], partition, as_removal(absence, baseline), fold, precision)
     reading = reading_of(output, network.outputs, None if labels is None else labels[0])
     if reading.wants == "label":
         labels = np.asarray(as_label(labels))
@@ -220,6 +233,7 @@ def masked_games(
 
 def _predicted(network: _Network, x: Any) -> int:
     """The class that the network predicts; of one output the sign tells it."""
+    x, _ = inputs_to_look_at(x, network.absent, network.value.players.n)
     row = _forward(network.value.apply, network.params, jax.tree.map(lambda leaf: leaf[None], x))[0]
     return int(jnp.argmax(row)) if row.size > 1 else int(jnp.reshape(row, ()) > 0)
 

@@ -16,6 +16,7 @@ from interjax._folding._contributions import context_hidden, context_table, play
 from interjax._folding._tracing import Split
 from interjax.games._apply import Apply
 from interjax.games._baselines import Marginal
+from interjax.games._closures import Closure
 from interjax.games._players import Players
 from interjax.games._tree_players import TreePlayers
 
@@ -30,7 +31,8 @@ class MaskedGame(NamedTuple):
     Attributes:
         weights: the network's parameters.
         x: the input, of the shape that the players partition; or several arrays, a pytree.
-        baseline: of the same shape, what stands for absent players; or a `Marginal` of several such.
+        baseline: of the same shape, what stands for absent players; or a `Marginal` of several such, or the `Closure`
+            of a function (x, present) that takes them away.
         output: a network's output (classes,) -> scalar; a pytree if it holds arrays.
     """
 
@@ -63,7 +65,10 @@ class MaskedNetwork:
         return self._values(game, masks)
 
     def _values(self, game: MaskedGame, masks: Array) -> Array:
-        inputs = self.players.fill(masks, game.x, game.baseline)  # type: ignore[arg-type]
+        if isinstance(game.baseline, Closure):
+            inputs = jax.vmap(game.baseline, (None, 0))(game.x, masks)
+        else:
+            inputs = self.players.fill(masks, game.x, game.baseline)
         return jax.vmap(game.output)(self.apply(game.weights, inputs))
 
     def contributions(self, game: MaskedGame, at_once: int) -> tuple[Array, Array]:

@@ -78,6 +78,9 @@ SHARED: dict[str, Kind] = {
     "names": names(given.N),
     "limit": count(optional=True),
     "index": lambda good: array(optional=True, nan="never")(np.arange(6) if good is None else good),
+    "exact": values(3, 0.5, "yes", [], object(), right=(True, False, None)),
+    "absence": values("remove", 3, None, [], lambda x: x, right=("baseline",)),
+    "axes": values((5,), (0, 0), "x", 1.5, (0,), right=(None, (0, 1))),
     "simultaneous": values(3, 0.5, "holm", [], None, object(), right=(True, False, "sidak")),
     **dict.fromkeys(IS_FLAG, flag),
 }

@@ -241,7 +241,8 @@ def test_coalitions_at_once_do_not_change_the_tables(rows, at_once, folds):
     games = ij.masked_games(network, X, Y, players=SIX, fold=folds)
     outputs = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(game.params.output for game in games))
     function, fixed = _tabulate._ValuesOfInputs(folds, at_once), (games[0], jnp.asarray(X), outputs)
-    found = _tabulate._in_batches(function, fixed, 6, Resources(batch_size=rows)).T
+    program = _tabulate._program(function, fixed, 6, Resources(batch_size=rows))
+    found = program.dispatch(2**6, _tabulate._numbers_from(0))().T
     np.testing.assert_allclose(found, np.stack([ij.tabulate(game) for game in games]), rtol=1e-5, atol=1e-6)
 
 

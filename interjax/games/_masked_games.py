@@ -126,12 +126,14 @@ def _network(
 ) -> _Network:
     """A network checked on inputs like this one, and split behind its first layer where that pays."""
     check_precision(precision)
-    is_tree, removes = isinstance(players, TreePlayers), isinstance(baseline, Removal)
-    if removes:
-        absent = baseline.of(x, players.n)
+    is_tree, removes, seen = isinstance(players, TreePlayers), isinstance(baseline, Removal), x
+    if isinstance(baseline, Removal):
+        absent: Any = baseline.of(x, players.n)
         seen = jax.eval_shape(absent, x, jax.ShapeDtypeStruct((players.n,), bool))
     else:
-        absent, seen = players.baseline(baseline, x) if is_tree else as_baseline(baseline, x, players), x
+        absent = (
+            players.baseline(baseline, x) if isinstance(players, TreePlayers) else as_baseline(baseline, x, players)
+        )
     batch = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype), seen)
     apply, params = as_apply(model, batch if removes else jax.tree.map(lambda leaf: leaf[None], x))
     outputs, unit = _check_network(apply, params, seen, precision)

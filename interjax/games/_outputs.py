@@ -181,8 +181,8 @@ def _check_label(output: LabelOutput, row: Any) -> None:
     is_one = shape in ((), (1,))
     if shape is None or (len(shape) != 1 and not is_one):
         raise ValueError(
-            f"expected logits of shape (batch, classes) for an output of one label, and for an input got "
-            f"{shown_shapes(row)}: pass a function of that, e.g. output=lambda z: z[0, 0]"
+            "expected logits of shape (batch, classes) for an output of one label, and model gives "
+            f"{shown_shapes(row)} for an input: pass a function of that, e.g. output=lambda z: z[0, 0]"
         )
     if is_one and output.function is _logit:
         raise ValueError(

@@ -135,7 +135,7 @@ def test_several_arrays_need_a_function_that_reads_them(tmp_path):
     for output in (None, ij.log_odds, ij.log_odds(1)):
         with pytest.raises(ValueError, match=r"'logits': \(3,\), 'parts': \(\(\), \(2, 4\)\)"):
             values(XS, model=several, output=output)
-    with pytest.raises(ValueError, match="fold is for networks that give one array"):
+    with pytest.raises(ValueError, match="fold is for networks that take and give one array"):
         values(XS, model=several, output=lambda z: z["logits"][0], fold=True)
     with pytest.raises(ValueError, match="one row of outputs an input"):
         values(XS, model=lambda x: {"a": x, "b": x.sum()}, output=lambda z: z["a"][0])

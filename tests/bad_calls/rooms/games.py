@@ -11,6 +11,7 @@ from bad_calls.values import (
     flag,
     folder,
     function,
+    labels,
     number,
     one_of,
     shape,
@@ -93,7 +94,6 @@ LINES = (
                 lambda z: None,
                 lambda z: "v",
                 ij.log_odds(7),
-                a_function_of_labels=ij.log_odds,
                 a_name="log_odds",
             ),
             "fold": values(3, "yes", (), (abs,), [abs, abs], (abs, 3), object(), np.nan, {}, 0.5, "", (None, None)),
@@ -120,7 +120,12 @@ LINES = (
     Line(
         "games.masked_games",
         lambda: {"model": given.network(), "xs": given.X, "labels": given.LABELS, "players": given.PLAYERS},
-        {"xs": array(), "fold": values(3, "yes", (), (abs,), [abs, abs], object(), np.nan, 0.5)},
+        {
+            "xs": array(),
+            "labels": without(labels(), "none"),  # none: what the network predicts
+            "output": function(lambda: 0, lambda z: None, lambda label: lambda z: z, a_name="log_odds"),
+            "fold": values(3, "yes", (), (abs,), [abs, abs], object(), np.nan, 0.5),
+        },
         words={"xs": ("input", "x "), "fold": ("stem", "trunk"), "model": ("network", "players"), "labels": ("label",)},
     ),
     *(

@@ -10,6 +10,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, jaxprs_in_params
 from interjax.games._apply import outputs_of_rows
 
 _LOOPS = {"scan", "while"}  # what depends on the inputs after a turn did not before it
+_SAME_NUMBERS = {"reshape", "squeeze", "broadcast_in_dim", "convert_element_type", "slice", "copy"}
 _PATTERNS = 8  # of signs in which logits are moved
 _STEPS = 4.0  # of their last digit, by which they are moved, so that their own rounding hides little of it
 
@@ -53,6 +54,23 @@ def _coarsest(jaxpr: Jaxpr, depends: list[bool]) -> tuple[float, list[bool]]:
 def _eps(aval: Any) -> float:
     kind = getattr(aval, "dtype", None)
     return float(jnp.finfo(kind).eps) if kind is not None and jnp.issubdtype(kind, jnp.floating) else 0.0
+
+
+def ends_in_sigmoid(jaxpr: Jaxpr, result: int = 0) -> bool:
+    """Whether a result of a trace is a sigmoid, but for its shape and type."""
+    made = {variable: equation for equation in jaxpr.eqns for variable in equation.outvars}
+    last = jaxpr.outvars[result]
+    while not isinstance(last, Literal) and last in made:
+        equation = made[last]
+        if equation.primitive.name == "logistic":
+            return True
+        inner = list(jaxprs_in_params(equation.params))
+        if len(inner) == 1 and equation.primitive.name not in _LOOPS:
+            return ends_in_sigmoid(inner[0], equation.outvars.index(last))
+        if equation.primitive.name not in _SAME_NUMBERS:
+            return False
+        last = equation.invars[0]
+    return False
 
 
 def carried(output: Any, rows: list[np.ndarray], like: Any, unit: float) -> jax.Array:

@@ -103,6 +103,15 @@ def _warn_if_it_wraps(network: Apply, params: Any, x: np.ndarray, share: float) 
         )
 
 
+def warn_of_sigmoid() -> None:
+    """Warn that a network's one output is a probability where it is taken for a logit."""
+    warnings.warn(
+        "the network's output is a sigmoid, where log-odds and probabilities of a label are taken of its logit: "
+        "leave the sigmoid out, or pass an output of your own, e.g. output=lambda p: jnp.log(p[0] / (1 - p[0]))",
+        stacklevel=4,
+    )
+
+
 def warn_of_probabilities(name: str = "", level: int = 5) -> None:
     """Warn, so many frames up, that a network, of this name among several, gives probabilities for logits."""
     who = f"networks: {name!r} has outputs that" if name else "the network's outputs"

@@ -12,13 +12,14 @@ from jaxtyping import Array
 from interjax._core._checks import check_array, check_known, shown
 from interjax._engine._dispatch import shapes_of
 from interjax.games._apply import Apply, at_precision, check_precision, row_of, shown_shapes
-from interjax.games._arithmetic import carried, unit_of_network
+from interjax.games._arithmetic import carried, ends_in_sigmoid, unit_of_network
 from interjax.games._baselines import Marginal, as_baseline
 from interjax.games._closures import Closure
-from interjax.games._evaluation_probe import check_deterministic
+from interjax.games._evaluation_probe import check_deterministic, warn_of_sigmoid
 from interjax.games._game import Game
 from interjax.games._masked_networks import MaskedGame, MaskedNetwork
 from interjax.games._models import as_apply
+from interjax.games._outputs import gives_logits
 from interjax.games._players import Players, check_players
 from interjax.games._readings import as_label, as_labels, check_reading, reading_of
 from interjax.games._removal import Removal, as_removal, inputs_to_look_at
@@ -108,6 +109,7 @@ class _Network(NamedTuple):
         outputs: shape and type of what it gives for two inputs.
         unit: eps of its arithmetic.
         value: that of a game.
+        is_sigmoid: whether its one output is a sigmoid, where a logit is expected.
     """
 
     params: Any
@@ -115,6 +117,7 @@ class _Network(NamedTuple):
     outputs: Any
     unit: float
     value: MaskedNetwork
+    is_sigmoid: bool
 
     @property
     def passes(self) -> int:
@@ -136,7 +139,7 @@ def _network(
         )
     batch = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype), seen)
     apply, params = as_apply(model, batch if removes else jax.tree.map(lambda leaf: leaf[None], x))
-    outputs, unit = _check_network(apply, params, seen, precision)
+    outputs, unit, is_sigmoid = _check_network(apply, params, seen, precision)
     is_mean = isinstance(absent, Marginal) and len(absent.background) > 1
     if is_tree or removes or not hasattr(outputs, "shape"):
         if fold:
@@ -147,17 +150,19 @@ def _network(
     split, folds_masks = (None, False) if is_mean else split_of(apply, params, x, players.n, fold, precision)
     network = at_precision(apply, precision)
     value = MaskedNetwork(network, players, split, folds_masks, precision, isinstance(fold, tuple))
-    return _Network(params, absent, outputs, unit, value)
+    return _Network(params, absent, outputs, unit, value, is_sigmoid)
 
 
 def _game(
     network: _Network, x: Any, output: Any, looked_at: list[np.ndarray] | None = None
 ) -> tuple[Game, list[np.ndarray] | None]:
     """The game of one input, and outputs of the network from looking at it; or those given, of another input."""
-    params, absent, outputs, unit, value = network
+    params, absent, outputs, unit, value, is_sigmoid = network
     if looked_at is None:
         shown_to, other = inputs_to_look_at(x, absent, value.players.n)
         looked_at = check_deterministic(value.apply, params, shown_to, other, output, value.precision)
+        if is_sigmoid and gives_logits(output):
+            warn_of_sigmoid()
     rounding = None if looked_at is None else carried(output, looked_at, outputs, unit)
     is_null = None
     if not isinstance(absent, Marginal | Closure):
@@ -245,15 +250,16 @@ def _forward(apply: Apply, params: Any, inputs: Any) -> Array:
     return apply(params, inputs)
 
 
-def _check_network(apply: Apply, params: Any, x: Any, precision: str | None) -> tuple[Any, float]:
-    """Shapes of the network's outputs on two inputs, checked to be a batch; and the eps of its arithmetic."""
+def _check_network(apply: Apply, params: Any, x: Any, precision: str | None) -> tuple[Any, float, bool]:
+    """Shapes of the network's outputs on two inputs, checked to be a batch; the eps of its arithmetic; and whether its
+    one output is a sigmoid."""
     return _logits_of(apply, shapes_of(params), shapes_of(x), precision)
 
 
 @functools.lru_cache(maxsize=64)
 def _logits_of(
     apply: Apply, params: tuple[Any, tuple], x: tuple[Any, tuple], precision: str | None
-) -> tuple[Any, float]:
+) -> tuple[Any, float, bool]:
     """The same from shapes alone: checked once for all inputs of a network."""
     example = jax.tree.unflatten(params[0], [jax.ShapeDtypeStruct(shape, kind) for shape, kind in params[1]])
     batch = jax.tree.unflatten(x[0], [jax.ShapeDtypeStruct((2, *shape), kind) for shape, kind in x[1]])
@@ -266,7 +272,8 @@ def _logits_of(
     leaves = jax.tree.leaves(outputs)
     if not leaves or any(leaf.shape[:1] != (2,) for leaf in leaves):
         raise ValueError(f"model must give one row of outputs an input: inputs {shown_shapes(batch)} gave {outputs}")
-    return outputs, unit_of_network(trace, len(x[1]), precision)
+    is_one = len(leaves) == 1 and leaves[0].shape[1:] in ((), (1,))
+    return outputs, unit_of_network(trace, len(x[1]), precision), is_one and ends_in_sigmoid(trace.jaxpr)
 
 
 def _players_of(players: Any, x: Any, name: str = "x") -> Players | TreePlayers:

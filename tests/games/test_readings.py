@@ -146,3 +146,19 @@ def test_several_arrays_need_a_function_that_reads_them(tmp_path):
     others = ij.masked_games(several, XS, players=PLAYERS, output=lambda z: z["logits"][1] ** 2)
     with pytest.raises(ValueError, match="holds a run with other settings"):
         ij.order_profile(jax.random.key(0), others, contexts=2, folder=tmp_path)
+
+
+SIGMOIDS = {
+    "jax.nn": lambda x: jax.nn.sigmoid(one_output(x)),
+    "without an axis": lambda x: jax.nn.sigmoid(one_output(x)[:, 0]),
+    "reshaped": lambda x: jnp.squeeze(jax.jit(jax.nn.sigmoid)(one_output(x)), 1),
+}
+
+
+@pytest.mark.parametrize("model", SIGMOIDS.values(), ids=SIGMOIDS)
+def test_one_output_that_is_a_probability_is_no_logit(model):
+    for arguments, output in [((XS, LABELS % 2), None), ((XS,), ij.log_prob), ((XS,), ij.prob(1))]:
+        with pytest.warns(UserWarning, match="output is a sigmoid"):
+            values(*arguments, model=model, output=output)
+    np.testing.assert_allclose(values(XS, model=model), special.expit(LOGITS[:, 0]), rtol=1e-5)  # the number itself
+    values(XS, LABELS % 2, model=lambda x: one_output(x) * jax.nn.sigmoid(one_output(x)))

@@ -129,14 +129,9 @@ def _network(
 ) -> _Network:
     """A network checked on inputs like this one, and split behind its first layer where that pays."""
     check_precision(precision)
-    is_tree, removes, seen = isinstance(players, TreePlayers), isinstance(baseline, Removal), x
-    if isinstance(baseline, Removal):
-        absent: Any = baseline.of(x, players.n)
-        seen = jax.eval_shape(absent, x, jax.ShapeDtypeStruct((players.n,), bool))
-    else:
-        absent = (
-            players.baseline(baseline, x) if isinstance(players, TreePlayers) else as_baseline(baseline, x, players)
-        )
+    is_tree, removes = isinstance(players, TreePlayers), isinstance(baseline, Removal)
+    absent = _absent(players, baseline, x)
+    seen = jax.eval_shape(absent, x, jax.ShapeDtypeStruct((players.n,), bool)) if removes else x
     batch = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype), seen)
     apply, params = as_apply(model, batch if removes else jax.tree.map(lambda leaf: leaf[None], x))
     outputs, unit, is_sigmoid = _check_network(apply, params, seen, precision)
@@ -151,6 +146,13 @@ def _network(
     network = at_precision(apply, precision)
     value = MaskedNetwork(network, players, split, folds_masks, precision, isinstance(fold, tuple))
     return _Network(params, absent, outputs, unit, value, is_sigmoid)
+
+
+def _absent(players: Players | TreePlayers, baseline: Any, x: Any) -> Any:
+    """What stands for absent players of an input: the leaf `MaskedGame.baseline`."""
+    if isinstance(baseline, Removal):
+        return baseline.of(x, players.n)
+    return players.baseline(baseline, x) if isinstance(players, TreePlayers) else as_baseline(baseline, x, players)
 
 
 def _game(

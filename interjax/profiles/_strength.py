@@ -10,11 +10,11 @@ from interjax.profiles._left_out import root, slope
 from interjax.profiles._one_input import Design, Measured
 from interjax.profiles._sums import PairSums
 
-# Share of the correction by which it may be off: of networks and real games of 9 to 14 players, benchmarks/coverage.py.
 _MOST_REPLICATES = 25
 _FEW_GROUPS = range(3, 6)  # two leave one degree of freedom, whose wide intervals hold as it is
 _AGREEING = 0.3  # of the error that independent pairs would have: what groups tell seldom falls below it but by chance
 _VALUES_AT_ONCE = 100_000  # of pairs at all orders, in replicates computed together
+# Share of the correction by which it may be off: of networks and real games of 9 to 14 players, benchmarks/coverage.py.
 _LEFT = {"folded-normal": 1 / 3, "plug-in": 1.0}
 
 

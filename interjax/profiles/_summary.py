@@ -16,8 +16,9 @@ from interjax.profiles._sums import PairSums
 
 # Measured on games with known profiles: beyond this ratio of noise to strength the correction leaves about a tenth.
 _NOISY = 1.5
-# On games with known profiles of which 30 pairs were drawn: above it the intervals hold, benchmarks/coverage.py.
+# On games with known profiles of which 30 pairs were drawn, orders that held too little were mostly below it.
 _FEW_PAIRS = 5
+_TOO_FEW = "a single context, or a single cluster of pairs, tells nothing of how they vary; use more of them"
 
 
 def summarise(
@@ -111,9 +112,6 @@ def _contexts_drawn(measured: list[list[Measured]], design: Design) -> tuple[np.
         return np.zeros(len(design.orders)), np.ones(len(design.orders), bool)
     counts = np.concatenate([each.count.sum(axis=1) for each in sums], axis=1)
     return counts.mean(axis=1), np.all([each.exact for each in sums], axis=0)
-
-
-_TOO_FEW = "a single context, or a single cluster of pairs, tells nothing of how they vary; use more of them"
 
 
 def _effective_number(parts: np.ndarray) -> np.ndarray | None:

@@ -68,7 +68,7 @@ def order_weighted(
             negative, and so may their mean over a small batch: D is then no less than the standard error that it would
             have if contexts were all that tells differences apart, mean(d^2) sqrt(2 / (c (c-1) N)) of c contexts and
             N = batch * draws, which bounds |L| by orders * max |w| / sqrt(2 / (c (c-1) N)). Where D is within rounding
-            of the values, 2 eps |v| / sqrt(c) (its square for "square"), L and its gradient are 0: no interaction is
+            of the values, 2 eps |v| (its square for "square"), L and its gradient are 0: no interaction is
             told from rounding.
 
     Returns:
@@ -173,7 +173,7 @@ def _relative(terms: Array, differences: Array, sizes: Array, strength: str) -> 
         strength: of which kind they are.
     """
     contexts = differences.shape[-1]
-    rounding = 2 * jnp.finfo(sizes.dtype).eps * jax.lax.stop_gradient(sizes) / np.sqrt(contexts)
+    rounding = 2 * jnp.finfo(sizes.dtype).eps * jax.lax.stop_gradient(sizes)
     mean = terms.mean()
     if strength == "square":
         rounding = rounding**2

@@ -166,7 +166,7 @@ class Planned(abc.ABC):
         is_exact = np.array([self.is_exact(game.n_players, size, order, contexts) for order in orders])
         exact = np.broadcast_to(is_exact[:, None], mean.shape)
         variance, freedom = shrunk_variance(variance, count - 1.0)
-        rounding = resolution(sums.rounding[:, None], count, size)
+        rounding = np.broadcast_to(resolution(sums.rounding[:, None], size), mean.shape)
         left = [
             self.share_left(game.n_players, size, order, contexts, each)
             for order, each in zip(orders, count, strict=True)

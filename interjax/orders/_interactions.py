@@ -33,13 +33,12 @@ class OrderInteractions(Saved):
         orders: int (orders,), context sizes m.
         pairs: int (coalitions, k), the measured coalitions, k = 1, 2 or 3 players each.
         mean: float64 (orders, coalitions), in units of the value v.
-        stderr: float64 (orders, coalitions), standard error over contexts and of rounding, sqrt(2^k) eps max |v| /
-            sqrt(contexts) for coalitions of k players; rounding alone where `exact`, and where all coalitions of the
-            game were evaluated sqrt(2^k) eps max |v|, for it may be alike in all contexts. The variance over a
-            coalition's few contexts is drawn towards that of the order's other coalitions, which counts as 4 contexts.
-            At an order where nothing varied it stands for an upper limit: what shows in less than a share p = 1 -
-            0.05^(1/count) of the contexts, about 3 / count, may have been missed, so p R / 1.96 with R the most that
-            the coalition's interaction varies by at any order.
+        stderr: float64 (orders, coalitions), standard error over contexts and of rounding, sqrt(2^k) eps max |v| for
+            coalitions of k players, which may be alike in all contexts; rounding alone where `exact`. The variance over
+            a coalition's few contexts is drawn towards that of the order's other coalitions, which counts as 4
+            contexts. At an order where nothing varied it stands for an upper limit: what shows in less than a share
+            p = 1 - 0.05^(1/count) of the contexts, about 3 / count, may have been missed, so p R / 1.96 with R the most
+            that the coalition's interaction varies by at any order.
         freedom: float64 (orders, coalitions), degrees of freedom with which `stderr` is known; infinite where exact.
         exact: bool (orders, coalitions), whether all contexts were evaluated, or a player is known to change nothing.
         count: int (orders, coalitions), contexts drawn; with "regression" the coalitions of a pair's rarest stratum, 0

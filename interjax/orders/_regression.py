@@ -107,7 +107,7 @@ def regress_pairs(
     rows = np.linspace(0, len(values[1]) - 1, _ROWS_IN_DOUBLE).astype(int)
     measured = measured_rounding(game, samples[1].masks[rows], values[1][rows])
     rounding = max(measured, *(rounding_of().of(each) for each in [added, *values]))
-    of_rounding[wanted] = resolution(rounding, count[wanted])
+    of_rounding[wanted] = resolution(rounding)
     variances = np.stack([*variances, of_rounding[wanted] ** 2])
     found = Estimate.of_parts(mean[wanted], variances, np.stack([*freedoms, np.full(len(variances[0]), np.inf)]))
     freedom[wanted], stderr[wanted] = found.freedom, np.where(np.isnan(found.value), np.nan, found.stderr)

@@ -52,9 +52,12 @@ def check_host_again(game: Game, masks: np.ndarray, values: np.ndarray) -> None:
         )
 
 
-def resolution(rounding: Any, count: Any, size: int = 2) -> Any:
+def resolution(rounding: Any, size: int = 2) -> Any:
     """The error that rounding leaves in a mean over contexts of differences of 2^size values.
 
-    sqrt(2^size) eps |v| / sqrt(contexts),  2 eps |v| / sqrt(contexts) for pairs
+    sqrt(2^size) eps |v|,  2 eps |v| for pairs
+
+    More contexts do not lessen it: where values are few (those of a network that counts, or adds parts that its inputs
+    share), rounding takes them off alike in all contexts.
     """
-    return np.sqrt(2.0**size) * rounding / np.sqrt(np.maximum(count, 1))
+    return np.sqrt(2.0**size) * rounding

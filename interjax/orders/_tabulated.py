@@ -49,8 +49,7 @@ def contexts_of(n_players: int, size: int, orders: Sequence[int]) -> np.ndarray:
 def table_resolution(game: Game, table: np.ndarray, size: int) -> float:
     """The error that rounding of a game's table leaves in its interactions, sqrt(2^k) eps max |v|.
 
-    It does not fall with the number of contexts: values of a game of counts are off alike in all of them. How far
-    values are off is what they show, and what a few in double precision tell.
+    How far values are off is what they show, and what a few in double precision tell.
 
     Some values of a host game are asked for again; a warning tells if they are others.
     """
@@ -60,7 +59,7 @@ def table_resolution(game: Game, table: np.ndarray, size: int) -> float:
     if game.on_host:
         check_host_again(game, masks, values)
     off = max(Rounding.of_game(game, table).of(table), measured_rounding(game, masks, values))
-    return float(resolution(off, 1, size))
+    return float(resolution(off, size))
 
 
 def interactions_of(game: Game, table: np.ndarray, coalitions: np.ndarray, orders: Sequence[int]) -> np.ndarray:

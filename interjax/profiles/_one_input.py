@@ -264,7 +264,7 @@ def _measure_table(
         total=total,
         squares=total * mean[:, None],
         count=count,
-        rounding=table_resolution(game, table, 2) / resolution(1.0, contexts),  # as much whatever the contexts
+        rounding=np.full(len(contexts), table_resolution(game, table, 2) / resolution(1.0)),
         cluster=np.zeros(len(pairs), int),
         weight=np.ones(len(pairs)),
         took_all=True,

@@ -16,8 +16,8 @@ class OrderProfile(Saved):
             leave it below 0. NaN where no interaction is told from rounding.
         stderr: (orders,) standard error of J^(m): over inputs, whose pairs and contexts it thereby covers, by leaving
             out one at a time; with one input, over pairs and contexts. Every error includes that of rounding, 2 eps max
-            |v| / sqrt(contexts) of an interaction (2 eps max |v| where all coalitions were evaluated), what may have
-            been missed at an order where nothing varied (as in `OrderInteractions.stderr`), and `bias`.
+            |v| of an interaction, what may have been missed at an order where nothing varied (as in
+            `OrderInteractions.stderr`), and `bias`.
         stderr_within: (orders,) its part from pairs and contexts: the error if the inputs were the whole population.
         freedom: (orders,) degrees of freedom with which `stderr` is known: of k inputs the effective number that their
             shares of the strength and their deviations leave, less 1, at most k - 1; of one input those of its

@@ -103,7 +103,7 @@ class PairSums:
 
     def resolution(self) -> np.ndarray:
         """What rounding may make of an interaction (orders,)."""
-        return resolution(self.rounding, self.count.sum(axis=1).mean(axis=1))
+        return resolution(self.rounding)
 
     def noise(self) -> np.ndarray:
         """(orders, pairs) standard error of an interaction, NaN where it is unknown."""
@@ -114,8 +114,7 @@ class PairSums:
         """(orders, pairs) what may have been missed where nothing varied, as a standard error."""
         mean, variance, count = self.moments()
         exact = np.broadcast_to(self.exact[:, None], mean.shape)
-        tolerance = (self.resolution() * np.sqrt(np.maximum(count, 1).mean(axis=1)))[:, None]
-        return limit_where_nothing_varied(mean, variance, count, exact, tolerance)
+        return limit_where_nothing_varied(mean, variance, count, exact, self.resolution()[:, None])
 
 
 def _at_orders(found: Measured, used: np.ndarray) -> Measured:

@@ -19,11 +19,16 @@ _COALITIONS = 64  # that are computed again in double precision
 
 
 def index_rounding(game_or_table: Any, name: str, size: int | None = None) -> np.ndarray:
-    """The standard error that rounding of the values leaves in an exact index: eps max |v| sqrt(sum of weights^2).
+    """The standard error that rounding of the values leaves in an exact index, eps max |v| times the larger of
 
-    An index is sum over S of w(S) v(S) with weights that depend on sizes only; each v(S) is known to eps max |v|. eps
-    is that of the values' type, or of a game's network where that is coarser, and of single precision where values in
-    double precision are those of a network in single. What sums inside the network of a game lose on the way to its
+        sqrt(2^t) sum over S of |p(S)|  and  sqrt(sum over s of (sum over |S| = s of w(S))^2).
+
+    An index of a coalition T of t players is sum over contexts S of p(S) (difference of T at S), or sum over S of w(S)
+    v(S), with weights that depend on sizes only; each v(S) is known to eps max |v|. The first is right where the
+    corners of a difference are off by themselves, but alike in all contexts, the second where values of coalitions of
+    one size are off alike, as those of a network that counts; where all are off by themselves, the error is smaller.
+    eps is that of the values' type, or of a game's network where that is coarser, and of single precision where values
+    in double precision are those of a network in single. What sums inside the network of a game lose on the way to its
     values is measured on a few coalitions, which are computed again in double precision where that is possible; a table
     does not show it. An index within twice this error is not told from 0.
 
@@ -50,25 +55,31 @@ def index_rounding(game_or_table: Any, name: str, size: int | None = None) -> np
     error = values_rounding(game_or_table, table)
     n_players = n_players_of(table)
     size = size_of(name, size, n_players)
-    copies = [2**t if name in INTERACTION_INDICES else 2 for t in range(size + 1)]
-    roots = []
-    for t in range(size + 1):
-        contexts = np.array([math.comb(n_players - t, m) for m in range(n_players - t + 1)], float)
-        weights = context_weights(name, n_players, t, size)
-        used = contexts[: len(weights)] * weights**2
-        roots += [math.sqrt(copies[t] * used.sum())] * math.comb(n_players, t)
+    roots = [_amplified(name, n_players, t, size) for t in range(size + 1) for _ in range(math.comb(n_players, t))]
     if name not in OWN_EMPTY_VALUE:
         roots[0] = 1.0  # v(0)
     return error * np.array(roots)
 
 
+def _amplified(name: str, n_players: int, t: int, size: int) -> float:
+    """By how much an index of t players is off where values are off by 1, in one of two ways alike."""
+    weights = context_weights(name, n_players, t, size)
+    of_sizes = weights * [math.comb(n_players - t, m) for m in range(len(weights))]
+    if name in INTERACTION_INDICES:
+        corners = np.array([(-1) ** (t - k) * math.comb(t, k) for k in range(t + 1)], float)
+    else:
+        corners = np.array([-1.0, *[0.0] * (t - 1), 1.0])[-t - 1 :]
+    of_difference = math.sqrt(2**t if name in INTERACTION_INDICES else 2)
+    return max(of_difference * float(np.abs(of_sizes).sum()), float(np.linalg.norm(np.convolve(of_sizes, corners))))
+
+
 def exact_order_rounding(game_or_table: Any, size: int = 2) -> np.ndarray:
     """The standard error that rounding of the values leaves in each order of `exact_order_interactions`.
 
-        sqrt(2^size) eps max |v| / sqrt(C(n - size, m))
+        sqrt(2^size) eps max |v|
 
-    The interaction of a coalition is a mean over C(n - size, m) contexts of sums of 2^size values; eps is as for
-    `index_rounding`. An interaction within twice this error is not told from 0.
+    The interaction of a coalition is a mean over contexts of sums of 2^size values, which rounding may take off alike
+    in all contexts; eps is as for `index_rounding`. An interaction within twice this error is not told from 0.
 
     Args:
         game_or_table, size: as for `exact_order_interactions`.
@@ -93,9 +104,7 @@ def exact_order_rounding(game_or_table: Any, size: int = 2) -> np.ndarray:
 
 def orders_rounding(game_or_table: Any, table: Any, size: int) -> np.ndarray:
     """`exact_order_rounding` of a game or table whose values are known."""
-    n_players = n_players_of(table)
-    contexts = np.array([math.comb(n_players - size, m) for m in range(n_players - size + 1)], float)
-    return values_rounding(game_or_table, table) * np.sqrt(2.0**size / contexts)
+    return np.full(n_players_of(table) - size + 1, values_rounding(game_or_table, table) * math.sqrt(2.0**size))
 
 
 def values_rounding(game_or_table: Any, table: Any) -> float:

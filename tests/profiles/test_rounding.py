@@ -1,5 +1,7 @@
 """What arithmetic cannot tell is not told: the rounding of values enters every error, and below it J is undefined."""
 
+import warnings
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -38,7 +40,9 @@ def test_a_large_constant_hides_what_is_small(shape):
     with pytest.warns(UserWarning, match="within what rounding makes of the values"):
         assert np.isnan(ij.order_profile(KEY, game, exact=False).strength).all()
     table = np.asarray([float(shape(jnp.asarray(row))) for row in np.arange(2**12)[:, None] >> np.arange(12) & 1])
-    truth = ij.exact_order_interactions(table)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # nothing interacts where it is linear
+        truth = ij.exact_order_interactions(table)
     found = ij.order_interactions(KEY, game, orders=[0, 10], exact=False)
     error = np.abs(found.mean - truth[[0, 10]][:, *found.pairs.T])
     assert np.all(error <= 2 * found.stderr)
@@ -54,9 +58,9 @@ def test_float64_tells_what_float32_does_not():
 def test_interactions_within_rounding_have_errors_of_its_size(method):
     game = ij.Game.from_function(lambda m: 1000.0 + m.sum() * 0.1, 10)
     found = ij.order_interactions(KEY, game, contexts=6, method=method, exact=False)
-    resolution = 2 * np.finfo(np.float32).eps * 1000 / np.sqrt(np.maximum(found.count, 1))
+    resolution = 2 * np.finfo(np.float32).eps * 1000
     assert np.all(found.stderr >= 0.99 * resolution)
-    assert np.all(np.abs(found.mean) <= 6 * found.stderr)
+    assert np.all(np.abs(found.mean) <= 2 * found.stderr)
 
 
 def test_rounding_leaves_a_clear_profile_alone():
@@ -128,3 +132,16 @@ def test_rounding_that_the_values_do_not_show_has_errors_of_its_size(network, me
     if method != "regression":
         with pytest.warns(UserWarning, match="within what rounding makes|no measured pair"):
             assert np.isnan(ij.order_profile(KEY, games, contexts=20, method=method, exact=False).strength).all()
+
+
+@pytest.mark.parametrize("method", ["blocks", "quadruples", "regression"])
+def test_values_that_are_off_alike_in_all_contexts(method):
+    """Counts in single precision: a size's values are all off by as much, and no mean over contexts tells it."""
+    game = ij.Game.from_function(lambda m: 1e4 + 0.1 * m.sum(), 14)
+    found = ij.order_interactions(KEY, game, contexts=30, method=method, exact=False)
+    assert np.abs(found.mean).max() > 1e-4
+    assert np.all(np.abs(found.mean) <= 2 * found.stderr)
+    if method != "regression":
+        with pytest.warns(UserWarning, match="within what rounding makes of the values"):
+            profile = ij.order_profile(KEY, game, contexts=30, method=method, exact=False)
+        assert np.isnan(profile.strength).all()

@@ -161,6 +161,8 @@ def check_integers(name: str, value: Any, wanted: str) -> np.ndarray:
     """The value as a NumPy array of integers; ValueError that names it."""
     check_known(name, value)
     array = np.asarray(check_array(name, value, wanted))
+    if isinstance(value, list | tuple) and any(isinstance(item, bool) for item in value):
+        raise ValueError(f"{name} must be {wanted}, got {shown(value)}")
     if array.dtype.kind not in "iu":
         raise ValueError(f"{name} must be {wanted}, got {array.dtype} of shape {array.shape}")
     return array

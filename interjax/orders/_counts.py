@@ -2,13 +2,22 @@
 
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
+
+from interjax._core._checks import check_count
 
 # Contexts are drawn without replacement where there are at most so many for each one drawn: beyond, the error would be
 # less by a fortieth; and where no more than so many need be listed.
 _FEW = 20
 _MOST_LISTED = 2**16
+MOST_CONTEXTS = 10**15  # that may be asked for, so that passes can be counted in 64 bits
+
+
+def check_contexts(contexts: Any) -> int:
+    """Contexts of a coalition as an int; ValueError unless it is an integer of at least 1, or if it is beyond use."""
+    return check_count("contexts", check_count("contexts", contexts), most=MOST_CONTEXTS)
 
 
 def share_of_contexts(n_players: int, size: int, order: int) -> float:

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from interjax._core._checks import check_count, check_flag, check_known, check_number
+from interjax._core._checks import check_flag, check_known, check_number
 from interjax._core._estimate import Estimate
 from interjax._core._keys import check_key
 from interjax._core._multiplicity import are_discoveries, simultaneous_level
@@ -18,6 +18,7 @@ from interjax._engine._rows import Resources
 from interjax.games._game import Game, check_game, warn_if_nonfinite
 from interjax.games._tabulate import tabulate_in_batches
 from interjax.orders._arguments import as_coalitions, as_orders
+from interjax.orders._counts import check_contexts
 from interjax.orders._estimators import Estimates, estimator_of
 from interjax.orders._limits import with_limits
 from interjax.orders._tabulated import check_exact, estimates_of_table, is_tabulated
@@ -239,7 +240,7 @@ def order_interactions(
     numbers = as_orders(orders, game.n_players, coalitions.shape[1])
     estimator = estimator_of(method, coalitions.shape[1])
     resources = Resources.of(batch_size=batch_size, memory=memory, mesh=mesh)
-    contexts = check_count("contexts", contexts)
+    contexts = check_contexts(contexts)
     exact = check_exact(exact, game.n_players)
 
     def passes() -> float:

@@ -14,7 +14,7 @@ from interjax.games._game import Game
 from interjax.games._identity import identity
 from interjax.games._tabulate import MAX_TABLE_PLAYERS
 from interjax.orders._arguments import as_coalitions, as_orders
-from interjax.orders._counts import Before
+from interjax.orders._counts import MOST_CONTEXTS, Before, check_contexts
 from interjax.orders._estimators import ESTIMATORS, PLANNED
 from interjax.orders._tabulated import check_exact, is_tabulated
 from interjax.profiles._clusters import PairPopulation
@@ -174,9 +174,9 @@ def _largest(is_paid: Callable[[int], bool], most: int) -> int:
 
 def _contexts_by_order(contexts: Any, orders: np.ndarray) -> tuple[int, ...]:
     if np.ndim(contexts) == 0 or isinstance(contexts, str | bytes):
-        return (check_count("contexts", contexts),) * len(orders)
+        return (check_contexts(contexts),) * len(orders)
     numbers = check_integers("contexts", contexts, "an integer of at least 1, or one for each order")
-    if numbers.shape != orders.shape or numbers.min() < 1:
+    if numbers.shape != orders.shape or not 1 <= numbers.min() <= numbers.max() <= MOST_CONTEXTS:
         raise ValueError(
             f"contexts must be an integer of at least 1, or {len(orders)} of them, one an order; got {shown(contexts)}"
         )

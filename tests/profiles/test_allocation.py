@@ -120,7 +120,10 @@ def test_a_file_keeps_the_contexts_of_each_order(tmp_path):
     assert ij.OrderProfile.load(found.save(tmp_path / "profile.npz")).contexts == (2, 3, 4)
 
 
-@pytest.mark.parametrize("contexts", [[3, 3], [3] * 7 + [0], [2.5] * 8, "3", [[3] * 8]])
+SEVEN = [3] * 7
+
+
+@pytest.mark.parametrize("contexts", [[3, 3], [*SEVEN, 0], [*SEVEN, True], [*SEVEN, 10**16], [2.5] * 8, "3", [[3] * 8]])
 def test_contexts_that_are_not_one_an_order_are_refused(contexts):
     with pytest.raises(ValueError, match="contexts must be an integer of at least 1"):
         ij.order_profile(jax.random.key(0), GAME, contexts=contexts, exact=False)

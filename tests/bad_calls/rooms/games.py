@@ -277,7 +277,7 @@ LINES = (
         lambda: {"key": given.KEY, "games": given.games(), "contexts": 4},
         {
             "games": several_games,
-            "contexts": count(optional=True),
+            "contexts": count(most=10**15, optional=True),
             "n_pairs": count(optional=True),
             "correction": choice(),
             "target_stderr": number("(0, inf]", optional=True),
@@ -290,7 +290,7 @@ LINES = (
         lambda: {"key": given.KEY, "games": given.game(), "contexts": 4, "kind": "rms", "target_stderr": 1e9},
         {
             "games": several_games,
-            "contexts": count(optional=True),
+            "contexts": count(most=10**15, optional=True),
             "n_pairs": count(optional=True),
             "correction": choice(),
             "target_stderr": number("(0, inf]", optional=True),

@@ -1,7 +1,6 @@
 """The games of a network's inputs: players are parts of the input, absent ones are replaced by a baseline."""
 
 import functools
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -9,22 +8,23 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from interjax._core._checks import check_array, check_known, shown
+from interjax._core._checks import check_known
 from interjax._engine._dispatch import shapes_of
 from interjax.games._apply import Apply, at_precision, check_precision, row_of, shown_shapes
 from interjax.games._arithmetic import carried, ends_in_sigmoid, unit_of_network
 from interjax.games._baselines import Marginal, as_baseline
+from interjax.games._batches import as_input, players_of, rows_of
 from interjax.games._closures import Closure
 from interjax.games._evaluation_probe import check_deterministic, warn_of_sigmoid
 from interjax.games._game import Game
 from interjax.games._masked_networks import MaskedGame, MaskedNetwork
 from interjax.games._models import as_apply
 from interjax.games._outputs import gives_logits
-from interjax.games._players import Players, check_players
+from interjax.games._players import Players
 from interjax.games._readings import as_label, as_labels, check_reading, reading_of
 from interjax.games._removal import Removal, as_removal, inputs_to_look_at
 from interjax.games._split import Fold, split_of
-from interjax.games._tree_players import TreePlayers, as_leaves
+from interjax.games._tree_players import TreePlayers
 
 
 def masked_game(
@@ -93,8 +93,8 @@ def masked_game(
     """
     check_known("x", x)
     check_reading(output)
-    x = _as_input(x, players)
-    network = _network(model, x, _players_of(players, x), as_removal(absence, baseline), fold, precision)
+    x = as_input(x, players)
+    network = _network(model, x, players_of(players, x), as_removal(absence, baseline), fold, precision)
     reading = reading_of(output, network.outputs)
     label = _predicted(network, x) if reading.wants else None
     return _game(network, x, reading.of(label))[0]
@@ -218,11 +218,11 @@ def masked_games(
     check_known("xs", xs)
     check_known("labels", labels)
     check_reading(output)
-    xs, labels = _as_input(xs, players, "xs"), None if labels is None else as_labels(labels)
-    count = _rows_of(xs)
+    xs, labels = as_input(xs, players, "xs"), None if labels is None else as_labels(labels)
+    count = rows_of(xs)
     if labels is not None and count != len(labels):
         raise ValueError(f"labels must be one for each input: got {count} inputs and {len(labels)} labels")
-    partition = _players_of(players, row_of(xs), "xs")
+    partition = players_of(players, row_of(xs), "xs")
     if not count:
         return []
     each = [jax.tree.unflatten(jax.tree.structure(xs), row) for row in zip(*jax.tree.leaves(xs), strict=True)]
@@ -276,33 +276,3 @@ def _logits_of(
         raise ValueError(f"model must give one row of outputs an input: inputs {shown_shapes(batch)} gave {outputs}")
     is_one = len(leaves) == 1 and leaves[0].shape[1:] in ((), (1,))
     return outputs, unit_of_network(trace, len(x[1]), precision), is_one and ends_in_sigmoid(trace.jaxpr)
-
-
-def _players_of(players: Any, x: Any, name: str = "x") -> Players | TreePlayers:
-    """The players of an input like this one, checked to fit it."""
-    if not isinstance(players, Players):
-        return TreePlayers.of(players, x, name)
-    if x.shape != players.shape:
-        raise ValueError(f"{name} must have the shape that players partition, {players.shape}; got {x.shape}")
-    return players
-
-
-def _rows_of(xs: Any) -> int:
-    """How many inputs a batch holds; ValueError unless its arrays hold as many."""
-    shapes = [leaf.shape for leaf in jax.tree.leaves(xs)]
-    if len({shape[:1] for shape in shapes}) > 1 or () in shapes:
-        raise ValueError(f"xs must be arrays of one row for each input, got {shown_shapes(xs)}")
-    return shapes[0][0]
-
-
-def _as_input(x: Any, players: Any, name: str = "x") -> Any:
-    if isinstance(players, Mapping | tuple | list):
-        return as_leaves(name, x)
-    check_players(players)
-    if isinstance(x, Mapping):
-        raise ValueError(
-            f"players must name the arrays of {name} that they belong to, as {{{next(iter(x), 'tokens')!r}: ...}}; "
-            f"got {shown(players)}"
-        )
-    x = jnp.asarray(check_array(name, x))
-    return x.astype(jnp.float32) if x.dtype == bool else x

@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -97,7 +98,8 @@ def reading_of(output: Any, batch: Any, label: Any = None) -> Reading:
 def _by_default(row: Any, label: Any) -> Callable:
     shape = getattr(row, "shape", None)
     if shape in ((), (1,)):
-        is_class = label is not None and np.asarray(label).dtype.kind in "iub"
+        kind = getattr(label, "dtype", None) or np.asarray(label).dtype
+        is_class = label is not None and kind.kind in "iub"
         return log_odds if is_class else _the_one
     if shape is not None and len(shape) == 1 and shape[0]:
         return log_odds
@@ -107,12 +109,35 @@ def _by_default(row: Any, label: Any) -> Callable:
     )
 
 
-def read_of(output: Any, row: Any, label: Array) -> Callable[[Array], Array]:
+def reads_class(output: Any, row: Any, labels: Any) -> int:
+    """How many classes there are where `output` reads that of each input's label; 0 where it reads none.
+
+    Args:
+        output: as `ij.masked_games` takes it.
+        row: shapes and types of what the network gives for one input.
+        labels: (batch, ...), maybe traced; or None.
+    """
+    check_reading(output)
+    if output is None:
+        output = _by_default(row, labels)
+    if not is_of_label(output):
+        return 0
+    if labels is None:
+        raise ValueError("labels must be the class of each input for an output of the label's class; got None")
+    check_output(output(0), row)
+    return max(2, math.prod(row.shape))
+
+
+def read_of(output: Any, row: Any, label: Array | None) -> Callable[[Array], Array]:
     """What reads outputs of one input whose label may be traced, as inside a loss; checked."""
     check_reading(output)
+    if output is None:
+        output = _by_default(row, label)
     if is_of_label(output):
         return _checked(output(label), row)
     if takes_label(output):
+        if label is None:
+            raise ValueError(f"output takes (output, label), and there are no labels: give them; {WANTED}")
         function = output
         output = lambda row: function(row, label)  # noqa: E731
     return _checked(as_output(output, row), row)

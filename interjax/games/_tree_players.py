@@ -81,6 +81,17 @@ class TreePlayers:
         leaves = zip(self.parts, self.firsts, jax.tree.leaves(x), jax.tree.leaves(baseline), strict=True)
         return jax.tree.unflatten(self.structure, [filled(*each) for each in leaves])
 
+    def replace(self, masks: Bool[Array, "batch n"], inputs: Any, baseline: Any) -> Any:
+        """Inputs (batch, *shape), each without the players absent from its mask."""
+
+        def replaced(part: Players | None, first: int, leaf: Array, absent: Array) -> Array:
+            if part is None:
+                return leaf
+            return jnp.where(part.spread(masks[:, first : first + part.n]), leaf, absent[None])
+
+        leaves = zip(self.parts, self.firsts, jax.tree.leaves(inputs), jax.tree.leaves(baseline), strict=True)
+        return jax.tree.unflatten(self.structure, [replaced(*each) for each in leaves])
+
     def without_entries(self, chosen: Any) -> np.ndarray:
         """Players that own none of the chosen entries (leaves of bool, as the input's): bool (n,)."""
         found = np.ones(self.n, bool)

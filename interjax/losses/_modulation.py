@@ -17,36 +17,38 @@ from jaxtyping import Array
 from interjax._core._checks import check_choice, check_count, check_integers, check_number
 from interjax._core._keys import check_key
 from interjax.games._coalitions import draw_nested
-from interjax.games._players import Players
 from interjax.losses._masked_examples import (
-    batch_of,
     check_classes_given,
-    check_examples,
+    class_labels,
     for_examples,
     logits_of,
-    masked,
+    masked_batch,
     of_classes,
+    predictions_of,
+    targets,
 )
 
 MODES = ("encourage", "penalize")
 ALIGNMENTS = ("sizes", "fractions")
 AVERAGES = ("losses", "logits")
+TASKS = ("classification", "regression")
 
 
 def order_modulation(
     key: Array,
-    apply: Callable[[Array], Array],
-    x: Array,
-    labels: Array,
+    apply: Callable[[Any], Array],
+    x: Any,
+    labels: Any,
     *,
     low: float,
     high: float,
     mode: str = "encourage",
-    players: Players,
+    players: Any,
     baseline: Any = 0.0,
     align: str = "sizes",
     draws: int = 1,
     average: str = "losses",
+    task: str = "classification",
 ) -> Array:
     """Encourage or penalize interactions of the orders between low * n and high * n.
 
@@ -56,6 +58,12 @@ def order_modulation(
         D = z(S2) - (s2 / s1) z(S1),  coefficient 1 where s1 = 0
         encourage:  L+ = -log softmax(D)_y
         penalize:   L- = sum_k softmax(D)_k log softmax(D)_k = -entropy
+
+    A network of one output z is one of two classes with logits 0 and z. In regression z(S) is the number predicted, and
+
+        encourage:  L+ = (D - y)^2,  penalize:  L- = D^2
+
+    so that y should be centred: D has no constant where s1 = 0 (interjax's own, not the papers').
 
     D holds no interaction of an order above s2 - 2, and those below s1 in part: the weight of I^(m) in E[D] is
     (s2/s1 - 1)(m+1) for m <= s1 - 2, then s2 - 1 - m up to m = s2 - 2, so much of it lies below s1.
@@ -69,27 +77,30 @@ def order_modulation(
 
     Args:
         key: `jax.random.key` of this step. Example b's players depend on the key and b alone.
-        apply: the network, inputs (batch, *input shape) -> logits (batch, classes).
-        x: inputs (batch, *input shape).
-        labels: class indices (batch,).
+        apply: the network, inputs (batch, *input shape) -> logits (batch, classes), or (batch,) or (batch, 1) of two
+            classes or of a regression.
+        x: inputs (batch, *input shape); or several arrays in dicts, tuples and lists, each of one row an input.
+        labels: class indices (batch,), or the numbers to predict.
         low: r1, where the range of orders begins as a share of n, in [0, 1).
         high: r2, where it ends, in (low, 1].
         mode: "encourage" or "penalize".
-        players: which entries of an input belong together.
-        baseline: what replaces absent players: a number or an array of one input's shape.
+        players: which entries of an input belong together; of several arrays, those of each by its name, as for
+            `ij.masked_game`.
+        baseline: what replaces absent players: a number or an array of one input's shape, or of its last axes.
         align: "sizes" for the coefficient s2 / s1; "fractions" for high / low, as the papers' released code has it:
             with sizes cut to integers it leaks a term in z of one size.
         draws: (S1, S2) drawn for each example; more are less noisy and cost more.
         average: what is averaged over the draws: "losses", or "logits", D itself before its softmax. A single D differs
             from E[D] by what the drawn players do alone, the more the fewer players there are, and the loss falls on
             that too: of 14 columns that spread was three times E[D] (benchmarks/NOTES.md).
+        task: "classification", or "regression" for labels that are numbers to predict.
 
     Returns:
-        (batch,), in nats: L+ >= 0; L- in [-log classes, 0].
+        (batch,), in nats: L+ >= 0; L- in [-log classes, 0]. Both at least 0, in squared units of y, in regression.
 
     Raises:
         ValueError: low and high out of range or equal in players, an unknown mode or alignment, shapes that do not
-            fit, logits that are not (batch, classes).
+            fit, logits that are not (batch, classes), several outputs in a regression.
 
     Example:
         >>> import interjax as ij, jax, jax.numpy as jnp
@@ -102,30 +113,36 @@ def order_modulation(
     References:
         Deng et al., ICLR 2022 (arXiv:2111.06236), section 4, equations 9 to 12; arXiv:2512.18607.
     """
-    x, labels = batch_of(x, labels)
-    absent = check_examples(key, x, players, baseline)
-    small, large = modulated_sizes(low, high, players.n)
+    x, count, partition, masked = masked_batch(key, x, players, baseline)
+    check_choice("task", task, TASKS)
+    is_regression = task == "regression"
+    labels = targets(labels, count) if is_regression else class_labels(labels, count)
+    small, large = modulated_sizes(low, high, partition.n)
     check_choice("mode", mode, MODES)
     check_choice("align", align, ALIGNMENTS)
     check_choice("average", average, AVERAGES)
     draws = check_count("draws", draws)
-    coalitions = nested_coalitions(key, len(x), players.n, (small, large), draws=draws)
+    coalitions = nested_coalitions(key, count, partition.n, (small, large), draws=draws)
     # No players and all players are the same coalition in every draw.
-    without, within = coalitions[:, : draws if small else 1, 0], coalitions[:, : draws if large < players.n else 1, 1]
-    logits = logits_of(apply, masked(x, jnp.concatenate([without, within], axis=1), players, absent))
-    check_classes_given(labels, logits)
-    without, within = jnp.split(logits.reshape(len(x), -1, logits.shape[-1]), [without.shape[1]], axis=1)
+    without, within = coalitions[:, : draws if small else 1, 0], coalitions[:, : draws if large < partition.n else 1, 1]
+    inputs = masked(jnp.concatenate([without, within], axis=1))
+    outputs = predictions_of(apply, inputs)[:, None] if is_regression else logits_of(apply, inputs)
+    of_without, of_within = jnp.split(outputs.reshape(count, -1, outputs.shape[-1]), [without.shape[1]], axis=1)
     numerator, denominator = (large, small) if align == "sizes" else (high, low)
-    change = within - (numerator / denominator if denominator else 1.0) * without
+    change = of_within - (numerator / denominator if denominator else 1.0) * of_without
     if average == "logits":
         change = change.mean(axis=1, keepdims=True)
+    if is_regression:
+        wanted = labels[:, None].astype(change.dtype) if mode == "encourage" else 0.0
+        return jnp.mean((change[..., 0] - wanted) ** 2, axis=1)
+    check_classes_given(labels, outputs.shape[-1])
     if mode == "encourage":
         wanted = jnp.broadcast_to(labels[:, None], change.shape[:2])
         losses = optax.softmax_cross_entropy_with_integer_labels(change, wanted)
     else:
         log_probabilities = jax.nn.log_softmax(change)
         losses = jnp.sum(jnp.exp(log_probabilities) * log_probabilities, axis=-1)
-    return of_classes(losses.mean(axis=1), labels, logits.shape[-1])
+    return of_classes(losses.mean(axis=1), labels, outputs.shape[-1])
 
 
 def modulated_sizes(low: float, high: float, n_players: int) -> tuple[int, int]:

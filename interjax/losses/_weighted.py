@@ -11,18 +11,16 @@ from jax.core import Tracer
 from jaxtyping import Array
 
 from interjax._core._checks import check_array, check_choice, check_count, check_flag
+from interjax.games._apply import row_of
 from interjax.games._coalitions import draw_coalition
-from interjax.games._outputs import log_odds
-from interjax.games._players import Players
-from interjax.games._readings import check_reading, read_of
+from interjax.games._readings import check_reading, read_of, reads_class
 from interjax.losses._masked_examples import (
-    batch_of,
     check_classes_given,
-    check_examples,
+    class_labels,
     for_examples,
-    logits_of,
-    masked,
+    masked_batch,
     of_classes,
+    outputs_of,
 )
 from interjax.orders._arguments import as_coalitions, as_orders
 
@@ -31,15 +29,15 @@ STRENGTHS = ("absolute", "square")
 
 def order_weighted(
     key: Array,
-    apply: Callable[[Array], Array],
-    x: Array,
-    labels: Array,
+    apply: Callable[[Any], Any],
+    x: Any,
+    labels: Any = None,
     *,
     orders: Sequence[int] | Sequence[float],
     weights: Sequence[float],
-    players: Players,
+    players: Any,
     baseline: Any = 0.0,
-    output: Any = log_odds,
+    output: Any = None,
     pairs: Any = "all",
     contexts: int = 1,
     draws: int = 1,
@@ -55,10 +53,13 @@ def order_weighted(
     4 * contexts * draws * batch inputs, whatever the number of orders.
 
     Args:
-        key, apply, x, labels, players, baseline: as for `order_modulation`.
+        key, x, players, baseline: as for `order_modulation`.
+        apply: the network, inputs (batch, *input shape) -> outputs of one row an input, whatever `output` reads.
+        labels: class indices (batch,), or whatever numbers `output` takes; None where it takes none.
         orders: context sizes m, integers 0..n-2, or floats in [0, 1] as shares of n - 2.
         weights: w_m, one for each of them.
-        output: what v reads off the logits, as for `ij.masked_games`: `ij.log_odds` of the label, say.
+        output: what v reads off the network's output for one input, as for `ij.masked_games`: None = the log-odds of
+            the label, or the number itself where the network gives one an input and labels are no integers.
         pairs: "all", or the pairs to draw from, integers (pairs, 2) such as `ij.pairs_within(grid, 2)`.
         contexts: contexts averaged over for each draw; the absolute value of few is biased upwards.
         draws: (order, pair) drawn for each example.
@@ -89,34 +90,48 @@ def order_weighted(
     References:
         Deng et al., ICLR 2022 (arXiv:2111.06236), equation 2 for I^(m); the loss is interjax's own.
     """
-    x, labels = batch_of(x, labels)
-    absent = check_examples(key, x, players, baseline)
-    sizes = as_orders(orders, players.n, 2)
+    x, batch, partition, masked = masked_batch(key, x, players, baseline)
+    n_players = partition.n
+    sizes = as_orders(orders, n_players, 2)
     contexts, draws = check_count("contexts", contexts), check_count("draws", draws)
     shares = check_weights(weights, orders, len(sizes))
     check_flag("relative", relative)
     check_choice("strength", strength, STRENGTHS)
     if strength == "square" and contexts < 2:
         raise ValueError('contexts must be at least 2 for strength="square", which is unbiased only then; got 1')
-    population = as_coalitions(pairs, players.n)
+    population = as_coalitions(pairs, n_players)
     if population.shape[1] != 2:
         raise ValueError(f"pairs must hold two players each, got {population.shape[1]}")
 
     check_reading(output)
-    batch = len(x)
     turn = _turns(key, batch * draws, len(sizes)).reshape(batch, draws)
     chosen = jnp.asarray(sizes)[turn]
-    coalitions = _quadruples(key, chosen, jnp.asarray(population), players.n, contexts)
-    logits = logits_of(apply, masked(x, coalitions, players, absent))
-    check_classes_given(labels, logits)
-    values = _values(output, logits.reshape(batch, -1, logits.shape[-1]), labels)
+    coalitions = _quadruples(key, chosen, jnp.asarray(population), n_players, contexts)
+    outputs = outputs_of(apply, masked(coalitions))
+    row = row_of(outputs)
+    if labels is not None:
+        labels = _labels(labels, batch)
+    classes = reads_class(output, row, labels)
+    if classes:
+        labels = class_labels(labels, batch)
+        check_classes_given(labels, classes)
+    values = _values(output, jax.tree.map(lambda leaf: leaf.reshape(batch, -1, *leaf.shape[1:]), outputs), labels)
     neither, first, second, both = jnp.moveaxis(values.reshape(batch, draws, contexts, 4), -1, 0)
     differences = both - first - second + neither
     terms = _strength(differences, strength)
     if relative:
         terms = _relative(terms, differences, jnp.abs(values).reshape(batch, draws, -1).max(axis=-1), strength)
     losses = len(sizes) * jnp.mean(jnp.asarray(shares, terms.dtype)[turn] * terms, axis=1)
-    return of_classes(losses, labels, logits.shape[-1])
+    return of_classes(losses, jnp.asarray(labels), classes) if classes else losses
+
+
+def _labels(labels: Any, batch: int) -> Array:
+    """Numbers, one for each input, of whatever kind."""
+    wanted = f"real numbers, one for each of {batch} inputs"
+    found = jnp.asarray(check_array("labels", labels, wanted))
+    if found.shape[:1] != (batch,):
+        raise ValueError(f"labels must be {wanted}; got shape {found.shape}")
+    return found
 
 
 def check_weights(weights: Any, orders: Any, count: int) -> Array | np.ndarray:
@@ -182,11 +197,10 @@ def _relative(terms: Array, differences: Array, sizes: Array, strength: str) -> 
     return jnp.where(is_within, 0.0, terms) / jnp.where(is_within, 1.0, mean)
 
 
-def _values(output: Any, logits: Array, labels: Array) -> Array:
-    """The value of each of an example's rows: (batch, rows, classes) and (batch,) -> (batch, rows)."""
+def _values(output: Any, outputs: Any, labels: Array | None) -> Array:
+    """The value of each of an example's rows: leaves (batch, rows, ...) -> (batch, rows)."""
 
-    def of_example(logits: Array, label: Array) -> Array:
-        row = jax.ShapeDtypeStruct(logits.shape[1:], logits.dtype)
-        return jax.vmap(read_of(output, row, label))(logits)
+    def of_example(outputs: Any, label: Array | None) -> Array:
+        return jax.vmap(read_of(output, row_of(outputs), label))(outputs)
 
-    return jax.vmap(of_example)(logits, labels)
+    return jax.vmap(of_example)(outputs, labels)

@@ -17,7 +17,15 @@ from interjax._core._checks import check_choice, check_count, check_flag, check_
 from interjax._engine._folders import fingerprint
 from interjax.games._baselines import Marginal, as_baseline
 from interjax.games._players import Players, check_players
-from interjax.losses._masked_examples import batch_of, check_apply, check_classes_given, logits_of
+from interjax.losses._masked_examples import (
+    batch_of,
+    check_apply,
+    check_classes_given,
+    class_labels,
+    logits_of,
+    predictions_of,
+    targets,
+)
 from interjax.losses._modulation import ALIGNMENTS, AVERAGES, MODES, modulated_sizes, order_modulation
 from interjax.losses._weighted import STRENGTHS, check_weights, order_weighted
 from interjax.orders._arguments import as_orders
@@ -32,11 +40,14 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 def cross_entropy(model: Any, x: Array, y: Array, key: Array) -> Array:
-    """Softmax cross entropy of each example, -log softmax(model(x))_y: the loss that `train` takes by default.
+    """Softmax cross entropy of each example, -log softmax(model(x))_y: the loss that `train` takes for classes.
+
+    A network of one output z gives logits 0 and z, so that this is the sigmoid cross entropy, log(1 + exp(-z)) of class
+    1 and log(1 + exp(z)) of class 0.
 
     Args:
-        model: inputs (batch, ...) -> logits (batch, classes), in training: an nnx module in the mode it is in, or
-            another network as `lambda x: function(params, x)`.
+        model: inputs (batch, ...) -> logits (batch, classes), (batch, 1) or (batch,), in training: an nnx module in
+            the mode it is in, or another network as `lambda x: function(params, x)`.
         x: inputs (batch, ...).
         y: class indices (batch,).
         key: not used; other losses draw from it.
@@ -50,10 +61,38 @@ def cross_entropy(model: Any, x: Array, y: Array, key: Array) -> Array:
         [1.3863, 1.3863]
     """
     check_apply("model", model)
-    x, y = batch_of(x, y, "y")
+    x = batch_of(x)
+    y = class_labels(y, len(x), "y")
     logits = logits_of(model, x, "model")
-    check_classes_given(y, logits, "y")
+    check_classes_given(y, logits.shape[-1], "y")
     return optax.softmax_cross_entropy_with_integer_labels(logits, y)
+
+
+def squared_error(model: Any, x: Array, y: Array, key: Array) -> Array:
+    """Squared error of each example, (model(x) - y)^2: the loss that `train` takes for numbers to predict.
+
+    Args:
+        model: inputs (batch, ...) -> one number an input, (batch,) or (batch, 1), in training, as for `cross_entropy`.
+        x: inputs (batch, ...).
+        y: the numbers to predict (batch,).
+        key: not used; other losses draw from it.
+
+    Returns:
+        Errors in squared units of y, (batch,).
+
+    Raises:
+        ValueError: inputs and numbers that do not match, several outputs an input.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> squared_error(lambda x: x.sum(axis=1), jnp.ones((2, 4)), jnp.array([4.0, 1.0]), None).tolist()
+        [0.0, 9.0]
+    """
+    check_apply("model", model)
+    x = batch_of(x)
+    y = targets(y, len(x), "y")
+    found = predictions_of(model, x, "model")
+    return (found - y.astype(found.dtype)) ** 2
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

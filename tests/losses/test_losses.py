@@ -379,13 +379,13 @@ BAD = [
     ({"draws": 0}, "draws must be an integer of at least 1"),
     ({"baseline": np.zeros(5)}, "baseline must be a number, an array of the input's shape"),
     ({"baseline": ij.marginal(np.zeros((2, N)))}, "baseline must be one .* got ij.marginal"),
-    ({"players": ij.Players.features(5)}, r"players partition, \(5,\), .* got \(6, 12\)"),
+    ({"players": ij.Players.features(5)}, r"players partition, \(5,\); got \(12,\)"),
     ({"labels": Y[:3]}, r"labels must be class indices, integers of shape \(6,\)"),
     ({"labels": X[:, 0]}, "labels must be class indices"),
     ({"key": 0}, "must be a random key"),
     ({"apply": (lambda params, inputs: inputs, ())}, "a function of inputs alone"),
-    ({"apply": lambda inputs: inputs[:, 0]}, r"logits \(12, classes >= 2\), got \(12,\)"),
-    ({"apply": lambda inputs: inputs[:, :1]}, r"classes >= 2\), got \(12, 1\)"),
+    ({"apply": lambda inputs: inputs[:, 0]}, r"labels .* 0 to 1, .*one number an input.*; got 2"),
+    ({"apply": lambda inputs: inputs[:, :1]}, r"labels .* 0 to 1, .*one number an input.*; got 2"),
     ({"apply": lambda inputs: inputs[:4]}, r"got \(4, 12\)"),
 ]
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from interjax._core._checks import check_choice
 from interjax.datasets._cells import is_missing
-from interjax.datasets._checks import as_array, as_inputs, as_names
-from interjax.datasets._dataset import Dataset
+from interjax.datasets._checks import as_array, as_inputs, as_names, as_targets
+from interjax.datasets._dataset import TASKS, Dataset
 from interjax.datasets._labels import check_class_count, check_spellings
-from interjax.datasets._splits import check_split, stratified
+from interjax.datasets._splits import check_split, held_out_rows, stratified
 
 _KINDS = ((str,), (bool, np.bool_), (int, np.integer), (float, np.floating))
 _PLAIN = tuple(kind for kinds in _KINDS for kind in kinds)
@@ -34,6 +35,7 @@ def from_arrays(
     normalization: tuple[Any, Any] | None = None,
     test_fraction: float = 0.2,
     seed: int = 0,
+    task: str = "classification",
 ) -> Dataset:
     """A data set of arrays: NumPy, JAX, lists, pandas, or tensors of another framework that NumPy can read.
 
@@ -43,7 +45,8 @@ def from_arrays(
         train_x: real numbers (N, *input_shape); images are (N, height, width, channels). Of a DataFrame each column is
             an input's entry, by its name.
         train_y: a label for each input, (N,): integers, texts or booleans. Without `class_names` the classes are the
-            different training labels in order, so that labels 1, 2, 5 become class numbers 0, 1, 2.
+            different training labels in order, so that labels 1, 2, 5 become class numbers 0, 1, 2. In a regression
+            the number to predict of each, kept as it is.
         test_x: inputs held out, (M, *input_shape). Without them a part of each class is held out.
         test_y: their labels, (M,), of the training set's classes.
         name: what the data set is called in results.
@@ -55,6 +58,7 @@ def from_arrays(
         normalization: (mean, scale) that was taken off the inputs: raw = x * scale + mean.
         test_fraction: part of each class held out for testing where no `test_x` is given, in (0, 1).
         seed: of that split.
+        task: "classification", or "regression", in which labels are numbers to predict.
 
     Returns:
         The data set.
@@ -73,28 +77,36 @@ def from_arrays(
     if (test_x is None) != (test_y is None):
         raise ValueError("test_x and test_y go together: give both, or neither to have a part of train_x held out")
     check_split(test_fraction, seed)
+    check_choice("task", task, TASKS)
+    is_regression = task == "regression"
     if class_names is not None:
+        if is_regression:
+            raise ValueError('class_names must be left out with task="regression", which has no classes')
         class_names = as_names("class_names", class_names, None)
     x, columns = _inputs("train_x", train_x)
-    labels = _labels("train_y", train_y)
+    labels = _targets("train_y", train_y) if is_regression else _labels("train_y", train_y)
     _check_rows("train", train_x, train_y, x, labels)
-    classes = np.unique(labels) if class_names is None else None
-    y = _numbered("train_y", labels, classes, class_names)
-    names = class_names or tuple(map(str, np.unique(labels)))
+    classes, names = None, class_names or ()
+    if not is_regression:
+        classes = np.unique(labels) if class_names is None else None
+        names = class_names or tuple(map(str, np.unique(labels)))
+    y = labels if is_regression else _numbered("train_y", labels, classes, class_names)
     if classes is not None:
         check_class_count("train_y", names, len(y), most=len(y) if test_x is not None else max(2, len(y) // 2))
         check_spellings("train_y", names)
         _warn_of_missing(names)
     if test_x is None:
-        test = stratified(y, names, test_fraction=test_fraction, seed=seed, stacklevel=3)
+        held: dict[str, Any] = {"test_fraction": test_fraction, "seed": seed}
+        test = held_out_rows(len(y), **held) if is_regression else stratified(y, names, **held, stacklevel=3)
         parts = (x[~test], y[~test], x[test], y[test])
     else:
         held_out, its_columns = _inputs("test_x", test_x)
         if columns != its_columns:
             raise ValueError(f"test_x must have the columns of train_x in its order, {columns}; got {its_columns}")
-        test_labels = _labels("test_y", test_y)
+        test_labels = _targets("test_y", test_y) if is_regression else _labels("test_y", test_y)
         _check_rows("test", test_x, test_y, held_out, test_labels)
-        parts = (x, y, held_out, _numbered("test_y", test_labels, classes, class_names))
+        test_y = test_labels if is_regression else _numbered("test_y", test_labels, classes, class_names)
+        parts = (x, y, held_out, test_y)
         _check_one_scale(train_x, test_x)
         _warn_of_scales(x, held_out)
     _warn_of_channels(x)
@@ -111,7 +123,19 @@ def from_arrays(
         player_labels=player_labels,
         player_names=player_names,  # type: ignore[arg-type]
         normalization=normalization,
+        task=task,
     )
+
+
+def _targets(name: str, values: Any) -> np.ndarray:
+    """Numbers to predict (N,), of which float32 keeps what differs."""
+    array = as_array(name, values)
+    if array.ndim == 2 and array.shape[1] == 1:
+        raise ValueError(f"{name} must be numbers to predict (N,), got shape {array.shape}: call .ravel()")
+    found = as_targets(name, array)
+    if found.size and array.dtype.itemsize > 2 and array.dtype.kind in "iuf" and array.dtype != np.float32:
+        _check_resolution(name, array[:, None], ("the label",))
+    return found
 
 
 def _inputs(name: str, values: Any) -> tuple[np.ndarray, tuple[str, ...] | None]:
@@ -203,8 +227,8 @@ def _labels(name: str, values: Any) -> np.ndarray:
         wrong = array[~(np.isfinite(array) & (array == np.floor(array)) & (np.abs(array) < 2**53))]
         if len(wrong):
             raise ValueError(
-                f"{name} must be classes (integers, texts or booleans), got {wrong[0]}: bin a number to be predicted "
-                "into classes first, leave out rows without a label"
+                f"{name} must be classes (integers, texts or booleans), got {wrong[0]}: a number to be predicted wants "
+                'task="regression"; leave out rows without a label'
             )
         array = array.astype(np.int64)
     return array

@@ -55,10 +55,21 @@ def as_class_numbers(name: str, values: Any) -> np.ndarray:
     wrong = whole != array
     if wrong.any():
         raise ValueError(
-            f"{name} must be class numbers, integers from 0 on; got {array[wrong][0]}: bin a number to be predicted "
-            "into classes first"
+            f"{name} must be class numbers, integers from 0 on; got {array[wrong][0]}: a number to be predicted "
+            'wants task="regression"'
         )
     return whole
+
+
+def as_targets(name: str, values: Any) -> np.ndarray:
+    """Numbers to predict (N,) as float32; raises ValueError unless they are finite real numbers, one for each input."""
+    array = as_array(name, values)
+    if array.dtype.kind == "b" or array.ndim != 1:
+        kind = f"{array.dtype} of shape {array.shape}"
+        raise ValueError(
+            f'{name} must be numbers to predict (N,) for task="regression", one for each input; got {kind}'
+        )
+    return as_inputs(name, array)
 
 
 def as_names(what: str, names: Any, count: int | None, *, distinct: bool = True) -> tuple[str, ...]:

@@ -87,6 +87,24 @@ def encode_features(reading: Reading, columns: dict[int, Column], is_train: np.n
     )
 
 
+def encode_target(
+    reading: Reading, index: int, column: Column, is_train: np.ndarray, *, stacklevel: int
+) -> tuple[np.ndarray, tuple[float, float]]:
+    """The column to predict, standardised by training statistics, and the mean and scale taken off it."""
+    what = f"{reading.path}: label column {column.name!r}"
+    numbers = _numbers(dataclasses.replace(reading, numeric={index}), index, column, stacklevel=stacklevel + 1)
+    assert numbers is not None  # a column of texts was refused as one in `numeric`
+    if np.isnan(numbers).any():
+        row = int(np.isnan(numbers).argmax()) + 1
+        raise ValueError(f"{what} has no number in data row {row}; remove such rows")
+    mean, scale = _statistics(what, numbers[is_train])
+    if numbers[is_train].min() == numbers[is_train].max():
+        raise ValueError(f"{what} is {mean:g} in every training row: there is nothing to predict")
+    y = (numbers - mean) / scale
+    _check_resolution(what, column, numbers, y[:, None])
+    return y.astype(np.float32), (float(mean), float(scale))
+
+
 def _numbers(reading: Reading, index: int, column: Column, *, stacklevel: int) -> np.ndarray | None:
     """The column as numbers, NaN where missing; None if it holds categories."""
     what = f"{reading.path}: column {column.name!r}"

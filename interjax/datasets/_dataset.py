@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from interjax.datasets._checks import as_array, as_class_numbers, as_inputs, as_names
+from interjax._core._checks import check_choice
+from interjax.datasets._checks import as_array, as_class_numbers, as_inputs, as_names, as_targets
 from interjax.games._players import Players
 
+TASKS = ("classification", "regression")
 _MOST_CELLS_A_SIDE = 16
 
 
@@ -18,20 +20,22 @@ class Dataset:
 
     Args:
         train_x: inputs, float32 (N, *input_shape).
-        train_y: class indices, int32 (N,).
+        train_y: class indices, int32 (N,); in a regression the numbers to predict, float32 (N,).
         test_x: inputs held out, float32 (M, *input_shape).
-        test_y: their class indices, int32 (M,).
+        test_y: their class indices, or numbers, (M,).
         name: what the data set is called in results.
-        class_names: one name for each class.
+        class_names: one name for each class; () in a regression.
         feature_names: a name for each entry of an input, or None for images.
         player_labels: int (*input_shape), the player that each entry belongs to: the one-hot entries of one
             column are one player; None where the players are a choice (pixels or cells of an image).
         player_names: a name for each player, or None.
         normalization: (mean, scale) that broadcast against an input, or None: raw = x * scale + mean.
+        task: "classification", or "regression", in which labels are numbers to predict.
+        label_normalization: (mean, scale) of a regression's labels, two numbers, or None: raw = y * scale + mean.
 
     Raises:
         ValueError: lengths or shapes that do not fit together, labels that are no class numbers, class names that are
-            equal, inputs that are not finite in float32 or no real numbers.
+            equal, inputs or numbers to predict that are not finite in float32 or no real numbers.
 
     Example:
         >>> data = Dataset(np.zeros((4, 2)), [0, 1, 0, 1], np.zeros((2, 2)), [0, 1], "toy", ("no", "yes"))
@@ -49,21 +53,28 @@ class Dataset:
     player_labels: np.ndarray | None = None
     player_names: tuple[str, ...] | None = None
     normalization: tuple[np.ndarray, np.ndarray] | None = None
+    task: str = "classification"
+    label_normalization: tuple[float, float] | None = None
 
     def __post_init__(self):
         if not isinstance(self.name, str) or not self.name:
             raise ValueError(f"name must be a text that is not empty, got {self.name!r}")
-        object.__setattr__(self, "class_names", as_names(f"{self.name}: class_names", self.class_names, None))
+        check_choice("task", self.task, TASKS)
+        if not self.is_regression:
+            object.__setattr__(self, "class_names", as_names(f"{self.name}: class_names", self.class_names, None))
+        elif self.class_names != ():
+            raise ValueError(f"{self.name}: class_names must be () in a regression, got {self.class_names!r}")
         for split in ("train", "test"):
             x = as_inputs(f"{self.name}: {split} inputs", getattr(self, f"{split}_x"))
-            y = as_class_numbers(f"{self.name}: {split} labels", getattr(self, f"{split}_y"))
+            as_labels = as_targets if self.is_regression else as_class_numbers
+            y = as_labels(f"{self.name}: {split} labels", getattr(self, f"{split}_y"))
             object.__setattr__(self, f"{split}_x", x)
             object.__setattr__(self, f"{split}_y", y)
             if x.ndim < 2 or y.shape != x.shape[:1] or not x.size:
                 raise ValueError(
                     f"{self.name}: expected {split} inputs (N, ...) and labels (N,), got shapes {x.shape} and {y.shape}"
                 )
-            if not 0 <= y.min() <= y.max() < self.n_classes:
+            if not self.is_regression and not 0 <= y.min() <= y.max() < self.n_classes:
                 raise ValueError(
                     f"{self.name}: {split}_y, the {split} labels, must be class numbers from 0 to "
                     f"{self.n_classes - 1}, of the {self.n_classes} class_names; got {y.min()}..{y.max()}"
@@ -99,6 +110,10 @@ class Dataset:
             object.__setattr__(self, "player_names", names)
         if self.normalization is not None:
             _check_normalization(self.name, self.normalization, self.input_shape)
+        if self.label_normalization is not None:
+            if not self.is_regression:
+                raise ValueError(f'{self.name}: label_normalization goes with task="regression"; leave it out')
+            _check_normalization(self.name, self.label_normalization, (), "label_normalization", "a label")
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -107,8 +122,18 @@ class Dataset:
 
     @property
     def n_classes(self) -> int:
-        """Number of classes."""
+        """Number of classes; 0 in a regression."""
         return len(self.class_names)
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether labels are numbers to predict."""
+        return self.task == "regression"
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of a network's outputs: one for each class, or the one number that is predicted."""
+        return 1 if self.is_regression else self.n_classes
 
     @property
     def is_image(self) -> bool:
@@ -148,7 +173,7 @@ class Dataset:
     def __repr__(self) -> str:
         return (
             f"Dataset({self.name!r}, {len(self.train_x)} training and {len(self.test_x)} test inputs of shape "
-            f"{self.input_shape}, {self.n_classes} classes)"
+            f"{self.input_shape}, {'numbers to predict' if self.is_regression else f'{self.n_classes} classes'})"
         )
 
 
@@ -157,11 +182,13 @@ def equal_cells(shape: tuple[int, ...], most: int = _MOST_CELLS_A_SIDE) -> tuple
     return tuple(max(part for part in range(1, most + 1) if side % part == 0) for side in shape[:2])
 
 
-def _check_normalization(name: str, normalization: Any, shape: tuple[int, ...]) -> None:
-    what = f"{name}: normalization must be (mean, scale), finite numbers that broadcast against an input {shape}"
+def _check_normalization(
+    name: str, normalization: Any, shape: tuple[int, ...], argument: str = "normalization", one: str = "an input"
+) -> None:
+    what = f"{name}: {argument} must be (mean, scale), finite numbers that broadcast against {one} {shape}"
     if not isinstance(normalization, tuple | list) or len(normalization) != 2:
         raise ValueError(f"{what}; got {type(normalization).__name__}")
-    mean, scale = (as_inputs(f"{name}: normalization", part) for part in normalization)
+    mean, scale = (as_inputs(f"{name}: {argument}", part) for part in normalization)
     try:
         fits = np.broadcast_shapes(mean.shape, scale.shape, shape) == shape
     except ValueError:

@@ -48,8 +48,8 @@ def check_class_count(what: str, classes: Sequence[str], rows: int, *, most: int
     if not 2 <= len(classes) <= most:
         otherwise = ", or write classes as text, such as c1" if are_numbers and len(classes) > 2 else ""
         raise ValueError(
-            f"{what} has {len(classes)} different values in {rows} rows; expected a few classes (bin a number to be "
-            f"predicted into classes first{otherwise})"
+            f"{what} has {len(classes)} different values in {rows} rows; expected a few classes (a number to be "
+            f'predicted wants task="regression"{otherwise})'
         )
 
 

@@ -160,6 +160,7 @@ def csv(
     decimal: str = ".",
     test_fraction: float = 0.2,
     seed: int = 0,
+    task: str = "classification",
 ) -> Dataset:
     """A table from a CSV file: numeric columns standardised, categorical ones one-hot, one player a column.
 
@@ -187,13 +188,15 @@ def csv(
         decimal: the mark in numbers, "." or ",".
         test_fraction: part of each class held out for testing, in (0, 1).
         seed: of the split, 0 or larger.
+        task: "classification"; or "regression", in which the label is a number to predict, standardised as numeric
+            columns are (`label_normalization` has its mean and scale).
 
     Returns:
         Inputs (entries,) with `feature_names`, `player_labels`, `player_names` and `normalization`.
 
     Raises:
         ValueError: a file that is missing, no text or unpacks to more than 4 GiB, a ragged line, an unknown column, a
-            label that is no class, a class of one row, a column that is not clear.
+            label that is no class, or no number in a regression, a class of one row, a column that is not clear.
 
     Example:
         >>> import pathlib, tempfile
@@ -215,6 +218,7 @@ def csv(
         decimal=decimal,
         test_fraction=test_fraction,
         seed=seed,
+        task=task,
     )
 
 

@@ -48,6 +48,17 @@ def stratified(
     return held_out
 
 
+def held_out_rows(count: int, *, test_fraction: float, seed: Any, where: str = "") -> np.ndarray:
+    """Boolean (count,): a random fraction of the rows held out, rounded, at least one of each kind."""
+    test_fraction, seed = check_split(test_fraction, seed)
+    held = min(round(test_fraction * count), count - 1)
+    if not held:
+        raise ValueError(f"{where}{count} rows with test_fraction={test_fraction} leave none for testing")
+    held_out = np.zeros(count, bool)
+    held_out[np.random.default_rng(seed).permutation(count)[:held]] = True
+    return held_out
+
+
 def check_split(test_fraction: Any, seed: Any) -> tuple[float, int]:
     """The share to hold out and the seed; ValueError that names the one that is out of range."""
     share = check_number("test_fraction", test_fraction, "(0, 1)")

@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from interjax.datasets._columns import Reading, encode_features
+from interjax._core._checks import check_choice
+from interjax.datasets._columns import Reading, encode_features, encode_target
 from interjax.datasets._csv import Column, check_separator, read_table
-from interjax.datasets._dataset import Dataset
+from interjax.datasets._dataset import TASKS, Dataset
 from interjax.datasets._labels import encode_labels
-from interjax.datasets._splits import stratified
+from interjax.datasets._splits import held_out_rows, stratified
 
 
 def table(
@@ -28,9 +29,11 @@ def table(
     known_names: Sequence[str] | None = None,
     comments: str = "#",
     spelling: Callable[[str], str] = str,
+    task: str = "classification",
 ) -> Dataset:
     """The data set that `csv` and `adult` return; `spelling` corrects cells of the label."""
     _check_options(header, decimal)
+    check_choice("task", task, TASKS)
     columns = read_table(
         path, separator=check_separator(separator), header=header, known_names=known_names, comments=comments
     )
@@ -50,9 +53,14 @@ def table(
     both = sorted({*reading.categorical} & {*reading.numeric})
     if both:
         raise ValueError(f"{path}: column {columns[both[0]].name!r} is in categorical and in numeric: choose one")
-    labels, class_names = encode_labels(path, columns[target].mapped(spelling), stacklevel=4)
-    held_out: dict[str, Any] = {"test_fraction": test_fraction, "seed": seed}
-    test = stratified(labels, class_names, **held_out, stacklevel=4, where=f"{path}: ")
+    held_out: dict[str, Any] = {"test_fraction": test_fraction, "seed": seed, "where": f"{path}: "}
+    class_names, scaled = (), None
+    if task == "regression":
+        test = held_out_rows(len(columns[target].codes), **held_out)
+        labels, scaled = encode_target(reading, target, columns[target], ~test, stacklevel=4)
+    else:
+        labels, class_names = encode_labels(path, columns[target].mapped(spelling), stacklevel=4)
+        test = stratified(labels, class_names, **held_out, stacklevel=4)
     encoded = encode_features(reading, kept, ~test, stacklevel=4)
     _check_names(path, kept)
     return Dataset(
@@ -66,6 +74,8 @@ def table(
         player_labels=encoded.players,
         player_names=tuple(column.name for column in kept.values()),
         normalization=(encoded.mean, encoded.scale),
+        task=task,
+        label_normalization=scaled,
     )
 
 

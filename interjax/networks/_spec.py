@@ -29,7 +29,7 @@ def build(
         name: "mlp", "tabular_mlp", "residual_mlp", "lenet", "alexnet", "resnet20", "resnet18", "vit", or, with hidden
             layers of few values, "quantised_mlp" or "quantised_lenet".
         input_shape: shape of one input, without the batch axis: (features,) or (height, width, channels).
-        n_classes: number of logits, at least 2.
+        n_classes: number of logits; 1 for a number to predict, or for the logit of the second of two classes.
         seed: an integer or a `jax.random.key`, from which the parameters and the dropout stream are drawn.
         options: what the network's class takes by keyword; for "mlp" `hidden`, the widths of its hidden layers, by
             default (256, 256); for "tabular_mlp" and "residual_mlp" `width` of the hidden layers, by default 100, and
@@ -58,7 +58,7 @@ class NetworkSpec:
     Args:
         name: key of the network, see `build`.
         input_shape: shape of one input.
-        n_classes: number of logits, at least 2.
+        n_classes: number of logits, at least 1.
         options: keyword arguments of the network, of JSON types; lists become tuples.
 
     Raises:
@@ -80,7 +80,7 @@ class NetworkSpec:
             raise ValueError(f"name of a network must be one of {', '.join(_NETWORKS)}; got {self.name!r}")
         input_shape = check_lengths("input_shape", self.input_shape, "that of one input, without the batch axis")
         check_is("options", self.options, Mapping, "a mapping from names of options of the network to their values")
-        n_classes = check_count("n_classes", self.n_classes, least=2)
+        n_classes = check_count("n_classes", self.n_classes)
         known = _options(_NETWORKS[self.name])
         for option in self.options:
             if option not in known:

@@ -298,9 +298,13 @@ def test_what_cannot_be_built_is_refused(name, shape, options, message):
         networks.build(name, shape, 10, **options)
 
 
-def test_one_class_is_refused():
-    with pytest.raises(ValueError, match="at least 2"):
-        networks.build("mlp", (4,), 1)
+def test_no_output_is_refused():
+    with pytest.raises(ValueError, match="at least 1"):
+        networks.build("mlp", (4,), 0)
+
+
+def test_one_output_is_a_column():
+    assert networks.build("mlp", (4,), 1)(jnp.zeros((3, 4))).shape == (3, 1)
 
 
 def test_a_spec_with_other_fields_is_refused():

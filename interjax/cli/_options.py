@@ -72,6 +72,7 @@ _DATA = [
         multiple=True,
         metavar="NAME=VALUE",
         help='how a csv or adult file is read: header=false, separator=tab, decimal=",", test_fraction=0.3, seed=1; '
+        "task=regression for a label that is a number to predict; "
         "drop=COLUMN, categorical=COLUMN, numeric=COLUMN for each such column; repeatable",
     ),
 ]

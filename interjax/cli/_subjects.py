@@ -39,10 +39,10 @@ def check_fits(
         data: to be given to it.
         place, name: of the network and of the data, for messages.
     """
-    if tuple(spec.input_shape) != data.input_shape or spec.n_classes != data.n_classes:
+    if tuple(spec.input_shape) != data.input_shape or spec.n_classes != data.n_outputs:
         raise ValueError(
-            f"{place} holds a network for inputs of shape {tuple(spec.input_shape)} and {spec.n_classes} classes; "
-            f"{name} has {data.input_shape} and {data.n_classes}"
+            f"{place} holds a network for inputs of shape {tuple(spec.input_shape)} and {spec.n_classes} outputs; "
+            f"{name} has {data.input_shape} and {data.n_outputs}"
         )
     trained, given = kept.get("data"), _described(data)
     if not isinstance(trained, dict):  # written from Python, or by an earlier version
@@ -130,7 +130,14 @@ def load(settings: dict) -> datasets.Dataset:
     return datasets.load(name, **options)
 
 
-_READERS = {"header": _as_bool, "separator": _as_separator, "decimal": str, "test_fraction": float, "seed": int}
+_READERS = {
+    "header": _as_bool,
+    "separator": _as_separator,
+    "decimal": str,
+    "test_fraction": float,
+    "seed": int,
+    "task": str,
+}
 _COLUMNS = ("drop", "categorical", "numeric")
 _READ = {"csv": (*_READERS, *_COLUMNS), "adult": ("test_fraction", "seed")}
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from interjax._core._checks import check_choice, check_count, check_is, check_path
 from interjax._core._files import read_arrays
-from interjax.datasets._dataset import Dataset, equal_cells
+from interjax.datasets._dataset import Dataset, check_classified, equal_cells
 from interjax.games._players import Players
 
 RULES = ("contrast", "centre", "all")
@@ -68,6 +68,8 @@ def choose_players(
         (3, ('r1c1', 'r1c2', 'r2c1'))
     """
     check_is("data", data, Dataset, "an ij.datasets.Dataset")
+    if rule == "contrast":
+        check_classified(data)
     if players_file is not None:
         return _players_of_file(check_path("players_file", players_file), data)
     check_choice("rule", rule, RULES)

@@ -177,6 +177,12 @@ class Dataset:
         )
 
 
+def check_classified(data: Dataset) -> None:
+    """Raise ValueError for a data set of numbers to predict, where classes are needed."""
+    if data.is_regression:
+        raise ValueError(f"data must have classes here, and {data.name} is a regression: its labels are numbers")
+
+
 def equal_cells(shape: tuple[int, ...], most: int = _MOST_CELLS_A_SIDE) -> tuple[int, ...]:
     """The largest numbers of equal cells along each of the first two axes of an input, at most so many."""
     return tuple(max(part for part in range(1, most + 1) if side % part == 0) for side in shape[:2])

@@ -12,7 +12,7 @@ from jaxtyping import Array, Int
 
 from interjax._core._checks import check_array, check_classes, is_real, shown
 from interjax._engine._dispatch import shapes_of
-from interjax.games._apply import Apply
+from interjax.games._apply import Apply, as_classifier
 
 
 def as_inputs(x: Any) -> Array:
@@ -65,7 +65,9 @@ def check_bounds(bounds: Any, x: Array) -> tuple[Array, Array]:
 
 
 def class_indices(name: str, labels: Any, x: Array) -> Int[Array, " batch"]:
-    """A class index for each input; traced ones are looked at for their shape and type alone."""
+    """A class index for each input, or a number to predict; traced ones are looked at for shape and type alone."""
+    if jnp.issubdtype(getattr(labels, "dtype", int), jnp.floating):
+        return _numbers(name, labels, x)
     if isinstance(labels, Tracer):
         if labels.shape != x.shape[:1] or not jnp.issubdtype(labels.dtype, jnp.integer):
             raise ValueError(
@@ -86,6 +88,15 @@ def index_of(index: Any, x: Array) -> Int[Array, " batch"]:
     return numbers
 
 
+def of_two_logits(apply: Apply, params: Any, x: Array) -> Apply:
+    """The network, or one of two logits of a network of one output; what it fails on is told by `check_logits`."""
+    try:
+        shape = _shape_of_logits(apply, shapes_of(params), jax.ShapeDtypeStruct(x.shape, x.dtype))
+    except (TypeError, ValueError, AttributeError):
+        return apply
+    return as_classifier(apply, None if shape is None else jax.ShapeDtypeStruct(shape, x.dtype))
+
+
 def check_logits(name: str, apply: Apply, params: Any, x: Array, labels: tuple[str, Array]) -> None:
     """Raise ValueError unless a network turns inputs into logits (batch, classes) of the classes that there are.
 
@@ -99,12 +110,27 @@ def check_logits(name: str, apply: Apply, params: Any, x: Array, labels: tuple[s
         shape = _shape_of_logits(apply, shapes_of(params), jax.ShapeDtypeStruct(x.shape, x.dtype))
     except (TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{name} is a network that fails on a batch of inputs of shape {x.shape}: {error}") from error
+    if jnp.issubdtype(labels[1].dtype, jnp.floating):
+        if shape not in ((len(x),), (len(x), 1)):
+            raise ValueError(
+                f"{labels[0]} must be class indices, integers, or numbers that a network of one output an input "
+                f"predicts; got {labels[1].dtype} and outputs of shape {shape}"
+            )
+        return
     if shape is None or len(shape) != 2 or shape[0] != len(x) or shape[1] < 2:
         raise ValueError(f"{name} must turn {len(x)} inputs into logits ({len(x)}, classes >= 2), got {shape}")
     if not isinstance(labels[1], Tracer) and int(labels[1].max()) >= shape[1]:
         raise ValueError(
             f"{labels[0]} must be class indices from 0 to {shape[1] - 1}, as the network gives; got {labels[1].max()}"
         )
+
+
+def _numbers(name: str, labels: Any, x: Array) -> Array:
+    wanted = f"class indices, integers, or finite numbers to predict, one for each of {len(x)} inputs"
+    found = jnp.asarray(check_array(name, labels, wanted))
+    if found.shape != x.shape[:1] or not (isinstance(found, Tracer) or np.isfinite(np.asarray(found)).all()):
+        raise ValueError(f"{name} must be {wanted}; got {found.dtype} of shape {found.shape}")
+    return found
 
 
 @functools.lru_cache(maxsize=64)

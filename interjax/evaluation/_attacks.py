@@ -14,7 +14,15 @@ from jaxtyping import Array, Float, Int
 from interjax._core._checks import check_count, check_is, check_number, check_several
 from interjax._core._keys import check_key, example_keys
 from interjax.datasets._dataset import Dataset
-from interjax.evaluation._arguments import as_inputs, check_bounds, check_logits, class_indices, for_one_input, index_of
+from interjax.evaluation._arguments import (
+    as_inputs,
+    check_bounds,
+    check_logits,
+    class_indices,
+    for_one_input,
+    index_of,
+    of_two_logits,
+)
 from interjax.evaluation._cross_entropy import log_odds_against
 from interjax.games._apply import Apply
 from interjax.games._models import as_apply, with_params
@@ -39,13 +47,15 @@ def fgsm(
 
     L is the softmax cross entropy. Its gradient has the sign of the gradient of logsumexp over k != y of z_k - z_y,
     of which it is the softplus; the latter is taken, as it does not vanish by rounding where the network is certain.
+    Where y are numbers that the network predicts, L = |f(x) - y|.
 
     Args:
-        apply: the network, (params, inputs (batch, *shape)) -> logits (batch, classes), at least two classes, or a
-            Linen module; with params None a network of any form that `ij.masked_game` takes, evaluated likewise.
+        apply: the network, (params, inputs (batch, *shape)) -> logits (batch, classes), at least two classes, or one
+            output an input, the logit of class 1 of two or the number predicted; or a Linen module; with params None a
+            network of any form that `ij.masked_game` takes, evaluated likewise.
         params: its parameters, a Linen module's variables, or None where the network holds its own.
         x: inputs.
-        y: their class indices.
+        y: their class indices, integers; or the numbers to predict, in floating point.
         strength: e, the largest change of an entry in the units of x: a number or an array that broadcasts against
             one input, positive; see `attack_limits` for normalised data.
         bounds: (lowest, highest) value that an entry may take, numbers or arrays like `strength`; None for no bounds.
@@ -99,7 +109,7 @@ def pgd(
         key: `jax.random.key` of the starts. Example b's start depends on the key and index[b] alone.
         apply, params: the network, as for `fgsm`.
         x: inputs.
-        y: their class indices.
+        y: their class indices, integers; or the numbers to predict, in floating point.
         strength: e, the largest change of an entry in the units of x: a number or an array that broadcasts against
             one input, positive; see `attack_limits` for normalised data.
         steps: gradient steps, at least 1; more find stronger attacks and cost more.
@@ -252,6 +262,8 @@ def _warn_of_flat(attack: str, is_flat: Any) -> None:
 def _ascent(apply: Any, params: Any, x: Array, y: Array) -> Callable[..., tuple[Array, Attacked, Array]]:
     """`_ascend` on a network, given by itself or as a function of its parameters."""
     network, weights = as_apply(with_params(apply, params), x, "apply")
+    if not jnp.issubdtype(y.dtype, jnp.floating):
+        network = of_two_logits(network, weights, x)
     check_logits("apply", network, weights, x, ("y", y))
     return functools.partial(_ascend, network, weights)
 
@@ -266,6 +278,8 @@ def _ascend(
     def loss(points: Array) -> tuple[Array, Array]:
         """log p(not y) / p(y), of which the cross entropy is the softplus, and what is misclassified."""
         logits: Any = apply(params, points)
+        if jnp.issubdtype(y.dtype, jnp.floating):
+            return jnp.abs(jnp.reshape(logits, y.shape) - y), jnp.zeros(len(y), bool)
         return log_odds_against(logits, y), logits.argmax(axis=-1) != y
 
     def with_gradient(points: Array) -> tuple[Array, Array, Array]:

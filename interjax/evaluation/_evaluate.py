@@ -20,9 +20,16 @@ from interjax.evaluation._attacks import attacks
 from interjax.evaluation._corruptions import occlusions as plan_occlusions
 from interjax.evaluation._corruptions import shuffles as plan_shuffles
 from interjax.evaluation._intervals import Measured, difference_of, mean_of, share_of
-from interjax.evaluation._rounds import Graded, Round
-from interjax.games._apply import Apply
-from interjax.games._evaluation_probe import are_probabilities, check_equal_outputs, warn_of_probabilities
+from interjax.evaluation._regression import measures_of_numbers
+from interjax.evaluation._rounds import Graded, Grades, Misses, Round
+from interjax.games._apply import Apply, as_classifier, as_predictor, gives_one
+from interjax.games._arithmetic import ends_in_sigmoid
+from interjax.games._evaluation_probe import (
+    are_probabilities,
+    check_equal_outputs,
+    warn_of_probabilities,
+    warn_of_sigmoid,
+)
 from interjax.games._identity import of_network
 from interjax.games._models import as_apply
 
@@ -35,11 +42,12 @@ class Evaluation(Saved):
     """Measures of several networks on one data set, each with its confidence interval.
 
     Attributes:
-        value: (networks, measures); accuracies in [0, 1], losses in nats; NaN where a network's loss is no number.
+        value: (networks, measures); accuracies in [0, 1], losses in nats, R^2 of at most 1, errors in units of the
+            labels; NaN where a network's loss, or prediction, is no number.
         lower, upper: ends of the interval, (networks, measures).
         count: examples behind each value, int (networks, measures).
         n_nonfinite: evaluated inputs, over all measures, whose logits tell no class, as some are NaN or the largest is
-            infinite, int (networks,). Accuracies count them as wrong.
+            infinite, int (networks,). Accuracies count them as wrong. In a regression, predictions that are not finite.
         networks: names.
         measures: names, e.g. "test accuracy", "accuracy, PGD 0.1".
         level: of the intervals.
@@ -66,7 +74,7 @@ class Evaluation(Saved):
         """The measures as rows and the networks as columns, "value [lower, upper]", in plain aligned text."""
         rows = [["", *self.networks]]
         for measure in self.measures:
-            form = "{:.3f} [{:.3f}, {:.3f}]" if "accuracy" in measure else "{:.3g} [{:.3g}, {:.3g}]"
+            form = "{:.3f} [{:.3f}, {:.3f}]" if "accuracy" in measure or "R^2" in measure else "{:.3g} [{:.3g}, {:.3g}]"
             rows.append([measure, *(form.format(*self.of(measure, network)) for network in self.networks)])
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
         return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
@@ -91,6 +99,13 @@ def evaluate(
     """Compare networks: accuracy, loss gap, accuracy under attack, and on inputs whose structure is destroyed.
 
         loss gap = mean over test examples of -log softmax(z)_y - mean over training examples of the same
+
+    A network of one output z is one of two classes, with logits 0 and z. In a regression there are the share of the
+    labels' variance that is predicted and the mean absolute error,
+
+        R^2 = 1 - sum of (f(x) - y)^2 / sum of (y - mean y)^2,  error = mean of |f(x) - y|
+
+    and attacks ascend |f(x) - y|; R^2 has Student's interval of log(1 - R^2).
 
     Accuracies are shares of examples with Wilson's interval. Losses are means, with Hall's interval: Student's about
     a cubic of the error that takes off the skewness, as a few examples often carry most of a loss; its lower end is at
@@ -126,7 +141,8 @@ def evaluate(
     Returns:
         The measures "test accuracy", "training accuracy", "training loss", "test loss", "loss gap", then e.g.
         "accuracy, FGSM 0.1", "accuracy, PGD 0.1", "accuracy, 25% occluded", "accuracy, 4x4 shuffled". Where `limit`
-        leaves test examples out, "accuracy, unchanged" is that of the examples of these, with which to compare them.
+        leaves test examples out, "accuracy, unchanged" is that of the examples of these, with which to compare them. In
+        a regression "test R^2", "training R^2", "training error", "test error", "error gap", "R^2, FGSM 0.1", ...
 
     Raises:
         ValueError: no network, one whose logits do not fit the data, an option out of range, or a `folder` that holds
@@ -170,6 +186,8 @@ def evaluate(
         *(Round(name, data.test_x, data.test_y, subset, change) for name, change in changes.items()),
     ]
     models = {str(name): _check_network(str(name), model, data) for name, model in named.items()}
+    grading = Misses if data.is_regression else Grades
+    labels = {"training": data.train_y, "test": data.test_y}
     folder = None if folder is None else check_folder("folder", folder)
     about = None if folder is None else _about(models, data, key, baseline, options)
     measures, n_nonfinite, done = [], [], itertools.count(1)
@@ -177,11 +195,16 @@ def evaluate(
         for number, (name, model) in enumerate(models.items()):
             graded = {}
             for which, each in enumerate(rounds):
-                graded[each.name] = each.grade(*model, batch_size, run, f"network{number}-round{which}")
+                piece = f"network{number}-round{which}"
+                graded[each.name] = each.graded(grading(model[0]), model[1], batch_size, run, piece)
                 if progress is not None:
                     progress(next(done), len(models) * len(rounds))
-            measures.append(_measures(graded, subset))
-            n_nonfinite.append(_report_nonfinite(name, graded))
+            if data.is_regression:
+                measures.append(measures_of_numbers(graded, labels, subset, LEVEL))
+                n_nonfinite.append(_report_unknown(name, graded))
+            else:
+                measures.append(_measures(graded, subset))
+                n_nonfinite.append(_report_nonfinite(name, graded))
     table = np.array([list(of_network.values()) for of_network in measures])
     return Evaluation(
         *np.moveaxis(table[..., :3], -1, 0),
@@ -216,7 +239,13 @@ def _check_network(name: str, model: Any, data: Dataset) -> tuple[Apply, Any]:
     found = logits.shape if isinstance(logits, jax.ShapeDtypeStruct) else type(logits).__name__
     if isinstance(logits, jax.ShapeDtypeStruct) and not is_real(logits):
         raise ValueError(f"networks: {name!r} must give logits that are real numbers, got {logits.dtype}")
-    if found != (2, data.n_classes):
+    is_one = gives_one(logits) and data.n_outputs <= 2
+    if data.is_regression and not is_one:
+        raise ValueError(
+            f"networks: {name!r} must give one number an input for {data.name}, (batch,) or (batch, 1), got {found} "
+            "for a batch of 2: build it with n_classes=1"
+        )
+    if not is_one and found != (2, data.n_classes):
         raise ValueError(
             f"networks: {name!r} must give logits of shape (batch, {data.n_classes}) for {data.name}, got {found} for "
             f"a batch of 2: build it with n_classes={data.n_classes}"
@@ -227,7 +256,11 @@ def _check_network(name: str, model: Any, data: Dataset) -> tuple[Apply, Any]:
         raise ValueError(f"networks: {name!r}: {error}") from error
     if outputs is not None and are_probabilities(*outputs):
         warn_of_probabilities(name)
-    return apply, params
+    if data.is_regression:
+        return as_predictor(apply), params
+    if is_one and ends_in_sigmoid(jax.make_jaxpr(apply)(params, x).jaxpr):
+        warn_of_sigmoid()
+    return as_classifier(apply, logits), params
 
 
 def _measures(graded: dict[str, Graded], subset: np.ndarray) -> dict[str, Measured]:
@@ -257,6 +290,14 @@ def _report_nonfinite(name: str, graded: dict[str, Graded]) -> int:
     ):
         if where:
             warnings.warn(f"network {name!r}: {what}: {where}", stacklevel=3)
+    return sum(int(np.sum(each)) for each in unknown.values())
+
+
+def _report_unknown(name: str, graded: dict[str, Any]) -> int:
+    """The number of predictions that are not finite; a warning says where they are."""
+    unknown = {part: ~each.finite for part, each in graded.items()}
+    if where := _counted(unknown):
+        warnings.warn(f"network {name!r}: predictions that are NaN or infinite: {where}", stacklevel=3)
     return sum(int(np.sum(each)) for each in unknown.values())
 
 

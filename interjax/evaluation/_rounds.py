@@ -24,7 +24,12 @@ class Graded:
     finite: np.ndarray
 
 
-_GRADES = tuple(field.name for field in dataclasses.fields(Graded))
+@dataclasses.dataclass(frozen=True)
+class Missed:
+    """By how much a network's prediction of each example's number is off, and whether that is finite."""
+
+    error: np.ndarray
+    finite: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,15 +46,20 @@ class Round:
         self, apply: Apply, params: Any, batch_size: int, run: RunFolder | None = None, piece: str = ""
     ) -> Graded:
         """The examples graded, a batch at a time; what a run's folder has of this piece is not computed again."""
+        return self.graded(Grades(apply), params, batch_size, run, piece)
+
+    def graded(self, grading: Any, params: Any, batch_size: int, run: RunFolder | None = None, piece: str = "") -> Any:
+        """The same with a grading of its own: `Graded` or `Missed`."""
         found = None if run is None else run.read(piece)
         if found is None:
             kept = None if run is None else run.partial(piece)
-            found = dict(zip(_GRADES, self._graded(apply, params, batch_size, kept), strict=True))
+            names = [field.name for field in dataclasses.fields(grading.result)]
+            found = dict(zip(names, self._graded(grading, params, batch_size, kept), strict=True))
             if run is not None:
                 run.write(piece, found)
-        return Graded(**found)
+        return grading.result(**found)
 
-    def _graded(self, apply: Apply, params: Any, batch_size: int, kept: Partial | None) -> Any:
+    def _graded(self, grading: Any, params: Any, batch_size: int, kept: Partial | None) -> Any:
         size = min(batch_size, len(self.numbers))
 
         def take(start: int, limit: int, rows: int) -> tuple[None, tuple[Any, np.ndarray]]:
@@ -57,10 +67,10 @@ class Round:
             numbers = self.numbers[np.minimum(np.arange(start, start + rows), len(self.numbers) - 1)]
             x, y = self.x[numbers], self.y[numbers]
             if self.change is not None:
-                x = self.change(apply=apply, params=params, x=x, y=y, index=numbers)
+                x = self.change(apply=grading.apply, params=params, x=x, y=y, index=numbers)
             return None, (x[: limit - start], y[: limit - start])
 
-        program = inputs_program(Grades(apply), params, (self.x, self.y), size)
+        program = inputs_program(grading, params, (self.x, self.y), size)
         return program.dispatch(len(self.numbers), take, ahead=1, kept=kept)()
 
 
@@ -69,6 +79,7 @@ class Grades:
     """Whether each example is classified correctly, its loss, and whether its logits are known: (batch,) each."""
 
     apply: Apply
+    result = Graded
 
     def __call__(self, params: Any, whole: None, rows: tuple[Array, Array]) -> tuple[Array, Array, Array]:
         x, y = rows
@@ -76,3 +87,17 @@ class Grades:
         known = tell_classes(logits)
         loss = jnp.where(known, cross_entropy(logits, y), jnp.nan)
         return (logits.argmax(axis=-1) == y) & known, loss, known
+
+
+@dataclasses.dataclass(frozen=True)
+class Misses:
+    """By how much the number that is predicted of each example is off, and whether it is finite: (batch,) each."""
+
+    apply: Apply
+    result = Missed
+
+    def __call__(self, params: Any, whole: None, rows: tuple[Array, Array]) -> tuple[Array, Array]:
+        x, y = rows
+        found: Any = self.apply(params, x)
+        error = found.astype(jnp.promote_types(found.dtype, jnp.float32)) - y
+        return error, jnp.isfinite(error)

@@ -56,6 +56,42 @@ def at_precision(apply: Apply, precision: str | None) -> Apply:
     return _AtPrecision(apply, precision)
 
 
+@dataclasses.dataclass(frozen=True)
+class _TwoLogits:
+    """A network of one output as one of two classes, with logits 0 and z."""
+
+    apply: Apply
+
+    def __call__(self, params: Any, inputs: jax.Array) -> jax.Array:
+        one = jnp.reshape(self.apply(params, inputs), (-1,))
+        return jnp.stack([jnp.zeros_like(one), one], axis=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class _OneNumber:
+    """A network of one output for each input, (batch,)."""
+
+    apply: Apply
+
+    def __call__(self, params: Any, inputs: jax.Array) -> jax.Array:
+        return jnp.reshape(self.apply(params, inputs), (-1,))
+
+
+def gives_one(outputs: Any) -> bool:
+    """Whether outputs of a batch, of which the shape is looked at, are one number an input: (batch,) or (batch, 1)."""
+    return getattr(outputs, "shape", ())[1:] in ((), (1,)) and bool(getattr(outputs, "shape", ()))
+
+
+def as_classifier(apply: Apply, outputs: Any) -> Apply:
+    """What gives such a batch of outputs as a network of logits (batch, classes); one output is that of class 1."""
+    return _TwoLogits(apply) if gives_one(outputs) else apply
+
+
+def as_predictor(apply: Apply) -> Apply:
+    """A network that gives one number an input as one that gives (batch,)."""
+    return _OneNumber(apply)
+
+
 def row_of(batch: Any) -> Any:
     """Shapes and types of what a network gives for one input, from those of a batch."""
     return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), batch)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+_AXES = {"accuracy": "accuracy", "R^2": "share of the variance that is predicted, $R^2$"}
 _ROW_SHARE = 0.7  # of a row's height, over which its networks are spread
 
 
@@ -25,7 +26,8 @@ def evaluation(axes: "Axes", found: Evaluation, *, measures: Sequence[str] | Non
     Args:
         axes: where to draw; about 0.15 inches of height for each network and measure are enough.
         found: what `evaluate` returned, of one to six networks.
-        measures: names of measures to draw, either accuracies or losses; all accuracies by default.
+        measures: names of measures to draw, all accuracies, all R^2, or losses or errors; all accuracies or R^2 by
+            default.
 
     Returns:
         The same Axes.
@@ -48,17 +50,19 @@ def evaluation(axes: "Axes", found: Evaluation, *, measures: Sequence[str] | Non
             f"found must hold at most {len(COLOURS)} networks, as many as fit into one plot; got {len(found.networks)}"
         )
     if measures is None:
-        measures = [name for name in found.measures if "accuracy" in name]
+        measures = [name for name in found.measures if _share_in(name)]
     unknown = [str(name) for name in check_several("measures", measures) if name not in found.measures]
     if unknown or not measures:
         raise ValueError(f"measures must be among {', '.join(found.measures)}; got {', '.join(unknown) or 'none'}")
-    accuracies = ["accuracy" in name for name in measures]
-    if any(accuracies) and not all(accuracies):
+    shares = {_share_in(name) for name in measures}
+    if len(shares) > 1:
         raise ValueError("measures must be accuracies or losses, which share no axis; got both: draw them on two")
+    share = shares.pop()
     _draw_networks(axes, found, [found.measures.index(name) for name in measures])
-    _label(axes, [_short(name) for name in measures] if all(accuracies) else list(measures))
-    axes.set_xlabel(f"{'accuracy' if all(accuracies) else 'cross entropy in nats'}, {found.level:.0%} interval")
-    if all(accuracies):
+    _label(axes, [_short(name) for name in measures] if share else list(measures))
+    otherwise = "mean absolute error" if any("R^2" in name for name in found.measures) else "cross entropy in nats"
+    axes.set_xlabel(f"{_AXES.get(share, otherwise)}, {found.level:.0%} interval")
+    if share == "accuracy":
         axes.set_xlim(-0.02, 1.02)
     else:
         axes.axvline(0.0, color="0.7", linewidth=0.8, zorder=1)
@@ -86,5 +90,11 @@ def _label(axes: "Axes", names: list[str]) -> None:
     axes.spines[["top", "right", "left"]].set_visible(False)
 
 
+def _share_in(measure: str) -> str:
+    """Of which share a measure tells, "accuracy" or "R^2"; "" for a loss."""
+    return next((share for share in _AXES if share in measure), "")
+
+
 def _short(measure: str) -> str:
-    return measure.removeprefix("accuracy, ").removesuffix(" accuracy")
+    share = _share_in(measure)
+    return measure.removeprefix(f"{share}, ").removesuffix(f" {share}")

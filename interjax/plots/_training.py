@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def training(axes: "Axes", log: TrainingLog) -> "Axes":
-    """Draw a training run: loss and, on a second axis, test accuracy after each epoch.
+    """Draw a training run: loss and, on a second axis, test accuracy or R^2 after each epoch.
 
     Args:
         axes: where to draw.
@@ -30,13 +30,15 @@ def training(axes: "Axes", log: TrainingLog) -> "Axes":
     check_is("log", log, TrainingLog, "what ij.training.train returned")
     lines = axes.plot(log.step, log.loss, color=COLOURS[0], marker=MARKERS[0], markersize=4, label="training loss")
     axes.set_xlabel("optimizer step")
-    axes.set_ylabel("training loss (nats)")
+    is_regression = log.test_r_squared is not None
+    axes.set_ylabel("training loss" if is_regression else "training loss (nats)")
     axes.spines["top"].set_visible(False)
-    if log.test_accuracy is not None:
+    test, name = (log.test_r_squared, "test $R^2$") if is_regression else (log.test_accuracy, "test accuracy")
+    if test is not None:
         right = axes.twinx()
         style = {"color": COLOURS[1], "marker": MARKERS[1], "linestyle": LINES[1], "markersize": 4}
-        lines += right.plot(log.step, log.test_accuracy, label="test accuracy", **style)
-        right.set_ylabel("test accuracy")
+        lines += right.plot(log.step, test, label=name, **style)
+        right.set_ylabel(name)
         right.spines["top"].set_visible(False)
     axes.legend(handles=lines, frameon=False, loc="center right")
     return axes

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from interjax.training._losses import OrderWeightedCrossEntropy as OrderWeightedCrossEntropy
     from interjax.training._losses import SteeredCrossEntropy as SteeredCrossEntropy
     from interjax.training._losses import cross_entropy as cross_entropy
+    from interjax.training._losses import squared_error as squared_error
     from interjax.training._over_checkpoints import over_checkpoints as over_checkpoints
     from interjax.training._plans import Plan as Plan
     from interjax.training._plans import default_plan as default_plan
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from interjax.training._plans import paper_optimizer as paper_optimizer
     from interjax.training._predictions import accuracy as accuracy
     from interjax.training._predictions import correctly_classified as correctly_classified
+    from interjax.training._predictions import r_squared as r_squared
     from interjax.training._run import Loss as Loss
     from interjax.training._run import TrainingLog as TrainingLog
     from interjax.training._schedule import log_spaced_steps as log_spaced_steps

@@ -34,8 +34,9 @@ from interjax.games._identity import computation
 from interjax.games._models import as_apply, off_by_default
 from interjax.networks._spec import NetworkSpec
 from interjax.training._checkpoints import Model, PathLike, check_extra
-from interjax.training._losses import SteeredCrossEntropy, cross_entropy
+from interjax.training._losses import SteeredCrossEntropy, cross_entropy, squared_error
 from interjax.training._plans import Augment
+from interjax.training._predictions import as_numbers
 from interjax.training._run import Loss, TrainingLog, TrainingRun, about_run, open_checkpoints, write_lines
 from interjax.training._schedule import Schedule, schedule_of
 
@@ -69,16 +70,17 @@ def train(
     last full batch is skipped. A loss that is not finite stops the run with a warning.
 
     Args:
-        model: nnx module, inputs (batch, ...) -> logits (batch, classes); its parameters are changed, its mode
-            (train or eval) is not.
-        data: a `Dataset`, or inputs (N, ...) and class indices (N,).
+        model: nnx module, inputs (batch, ...) -> logits (batch, classes), or one number an input; its parameters are
+            changed, its mode (train or eval) is not.
+        data: a `Dataset`, or inputs (N, ...) and class indices (N,), or, with a `loss` of them, numbers (N,).
         key: `jax.random.key` for the order, the augmentation and the loss.
         optimizer: an optax transformation, e.g. `optax.adam(1e-3)`.
         epochs: passes over the data; give either this or `steps`.
         steps: optimizer steps.
         batch_size: examples a step; more make a step costlier and its gradient less noisy.
-        loss: (model, x, y, key) -> (batch,), the loss of each example; `cross_entropy` by default,
-            `ModulatedCrossEntropy(...)` or `OrderWeightedCrossEntropy(...)` to steer orders.
+        loss: (model, x, y, key) -> (batch,), the loss of each example; by default `cross_entropy`, of a `Dataset` of
+            numbers to predict `squared_error`; `ModulatedCrossEntropy(...)` or `OrderWeightedCrossEntropy(...)` to
+            steer orders.
         augment: (key, x) -> x of the same shape, applied to each batch, e.g. `flip_and_crop`.
         checkpoint_folder: where to save; if it holds a checkpoint of this run, the run continues from there.
         save_every: steps between checkpoints; by default an epoch, or none but `save_at` and the last.
@@ -93,7 +95,7 @@ def train(
         progress: called with (steps done, steps in all) after each step.
 
     Returns:
-        Loss and test accuracy of every epoch, also of those before an interruption.
+        Loss and test accuracy (or R^2) of every epoch, also of those before an interruption.
 
     Raises:
         ValueError: no key, a model that is no nnx module, lengths that do not match, a loss of the wrong shape, or a
@@ -117,14 +119,17 @@ def train(
             "other networks in a loop of your own, with any loss of ij.losses"
         )
     check_key(key)
-    (x, y), test = _examples(data)
+    (x, y), test = _examples(data, loss)
     _check_options(optimizer, loss, augment, keep, spec, extra, (on_epoch, on_checkpoint))
     check_progress(progress)
     if checkpoint_folder is not None:
         checkpoint_folder = check_folder("checkpoint_folder", checkpoint_folder)
     if metrics is not None and check_path("metrics", metrics).is_dir():
         raise ValueError(f"metrics must be the path of a file for the log; {metrics} is a folder")
-    if loss is None or isinstance(loss, SteeredCrossEntropy):
+    if loss is None and y.dtype.kind == "f":
+        loss = squared_error
+    is_plain = loss in (None, cross_entropy, squared_error)
+    if is_plain or isinstance(loss, SteeredCrossEntropy):
         _check_fits(model, x, y)
     batch_size = min(check_count("batch_size", batch_size), len(x))
     per_epoch = len(x) // batch_size
@@ -132,7 +137,7 @@ def train(
         raise ValueError(f"expected either epochs or steps, got epochs={epochs} and steps={steps}")
     n_steps = check_count("steps", steps) if epochs is None else check_count("epochs", epochs) * per_epoch
     schedule = schedule_of(jax.random.split(key)[0], len(x), batch_size, n_steps, save_every, save_at)
-    if off_by_default(model) and (loss is None or isinstance(loss, SteeredCrossEntropy)):
+    if off_by_default(model) and (is_plain or isinstance(loss, SteeredCrossEntropy)):
         warnings.warn(
             f"{type(model).__name__} is called with {off_by_default(model)}, its default, also in training, where its "
             "dropout then does nothing: give a loss of your own that says otherwise, or change the default",
@@ -141,7 +146,7 @@ def train(
     # A view that shares the model's variables: they train, and the caller's mode stays as it is.
     learner = nnx.with_attributes(model, deterministic=False, use_running_average=False, raise_if_not_found=False)
     run = TrainingRun(learner, nnx.Optimizer(learner, optimizer, wrt=nnx.Param))
-    is_ours = augment is None and (loss is None or loss is cross_entropy or isinstance(loss, SteeredCrossEntropy))
+    is_ours = augment is None and (is_plain or isinstance(loss, SteeredCrossEntropy))
     computes = "" if is_ours and checkpoint_folder is None else _computes(run, loss, augment, x, y, batch_size)
     # What functions of the user's compute may change with what they hold: compiled again where it did.
     make = _make_update(loss or cross_entropy, augment, "" if is_ours else computes)
@@ -181,7 +186,7 @@ def train(
     return log
 
 
-def _examples(data: Any) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray] | None]:
+def _examples(data: Any, loss: Any) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray] | None]:
     """Training examples and, of a data set, test examples."""
     if isinstance(data, Dataset):
         return (data.train_x, data.train_y), (data.test_x, data.test_y)
@@ -189,10 +194,16 @@ def _examples(data: Any) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarra
         raise ValueError(
             f"data must be an ij.datasets.Dataset, or inputs (N, ...) and class indices (N,); got {shown(data)}"
         )
+    x, y = data
+    are_numbers = getattr(getattr(y, "dtype", None), "kind", "") == "f" or loss is squared_error
     try:
-        return check_examples(*data), None
+        if not are_numbers or loss is None:
+            return check_examples(x, y), None
+        x, _ = check_examples(x, np.zeros(np.shape(y), int))
+        return (x, as_numbers("y", y).astype(np.float32)), None
     except ValueError as error:
-        raise ValueError(f"data: {error}") from error
+        instead = "; for numbers to predict give loss=ij.training.squared_error" if are_numbers else ""
+        raise ValueError(f"data: {error}{instead}") from error
 
 
 def _check_options(
@@ -218,7 +229,14 @@ def _check_fits(model: Model, x: np.ndarray, y: np.ndarray) -> None:
         shape = getattr(jax.eval_shape(apply, params, batch), "shape", None)
     except (TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"model does not take the inputs of data, of shape {x.shape[1:]}: {error}") from error
-    if shape is not None and len(shape) == 2 and y.max() >= shape[1]:
+    is_one = shape is not None and shape[1:] in ((), (1,))
+    if y.dtype.kind == "f":
+        if not is_one:
+            raise ValueError(f"model must give one number an input for numbers to predict, got {shape} for two inputs")
+        return
+    if is_one and y.max() > 1:
+        raise ValueError(f"data must hold classes 0 and 1 for a model of one output, the logit of 1; got {y.max()}")
+    if shape is not None and len(shape) == 2 and not is_one and y.max() >= shape[1]:
         raise ValueError(f"data must hold class indices from 0 to {shape[1] - 1}, as the model gives; got {y.max()}")
 
 

@@ -93,7 +93,7 @@ def default_plan(data: Dataset, *, network: str | None = None, epochs: int | Non
     n_examples, augment = len(data.train_x), flip_and_crop if is_colour else None
     if network == "quantised_mlp" and n_examples < _FEW:  # few enough values that they can be counted
         options |= {"hidden": (32, 5, 5, 5), "levels": 4}
-    spec = NetworkSpec(network, data.input_shape, data.n_classes, options)
+    spec = NetworkSpec(network, data.input_shape, data.n_outputs, options)
     if network in ("alexnet", "resnet20", "resnet18"):
         batch_size, epochs = 128, epochs or (200 if is_colour else 10)
         n_steps = epochs * max(1, n_examples // batch_size)

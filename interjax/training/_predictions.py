@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from interjax._core._checks import check_count, check_examples, is_real
+from interjax._core._checks import check_array, check_count, check_examples, check_known, is_real
 from interjax._core._keys import check_key
 from interjax._engine._rows import RowProgram
-from interjax.games._apply import Apply
+from interjax.games._apply import Apply, as_classifier, as_predictor, gives_one, shown_shapes
 from interjax.games._evaluation_probe import check_equal_outputs
 from interjax.games._inputs import inputs_program
 from interjax.games._models import as_apply, as_networks
@@ -28,8 +28,9 @@ def accuracy(model: Model, x: Any, y: Any, *, batch_size: int = 500) -> float:
     """Fraction of inputs whose largest logit is their class, in evaluation mode; the model is left as found.
 
     Args:
-        model: a network, inputs (batch, ...) -> logits (batch, classes): an nnx module, (Linen module, variables),
-            (function(params, inputs), params) or function(inputs). Dropout is off, whatever mode it is in.
+        model: a network, inputs (batch, ...) -> logits (batch, classes), or one logit an input, that of class 1 of two:
+            an nnx module, (Linen module, variables), (function(params, inputs), params) or function(inputs). Dropout is
+            off, whatever mode it is in.
         x: inputs (N, ...).
         y: class indices (N,).
         batch_size: inputs evaluated at once.
@@ -55,6 +56,70 @@ def accuracy(model: Model, x: Any, y: Any, *, batch_size: int = 500) -> float:
     found = _classifier(model, x, y)(x, batch_size)
     _warn_if_undefined(int(np.sum(found == _UNDEFINED)), len(x))
     return float(np.mean(found == y))
+
+
+def r_squared(model: Model, x: Any, y: Any, *, batch_size: int = 500) -> float:
+    """Share of the variance of y that a network predicts, in evaluation mode; the model is left as found.
+
+        R^2 = 1 - sum of (f(x) - y)^2 / sum of (y - mean of y)^2
+
+    Args:
+        model: a network that gives one number an input, (batch,) or (batch, 1), of any form that `accuracy` takes.
+        x: inputs (N, ...).
+        y: the numbers to predict (N,).
+        batch_size: inputs evaluated at once.
+
+    Returns:
+        A number of at most 1; below 0 where the mean of y predicts better. NaN, with a warning, if a prediction is NaN
+        or infinite.
+
+    Raises:
+        ValueError: lengths that do not match, y that is one number throughout, several outputs an input, or a network
+            that is random or depends on the other inputs of a batch.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> x = np.arange(6.0).reshape(3, 2)
+        >>> r_squared(lambda x: x.sum(axis=1), x, [1.0, 5.0, 9.0]), r_squared(lambda x: 5 + 0 * x[:, 0], x, [1, 5, 9])
+        (1.0, 0.0)
+    """
+    batch_size = check_count("batch_size", batch_size)
+    check_known("x", x)
+    x, y = np.asarray(check_array("x", x, "inputs (N, ...), real numbers")), as_numbers("y", y)
+    if x.ndim < 2 or y.shape != x.shape[:1] or not len(x):
+        raise ValueError(f"x and y must be inputs (N, ...) and numbers (N,), got shapes {x.shape} and {y.shape}")
+    if y.min() == y.max():
+        raise ValueError(f"y must vary, got {y[0]:g} throughout: no share of its variance can be told")
+    apply, params = as_apply(model, x)
+    outputs = _outputs(apply, params, x)
+    if not gives_one(outputs):
+        raise ValueError(f"model must give one number an input, (2,) or (2, 1) for two; got {_shape(outputs)}")
+    check_equal_outputs(apply, params, x[0], x[-1])
+    size = min(batch_size, len(x))
+    found = np.asarray(inputs_program(_Predicted(as_predictor(apply)), params, x, size).values(x), np.float64)
+    if unknown := int(np.sum(~np.isfinite(found))):
+        warnings.warn(f"the predictions of {unknown} of {len(x)} inputs are NaN or infinite", stacklevel=2)
+        return float("nan")
+    return float(1 - np.sum((found - y) ** 2) / np.sum((y - y.mean()) ** 2))
+
+
+def as_numbers(name: str, values: Any) -> np.ndarray:
+    """Finite real numbers as float64; ValueError that names them."""
+    check_known(name, values)
+    found = np.asarray(check_array(name, values, "the numbers to predict, real and finite"))
+    if found.dtype == bool or not np.isfinite(np.asarray(found, np.float64)).all():
+        raise ValueError(f"{name} must be the numbers to predict, real and finite, got {found.dtype}")
+    return found.astype(np.float64)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Predicted:
+    """The number that a network gives for each input."""
+
+    apply: Apply
+
+    def __call__(self, params: Any, whole: None, x: Array) -> Array:
+        return self.apply(params, x)
 
 
 def correctly_classified(
@@ -117,9 +182,9 @@ def correctly_classified(
 def _classifier(model: Model, like: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray, int], np.ndarray]:
     """(inputs, batch size) -> the class of the largest logit for each input, (N,), `_UNDEFINED` if they tell none."""
     apply, params = as_apply(model, like)
-    shape = _shape_of_logits(apply, params, like)
-    if y.max() >= shape[1]:
-        raise ValueError(f"y must hold class indices from 0 to {shape[1] - 1}, as the network gives; got {y.max()}")
+    apply, classes = _classes_of(apply, params, like)
+    if y.max() >= classes:
+        raise ValueError(f"y must hold class indices from 0 to {classes - 1}, as the network gives; got {y.max()}")
     check_equal_outputs(apply, params, like[0], like[-1])  # at the device's precision
     programs: dict[int, RowProgram] = {}
 
@@ -143,19 +208,29 @@ class _LargestLogit:
         return jnp.where(tell_classes(logits), logits.argmax(axis=-1), _UNDEFINED)
 
 
-def _shape_of_logits(apply: Apply, params: Any, x: np.ndarray) -> tuple[int, int]:
-    """(batch, classes) of a batch of two; ValueError unless the network gives logits."""
-    batch = jax.ShapeDtypeStruct((2, *x.shape[1:]), jax.dtypes.canonicalize_dtype(x.dtype))
-    try:
-        logits = jax.eval_shape(apply, params, batch)
-    except (TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"model is a network that fails on inputs of shape {batch.shape}: {error}") from error
-    shape = getattr(logits, "shape", None)
-    if shape is None or len(shape) != 2 or shape[0] != 2:
-        raise ValueError(f"model must turn 2 inputs into logits (2, classes), got {shape}")
+def _classes_of(apply: Apply, params: Any, x: np.ndarray) -> tuple[Apply, int]:
+    """The network as one that gives logits, and how many; ValueError unless it does."""
+    logits = _outputs(apply, params, x)
+    apply, classes = as_classifier(apply, logits), 2 if gives_one(logits) else getattr(logits, "shape", (0, 0))[-1]
+    if not gives_one(logits) and (len(getattr(logits, "shape", ())) != 2 or logits.shape[0] != 2):
+        raise ValueError(f"model must turn 2 inputs into logits (2, classes), got {_shape(logits)}")
     if not is_real(logits):
         raise ValueError(f"model must give logits that are real numbers, got {logits.dtype}")
-    return shape
+    return apply, classes
+
+
+def _outputs(apply: Apply, params: Any, x: np.ndarray) -> Any:
+    """Shapes of what a network gives for a batch of two."""
+    batch = jax.ShapeDtypeStruct((2, *x.shape[1:]), jax.dtypes.canonicalize_dtype(x.dtype))
+    try:
+        return jax.eval_shape(apply, params, batch)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"model is a network that fails on inputs of shape {batch.shape}: {error}") from error
+
+
+def _shape(outputs: Any) -> str:
+    leaves = jax.tree.leaves(outputs)
+    return shown_shapes(outputs) if leaves and all(hasattr(leaf, "shape") for leaf in leaves) else "no array"
 
 
 def _warn_if_undefined(count: int, total: int) -> None:

@@ -24,7 +24,7 @@ from interjax.training import _checkpoints
 from interjax.training._checkpoints import Model, PathLike
 from interjax.training._losses import SteeredCrossEntropy, cross_entropy
 from interjax.training._plans import Augment
-from interjax.training._predictions import accuracy
+from interjax.training._predictions import accuracy, r_squared
 
 Loss = Callable[[Model, Array, Array, Array], Array]
 _SAID_SINCE = ("start", "optimizer", "augment", "computes")
@@ -38,12 +38,15 @@ class TrainingLog(Saved):
         step: optimizer steps done at the end of the epoch, int (epochs,).
         loss: mean training loss over the epoch's batches, in nats for cross entropy, (epochs,).
         test_accuracy: fraction of test inputs classified correctly after the epoch, in [0, 1], (epochs,); None without
-            test data.
+            test data, and in a regression.
+        test_r_squared: share of the variance of the test labels that is predicted after the epoch, at most 1,
+            (epochs,), in a regression; else None.
     """
 
     step: np.ndarray
     loss: np.ndarray
     test_accuracy: np.ndarray | None = None
+    test_r_squared: np.ndarray | None = None
 
 
 class TrainingRun:
@@ -63,7 +66,9 @@ class TrainingRun:
         """The log including the epoch just trained; a last epoch cut short by `steps` stays open."""
         n_batches = self.step - len(self.epochs) * per_epoch
         entry: dict[str, float] = {"step": self.step, "loss": float(self.loss_sum) / n_batches}
-        if test is not None:
+        if test is not None and test[1].dtype.kind == "f":
+            entry["test_r_squared"] = r_squared(self.model, *test)
+        elif test is not None:
             entry["test_accuracy"] = accuracy(self.model, *test)
         log = self.log(entry)
         if n_batches == per_epoch:
@@ -140,7 +145,8 @@ def about_run(
 
 def write_lines(path: Path, log: TrainingLog) -> None:
     """The log as JSON lines, one an epoch."""
-    columns = {"step": log.step, "loss": log.loss, "test_accuracy": log.test_accuracy}
+    columns = {"step": log.step, "loss": log.loss}
+    columns |= {"test_accuracy": log.test_accuracy, "test_r_squared": log.test_r_squared}
     named = {name: column.tolist() for name, column in columns.items() if column is not None}
     rows = [dict(zip(named, row, strict=True)) for row in zip(*named.values(), strict=True)]
     finite = [{name: value if math.isfinite(value) else None for name, value in row.items()} for row in rows]

@@ -86,5 +86,5 @@ def test_what_does_not_go_with_a_task_is_refused():
         ij.datasets.Dataset(X, Y, X, Y, "toy", ("a", "b"), task="regression")
     with pytest.raises(ValueError, match="label_normalization goes with"):
         ij.datasets.Dataset(X, [0, 1] * 25, X, [0, 1] * 25, "toy", ("a", "b"), label_normalization=(0.0, 1.0))
-    with pytest.raises(ValueError, match="label_normalization must be .*positive scale"):
+    with pytest.raises(ValueError, match=r"label_normalization must be .*positive scale"):
         ij.datasets.Dataset(X, Y, X, Y, "toy", (), task="regression", label_normalization=(0.0, 0.0))

@@ -102,7 +102,10 @@ def test_a_cell_is_of_one_kind(kind, written):
         (labels("y", "yes", "n"), "'y' and 'yes', which seem"),
         (labels("red", "blue", "?"), "'y' is missing, '\\?', in data row 3"),
         (labels("0", "1", "NA"), "'y' is missing, 'NA', in data row 3"),
-        (labels(*(f"{number}.5" for number in range(40)), rows=800), "40 different values in 800 rows.*task=.regression"),
+        (
+            labels(*(f"{number}.5" for number in range(40)), rows=800),
+            "40 different values in 800 rows.*task=.regression",
+        ),
         (labels("no", "yes") + "3,maybe\n", r"table\.csv: class 'maybe' has one row, data row 25"),
         ("a;1,b;2,y\n" + "1;2,3;4,no\n2;1,3;3,yes\n" * 6, "by ',' and by ';': pass separator="),
         ("# a,y\n" + labels("no", "yes")[4:], "line 1 starts with # but has as many cells as the table"),

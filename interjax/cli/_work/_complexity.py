@@ -14,6 +14,7 @@ from interjax.cli import _folder as folders
 from interjax.cli._choices import COMPLEXITY_CHECKPOINTS
 from interjax.cli._progress import Progress
 from interjax.cli._subjects import load, network_folder, network_of, plan_of
+from interjax.datasets._dataset import check_classified
 from interjax.representations._dynamics import ComplexityDynamics
 from interjax.training._checkpoints import some_saved_steps
 
@@ -28,6 +29,7 @@ def complexity(settings: dict[str, Any]) -> None:
     out = folders.open_folder("complexity", settings)
     key = jax.random.key(settings["seed"])
     data = load(settings)
+    check_classified(data)
     kept = _checkpoints(data, settings)
     model, spec = network_of(out, data, settings, **kept)
     folders.write_settings(out, "complexity", settings)

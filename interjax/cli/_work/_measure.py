@@ -95,8 +95,12 @@ def _games(out: Path, key: Any, settings: dict, *, write: bool) -> tuple[list[ij
     if write:
         folders.write_settings(out, "measure", settings)
     x, y = (data.train_x, data.train_y) if settings["split"] == "train" else (data.test_x, data.test_y)
-    chosen = training.correctly_classified(model, x, y, count=settings["inputs"], key=jax.random.fold_in(key, 1))
-    output = OUTPUTS[settings["output"]]
+    draw_key, count = jax.random.fold_in(key, 1), settings["inputs"]
+    if data.is_regression:
+        chosen, output = np.asarray(jax.random.permutation(draw_key, len(x)))[:count], _number(settings)
+    else:
+        chosen = training.correctly_classified(model, x, y, count=count, key=draw_key)
+        output = OUTPUTS[settings["output"]]
     games = ij.masked_games(
         model,
         x[chosen],
@@ -107,6 +111,16 @@ def _games(out: Path, key: Any, settings: dict, *, write: bool) -> tuple[list[ij
         precision=settings["precision"],
     )
     return games, spec, pairs
+
+
+def _number(settings: dict) -> None:
+    """What is read off a network that predicts a number: that number; ValueError if another output was asked for."""
+    context = click.get_current_context(silent=True)
+    if context and context.get_parameter_source("output") == click.core.ParameterSource.COMMANDLINE:
+        raise ValueError(
+            f"--output reads classes; of a regression the number itself is measured: leave it out, got "
+            f"{settings['output']!r}"
+        )
 
 
 @contextlib.contextmanager

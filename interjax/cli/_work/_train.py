@@ -25,11 +25,12 @@ def train(settings: dict[str, Any]) -> None:
     spec, model, log = train_or_continue(
         out / "network", data, plan, settings, loss=loss, metrics=out / "metrics.jsonl", **kept
     )
-    test = training.accuracy(model, data.test_x, data.test_y)
+    graded = training.r_squared if data.is_regression else training.accuracy
+    name, test = graded.__name__, graded(model, data.test_x, data.test_y)
     steps = training.saved_steps(out / "network")
-    write_json(out / "train.json", {"network": spec.to_json(), "test_accuracy": test, "checkpoints": steps})
+    write_json(out / "train.json", {"network": spec.to_json(), f"test_{name}": test, "checkpoints": steps})
     _draw(out / "training.png", log, f"{spec.name} on {data.name}")
-    click.echo(f"{spec.name} on {data.name}: test accuracy {test:.4f}")
+    click.echo(f"{spec.name} on {data.name}: test {'R^2' if data.is_regression else name} {test:.4f}")
     click.echo(f"checkpoint: {out / 'network'}")
 
 
@@ -49,6 +50,11 @@ def _modulation(data: Any, settings: dict[str, Any]) -> training.ModulatedCrossE
     if not options:
         _refuse_unused(settings)
         return None
+    if data.is_regression:
+        raise ValueError(
+            f"--preset and --modulate steer networks that tell classes, and {data.name} is a regression: train in "
+            'Python with ij.losses.order_modulation(..., task="regression") beside the squared error'
+        )
     if settings["baseline"].startswith("marginal"):
         raise ValueError("--baseline of a training loss is a number or mean, not marginal")
     same = {name: settings[name] for name in ("weight", "draws", "average", "align")}

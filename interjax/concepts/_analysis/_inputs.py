@@ -11,7 +11,7 @@ from interjax._core._checks import check_array, check_count, check_integers, che
 from interjax._engine._folders import RunFolder
 from interjax.concepts._input_rows import FEWEST, draw_rows
 from interjax.concepts._tables import tables_in
-from interjax.datasets._dataset import Dataset
+from interjax.datasets._dataset import Dataset, check_classified
 from interjax.games._masking import Masking
 
 _MOST_CLASSES = 10
@@ -66,6 +66,7 @@ def examples_of(data: Any) -> Examples:
             fit together.
     """
     if isinstance(data, Dataset):
+        check_classified(data)
         return Examples((data.train_x, data.test_x), (data.train_y, data.test_y), data)
     if not isinstance(data, tuple | list) or len(data) not in (2, 4):
         got = f"{len(data)} of them" if isinstance(data, tuple | list) else type(data).__name__

@@ -18,7 +18,7 @@ from interjax.concepts._explanations._salient import salient_effects
 from interjax.concepts._learning._explained_inputs import ExplainedInputs, choose_inputs, grade
 from interjax.concepts._statistics._generalization import generalization
 from interjax.concepts._tables import tables_in, warn_of_nonfinite
-from interjax.datasets._dataset import Dataset
+from interjax.datasets._dataset import Dataset, check_classified
 from interjax.games._masking import Masking
 from interjax.games._outputs import log_odds
 from interjax.games._players import Players
@@ -164,6 +164,7 @@ def checkpoint_concepts(
     """
     check_key(key)
     check_is("data", data, Dataset, "an ij.datasets.Dataset")
+    check_classified(data)
     check_callable("explain", explain, "a function of tables, such as ij.moebius")
     check_flag("keep_effects", keep_effects)
     graded = check_count("graded", graded)

@@ -75,7 +75,16 @@ def write_profile(out: Path, found: ij.OrderProfile, **about: Any) -> None:
     """A profile as npz and as JSON, where numbers that are not finite are null."""
     found.save(out / "profile.npz")
     names = ["orders", "magnitude", "magnitude_stderr", "bracket", "strength", "stderr", "stderr_within", "freedom"]
-    names += ["bias", "uncorrected", "noise", "contexts_drawn", "exact", "effective_pairs", "pairs_by_input"]
+    names += [
+        "bias",
+        "uncorrected",
+        "noise",
+        "contexts_drawn",
+        "exact",
+        "effective_pairs",
+        "skewness",
+        "pairs_by_input",
+    ]
     names += ["n_forwards", "n_nonfinite", "n_players", "contexts", "method", "correction", "kind"]
     numbers = {name: np.asarray(getattr(found, name)).tolist() for name in names}
     write_json(out / "profile.json", numbers | {"inputs": len(found.by_input)} | about)

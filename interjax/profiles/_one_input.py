@@ -21,7 +21,7 @@ from interjax.profiles._clusters import Cluster, PairPopulation
 
 _CLUSTER_PLAYERS = 12
 _FEWEST_CLUSTERS = 16
-_GROUPS = 25  # of contexts, where replicates leave out one
+GROUPS = 25  # of contexts, where replicates leave out one
 _SPLITS = 4  # of contexts, where replicates leave out a cluster of pairs
 _SUMS = ("total", "squares", "count")  # by pair
 _COUNTS = ("n_forwards", "n_nonfinite")
@@ -321,7 +321,7 @@ class _Started:
 
 def groups_of(contexts: int, *, takes_all: bool) -> int:
     """Groups that so many contexts are dealt to."""
-    return max(1, min(contexts, _GROUPS if takes_all else _SPLITS))
+    return max(1, min(contexts, GROUPS if takes_all else _SPLITS))
 
 
 def cluster_players_of(n_pairs: int, inputs: int) -> int:

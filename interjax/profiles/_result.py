@@ -51,6 +51,10 @@ class OrderProfile(Saved):
             drawn, (sum s)^2 / sum s^2 of their strengths s, Kish's number, over all inputs and rounds; pairs of one
             cluster, which share contexts, count as one. Below 5 an interval tells little of pairs that were not drawn,
             and there is a warning. None where all pairs were measured, and in older files.
+        skewness: (orders,) of the strength over contexts, that of what groups of contexts add to it / sqrt(groups); of
+            one input of which all pairs were measured, else None, and in older files; 0 where exact. Where few contexts
+            hold much of a strength it is large, and Student's interval holds too little: beyond about 0.36 at some
+            order (more of fewer than 20 contexts) there is a warning.
         method, correction, kind, n_players, contexts: how it was measured; contexts of the first round, one number or
             one for each order.
     """
@@ -79,6 +83,7 @@ class OrderProfile(Saved):
     population: np.ndarray | None = None
     contexts_drawn: np.ndarray | None = None
     effective_pairs: np.ndarray | None = None
+    skewness: np.ndarray | None = None
     exact: np.ndarray | None = None
 
     @property

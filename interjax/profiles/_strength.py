@@ -23,8 +23,9 @@ class InputStrength:
     """Strength of one input (orders,), its uncorrected form, its jackknife replicates (groups, orders), the mean
     standard error of its interactions (orders,), what rounding alone may make of one (orders,), what may have been
     missed where nothing varied (orders,), what may be left of the upward bias (orders,), a value that is below E|I| in
-    expectation (orders,), what its replicates weigh, the most degrees of freedom that they leave (orders,), and what
-    each cluster of drawn pairs adds to the strength (orders, clusters), none where all pairs were measured."""
+    expectation (orders,), what its replicates weigh, the most degrees of freedom that they leave (orders,), what each
+    cluster of drawn pairs adds to the strength (orders, clusters), none where all pairs were measured, and the skewness
+    of the strength over contexts (orders,), 0 where all contexts were evaluated or pairs were drawn."""
 
     corrected: np.ndarray
     uncorrected: np.ndarray
@@ -37,10 +38,12 @@ class InputStrength:
     sizes: np.ndarray
     most_freedom: np.ndarray
     by_cluster: np.ndarray
+    skewness: np.ndarray
 
     def scaled(self, share: float) -> "InputStrength":
         """The same for a population of which only this share was measured and the rest is 0."""
-        names = [field.name for field in dataclasses.fields(self) if field.name not in ("sizes", "most_freedom")]
+        unscaled = "sizes", "most_freedom", "skewness"
+        names = [field.name for field in dataclasses.fields(self) if field.name not in unscaled]
         return dataclasses.replace(self, **{name: share * getattr(self, name) for name in names})
 
 
@@ -95,7 +98,16 @@ def _of_all_pairs(found: list[Measured], design: Design, kind: str, correction: 
         sizes=np.ones(len(replicates)),
         most_freedom=np.where(sums.exact, np.inf, np.count_nonzero(sums.count.sum(axis=-1), axis=1) - 1.0),
         by_cluster=np.zeros((len(corrected), 0)),
+        skewness=np.where(sums.exact, 0.0, _skewness(corrected - replicates)),
     )
+
+
+def _skewness(parts: np.ndarray) -> np.ndarray:
+    """That of a mean over groups (orders,), from what each adds to it (groups, orders): their own / sqrt(groups)."""
+    moved = parts - parts.mean(axis=0)
+    spread = np.sqrt(np.mean(moved**2, axis=0))
+    third = np.mean(moved**3, axis=0) / np.sqrt(len(parts))
+    return np.divide(third, spread**3, out=np.zeros(parts.shape[1]), where=spread > 0)
 
 
 def _where_groups_agree(sums: PairSums, replicates: np.ndarray, corrected: np.ndarray, kind: str) -> np.ndarray:
@@ -176,6 +188,7 @@ def _of_clusters(found: list[Measured], design: Design, kind: str, correction: s
         sizes=sizes,
         most_freedom=np.full(len(of_all), np.inf),
         by_cluster=np.concatenate(by_cluster, axis=1),
+        skewness=np.zeros(len(of_all)),
     )
 
 

@@ -9,7 +9,7 @@ from interjax._core._statistics import jackknife_freedom
 from interjax.games._game import warn_if_nonfinite
 from interjax.profiles._allocation import Errors
 from interjax.profiles._left_out import of_one, root, slope
-from interjax.profiles._one_input import Design, Measured
+from interjax.profiles._one_input import GROUPS, Design, Measured
 from interjax.profiles._result import OrderProfile
 from interjax.profiles._strength import strength_of_input
 from interjax.profiles._sums import PairSums
@@ -18,6 +18,11 @@ from interjax.profiles._sums import PairSums
 _NOISY = 1.5
 # On games with known profiles of which 30 pairs were drawn, orders that held too little were mostly below it.
 _FEW_PAIRS = 5
+# Of the strength over contexts: games whose intervals held too little had more at some order, smooth ones seldom.
+_SKEWED, _SKEWED_BY_CHANCE = 0.36, 6.0
+# Of few contexts skewness tells nothing: there by how much they vary, relative to the strength.
+_FEW_CONTEXTS, _UNEVEN = 15, 1.25
+_VERY_FEW_CONTEXTS, _UNEVEN_OF_VERY_FEW = 5, 1.0
 _TOO_FEW = "a single context, or a single cluster of pairs, tells nothing of how they vary; use more of them"
 
 
@@ -97,6 +102,7 @@ def summarise(
         contexts_drawn=contexts_drawn,
         exact=exact,
         effective_pairs=_effective_number(np.concatenate([part.by_cluster for part in inputs], axis=1)),
+        skewness=inputs[0].skewness if len(inputs) == 1 and not inputs[0].by_cluster.size else None,
     )
     return profile, Errors(strength, magnitude, from_contexts, bias, np.square(found.stderr))
 
@@ -166,6 +172,13 @@ def warn(profile: OrderProfile) -> None:
             "were not drawn may hold more than the standard error of J tells; draw more pairs",
             stacklevel=3,
         )
+    rare = _skewed_orders(profile)
+    if len(rare) and is_known:
+        warnings.warn(
+            f"at orders {rare.tolist()} few contexts hold much of the strength: others that were not drawn may hold "
+            "more than the standard error of J tells, here and at orders beside them; use more contexts",
+            stacklevel=3,
+        )
     if is_known and np.all(np.isfinite(profile.strength)) and np.any(np.isnan(profile.stderr)):
         strong = np.count_nonzero(np.any(profile.by_input > 0, axis=1))
         why = "only one input's pairs interact: use more inputs" if strong < len(profile.by_input) else _TOO_FEW
@@ -177,3 +190,15 @@ def warn(profile: OrderProfile) -> None:
             "strength is 0 there, with an error that bounds it from above; use more contexts or pairs",
             stacklevel=3,
         )
+
+
+def _skewed_orders(profile: OrderProfile) -> np.ndarray:
+    """Orders whose strength is so skewed over contexts that Student's interval holds too little."""
+    if profile.skewness is None or profile.contexts_drawn is None:
+        return profile.orders[:0]
+    skewness, contexts = np.nan_to_num(profile.skewness), profile.contexts_drawn
+    beyond = skewness > np.maximum(_SKEWED, _SKEWED_BY_CHANCE / np.clip(contexts, 1, GROUPS))
+    most = np.where(contexts < _VERY_FEW_CONTEXTS, _UNEVEN_OF_VERY_FEW, _UNEVEN)
+    uneven = profile.stderr_within * np.sqrt(contexts) > most * np.abs(profile.strength)
+    few = ~np.asarray(profile.exact, bool) & (contexts < _FEW_CONTEXTS) & (profile.strength > 0) & uneven
+    return profile.orders[few | ((skewness > _SKEWED / 2) & beyond.any())]

@@ -39,6 +39,7 @@ def test_one_context_has_no_error_and_that_is_told():
 
 
 @pytest.mark.filterwarnings("ignore:no measured pair interacts")
+@pytest.mark.filterwarnings("ignore:at orders .* few contexts hold")
 def test_squares_of_a_spike_have_errors_that_hold():
     spike = np.zeros(2**9)
     spike[0b010110101] = 1.0
@@ -71,6 +72,7 @@ def test_pairs_that_were_not_drawn_may_interact(how):
     assert np.mean(held) > 0.9
 
 
+@pytest.mark.filterwarnings("ignore:at orders .* few contexts hold")
 def test_groups_that_agree_by_chance_do_not_make_the_error_small():
     """An AND of three: order 1 has three pairs that interact in one of seven contexts."""
     table = masks_of(9)[:, :3].prod(axis=1)
@@ -118,3 +120,35 @@ def test_one_order_needs_no_allocation():
         warnings.simplefilter("error")
         found = ij.order_profile(KEY, NETWORK, orders=[3], n_forwards=900, exact=False)
     assert found.strength.tolist() == [1.0]
+
+
+MAXIMUM = game_of(np.max(masks_of(12) * np.random.default_rng(0).random(12), axis=1))
+SMOOTH, ANOTHER = (
+    game_of(np.tanh(masks_of(12) @ np.random.default_rng(seed).normal(size=(12, 16))).sum(axis=1)) for seed in (1, 2)
+)
+
+
+@pytest.mark.parametrize(("how", "told"), [({"contexts": 20}, 19), ({"contexts": 6}, 17), ({"n_forwards": 8_000}, 14)])
+def test_strength_in_few_contexts_is_told(how, told):
+    """Of the largest of present players a pair's interaction is 0 but where both are larger than all the rest."""
+    exact = np.abs(ij.exact_order_interactions(MAXIMUM))[:, *np.triu_indices(12, 1)].mean(axis=1)
+    said, missed = 0, np.zeros(len(exact))
+    for seed in range(20):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            found = ij.order_profile(jax.random.key(seed), MAXIMUM, exact=False, **how)
+        lower, upper = found.interval()
+        missed += (exact / exact.mean() < lower) | (upper < exact / exact.mean())
+        said += any("few contexts hold much of the strength" in str(each.message) for each in caught)
+    assert said >= told
+    assert missed.max() >= 3  # of 20: Student's interval holds too little, as the warning says
+
+
+def test_strength_in_many_contexts_is_not_told():
+    for seed in range(5):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            found = ij.order_profile(jax.random.key(seed), SMOOTH, contexts=20, exact=False)
+        assert found.skewness.shape == found.orders.shape
+        assert np.all(found.skewness[[0, 10]] == 0)
+    assert ij.order_profile(KEY, [SMOOTH, ANOTHER], contexts=20, exact=False).skewness is None

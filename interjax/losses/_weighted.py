@@ -69,8 +69,8 @@ def order_weighted(
             negative, and so may their mean over a small batch: D is then no less than the standard error that it would
             have if contexts were all that tells differences apart, mean(d^2) sqrt(2 / (c (c-1) N)) of c contexts and
             N = batch * draws, which bounds |L| by orders * max |w| / sqrt(2 / (c (c-1) N)). Where D is within rounding
-            of the values, 2 eps |v| (its square for "square"), L and its gradient are 0: no interaction is
-            told from rounding.
+            of the values or of the outputs that they are read off, 2 eps |v| (its square for "square"), L and its
+            gradient are 0: no interaction is told from rounding.
 
     Returns:
         (batch,), in units of v (its square for "square", none where relative); its mean over examples and keys is L.
@@ -120,9 +120,15 @@ def order_weighted(
     differences = both - first - second + neither
     terms = _strength(differences, strength)
     if relative:
-        terms = _relative(terms, differences, jnp.abs(values).reshape(batch, draws, -1).max(axis=-1), strength)
+        terms = _relative(terms, differences, _sizes(values, outputs, (batch, draws)), strength)
     losses = len(sizes) * jnp.mean(jnp.asarray(shares, terms.dtype)[turn] * terms, axis=1)
     return of_classes(losses, jnp.asarray(labels), classes) if classes else losses
+
+
+def _sizes(values: Array, outputs: Any, shape: tuple[int, int]) -> Array:
+    """The largest size of what each draw's differences are made of, values or the outputs that they are read off."""
+    sizes = [jnp.abs(each).reshape(*shape, -1).max(axis=-1) for each in (values, *jax.tree.leaves(outputs))]
+    return functools.reduce(jnp.maximum, [each.astype(values.dtype) for each in sizes])
 
 
 def _labels(labels: Any, batch: int) -> Array:

@@ -36,6 +36,7 @@ class Estimates(NamedTuple):
         n_nonfinite: values that were NaN or infinite.
         variance: float64 (orders, coalitions), variance of a single observation; 0 where exact, NaN where unknown.
         rounding: float64 (orders, coalitions), the part of the standard error that is from rounding.
+        own_variance: `variance` as a coalition's own observations tell it, not drawn towards that of others.
     """
 
     mean: np.ndarray
@@ -47,6 +48,7 @@ class Estimates(NamedTuple):
     n_nonfinite: int
     variance: np.ndarray
     rounding: np.ndarray
+    own_variance: np.ndarray
 
 
 class Estimator(Protocol):
@@ -165,6 +167,7 @@ class Planned(abc.ABC):
         size = coalitions.shape[1]
         is_exact = np.array([self.is_exact(game.n_players, size, order, contexts) for order in orders])
         exact = np.broadcast_to(is_exact[:, None], mean.shape)
+        own = np.where(exact, 0.0, variance)
         variance, freedom = shrunk_variance(variance, count - 1.0)
         rounding = np.broadcast_to(resolution(sums.rounding[:, None], size), mean.shape)
         left = [
@@ -175,7 +178,9 @@ class Planned(abc.ABC):
         found = Estimate.of_parts(mean, variances, np.stack([freedom, np.full_like(freedom, np.inf)]))
         stderr = np.where(np.isnan(mean), np.nan, found.stderr)
         made = sums.n_forwards, sums.n_nonfinite
-        return Estimates(mean, stderr, found.freedom, exact, count, *made, np.where(exact, 0.0, variance), rounding)
+        return Estimates(
+            mean, stderr, found.freedom, exact, count, *made, np.where(exact, 0.0, variance), rounding, own
+        )
 
 
 class Blocks(Planned):
@@ -233,7 +238,9 @@ class Regression:
         mean, stderr, freedom, exact, count = (np.stack(column) for column in columns[:5])
         rounding = np.stack(columns[7])
         variance = np.where(exact, 0.0, np.maximum(stderr**2 - rounding**2, 0.0) * count)
-        return Estimates(mean, stderr, freedom, exact, count, sum(columns[5]), sum(columns[6]), variance, rounding)
+        return Estimates(
+            mean, stderr, freedom, exact, count, sum(columns[5]), sum(columns[6]), variance, rounding, variance
+        )
 
 
 ESTIMATORS: dict[str, Estimator] = {"blocks": Blocks(), "quadruples": Quadruples(), "regression": Regression()}

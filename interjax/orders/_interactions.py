@@ -37,9 +37,10 @@ class OrderInteractions(Saved):
         stderr: float64 (orders, coalitions), standard error over contexts and of rounding, sqrt(2^k) eps max |v| for
             coalitions of k players, which may be alike in all contexts; rounding alone where `exact`. The variance over
             a coalition's few contexts is drawn towards that of the order's other coalitions, which counts as 4
-            contexts. At an order where nothing varied it stands for an upper limit: what shows in less than a share
-            p = 1 - 0.05^(1/count) of the contexts, about 3 / count, may have been missed, so p R / 1.96 with R the most
-            that the coalition's interaction varies by at any order.
+            contexts. Where nothing varied, of the order or of 10 and more contexts of a coalition, it holds an upper
+            limit: what shows in less than a share p = 1 - 0.05^(1/count) of the contexts, about 3 / count, may have
+            been missed, so p R / 1.96 with R the most that the coalition's interaction varies by at any order. What is
+            missed where other, small differences are seen is not in it.
         freedom: float64 (orders, coalitions), degrees of freedom with which `stderr` is known; infinite where exact.
         exact: bool (orders, coalitions), whether all contexts were evaluated, or a player is known to change nothing.
         count: int (orders, coalitions), contexts drawn; with "regression" the coalitions of a pair's rarest stratum, 0

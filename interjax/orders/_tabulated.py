@@ -93,5 +93,6 @@ def estimates_of_table(game: Game, table: np.ndarray, coalitions: np.ndarray, or
         n_forwards=len(table) * game.passes,
         n_nonfinite=int(np.count_nonzero(~np.isfinite(table))),
         variance=np.zeros(mean.shape),
+        own_variance=np.zeros(mean.shape),
         rounding=rounding,
     )

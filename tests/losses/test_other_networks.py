@@ -146,3 +146,14 @@ def test_what_does_not_fit_is_told(loss, changed, message):
     own = {"orders": [0, 1], "weights": [1.0, 1.0]} if loss is order_weighted else {"low": 0.3, "high": 0.7}
     with pytest.raises(ValueError, match=message):
         loss(KEY, **given, **own)
+
+
+@pytest.mark.parametrize("strength", ["absolute", "square"])
+def test_relative_strengths_of_what_rounding_makes_of_large_logits_are_0(strength):
+    """Log-odds of logits that share a large constant are off by its last digit, though they are small themselves."""
+    weights = jnp.asarray(RANDOM.normal(size=(N, 2)), jnp.float32)
+    options = {"orders": [0, 5], "weights": [1.0, 1.0], "players": PLAYERS, "relative": True, "contexts": 3}
+    for constant in (0.0, 100.0, 1e4):
+        network = lambda x: x @ weights + constant  # noqa: B023, E731
+        found = computed(order_weighted, network, X, LABELS, strength=strength, **options)
+        np.testing.assert_array_equal(found, 0.0)

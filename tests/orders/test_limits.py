@@ -54,3 +54,26 @@ def test_the_limit_is_that_of_zero_events():
     share = 1 - 0.05 ** (1 / 10)
     assert (1 - share) ** 10 == pytest.approx(0.05)
     np.testing.assert_allclose(limit, [[share * 2.5 / 1.96, 0], [0, 0], [0, 0]], rtol=1e-4)  # |0.5 - 0| + 2 at order 1
+
+
+def test_what_one_pair_misses_is_within_its_error_beside_pairs_that_vary():
+    """Five of twelve together, at orders where each of their pairs shows in one of 120 contexts: some see none."""
+    table = (np.arange(2**12) & 31 == 31) * 1.0
+    pairs = np.stack(np.triu_indices(12, 1), axis=1)
+    truth = np.asarray(ij.exact_order_interactions(table))[3, pairs[:, 0], pairs[:, 1]]
+    held, missed = [], 0
+    for seed in range(20):
+        found = ij.order_interactions(
+            jax.random.key(seed),
+            ij.Game.from_table(table),
+            orders=[3],
+            contexts=100,
+            method="quadruples",
+            exact=False,
+        )
+        lower, upper = found.interval()
+        held.append((lower[0] - 1e-12 <= truth) & (truth <= upper[0] + 1e-12))
+        missed += np.sum((found.mean[0] == 0) & (truth != 0))
+        assert np.all(found.stderr[0, truth == 0] == found.stderr[0, truth == 0].min())  # others are no less sure
+    assert missed > 20
+    assert np.mean(held) > 0.99

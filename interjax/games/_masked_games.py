@@ -171,7 +171,9 @@ def _game(
         changed = jax.tree.map(lambda leaf, other: np.asarray(leaf != other), x, absent)
         is_null = value.players.without_entries(changed)
     parts = MaskedGame(params, x, absent, output)
-    return Game(parts, value, value.players.n, False, network.passes, unit, is_null, rounding), looked_at
+    players = value.players
+    game = Game(parts, value, players.n, False, network.passes, unit, is_null, rounding, players.names)
+    return game, looked_at
 
 
 def masked_games(

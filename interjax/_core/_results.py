@@ -12,6 +12,7 @@ import numpy as np
 
 from interjax._core._checks import check_path
 from interjax._core._files import read_arrays, write_arrays
+from interjax._core._names import default_names, is_of_names, names_field, register_with_names
 
 _HEADER = "__interjax__"
 T = TypeVar("T")
@@ -22,11 +23,12 @@ def static_field(**keywords: Any) -> Any:
     return dataclasses.field(metadata={"static": True}, **keywords)
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field, static_field))
+@dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field, static_field, names_field))
 def result(cls: type[T]) -> type[T]:
     """Make a class a frozen dataclass, registered as a pytree whose leaves are its array fields."""
     cls = dataclasses.dataclass(frozen=True, eq=False)(cls)
-    return jax.tree_util.register_dataclass(cls)
+    has_names = any(map(is_of_names, dataclasses.fields(cls)))  # type: ignore[arg-type]
+    return register_with_names(cls) if has_names else jax.tree_util.register_dataclass(cls)
 
 
 class Saved:
@@ -41,6 +43,8 @@ class Saved:
         arrays, header = {}, {"kind": type(self).__name__, "static": {}}
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
             value = getattr(self, field.name)
+            if is_of_names(field) and value == default_names(len(value)):
+                continue  # as in files of results that had no names
             if field.metadata.get("static"):
                 header["static"][field.name] = value.item() if isinstance(value, np.generic) else value
             elif value is not None:

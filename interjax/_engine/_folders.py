@@ -1,6 +1,7 @@
 """A folder that keeps what a run has measured so far, so that a killed run resumes to the same numbers."""
 
 import contextlib
+import dataclasses
 import functools
 import hashlib
 import json
@@ -17,6 +18,7 @@ import numpy as np
 from jax.core import Tracer
 
 from interjax._core._files import held, read_arrays, read_json, replaced, write_arrays
+from interjax._core._names import is_of_names
 
 # A measurement under way is written this often; half as often where writing takes more than this share of time.
 WRITE_SECONDS = 30.0
@@ -257,4 +259,11 @@ def _described(value: Any, above: tuple[int, ...]) -> str:
         return repr(getattr(value, "__name__", value))
     if hasattr(value, "__wrapped__"):  # such as a jitted function
         return f"wrapped({inside(value.__wrapped__)})"
-    return f"{type(value).__qualname__}({inside(getattr(value, '__dict__', {}))})"
+    return f"{type(value).__qualname__}({inside(_attributes(value))})"
+
+
+def _attributes(value: Any) -> dict[str, Any]:
+    """What an object holds but for names of players, which change nothing that is measured."""
+    fields = dataclasses.fields(value) if dataclasses.is_dataclass(value) else ()
+    names = {field.name for field in fields if is_of_names(field)}
+    return {name: held for name, held in getattr(value, "__dict__", {}).items() if name not in names}

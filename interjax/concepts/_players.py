@@ -9,6 +9,7 @@ import numpy as np
 
 from interjax._core._checks import check_choice, check_count, check_is, check_path
 from interjax._core._files import read_arrays
+from interjax._core._names import cell_names
 from interjax.datasets._dataset import Dataset, check_classified, equal_cells
 from interjax.games._players import Players
 
@@ -54,8 +55,8 @@ def choose_players(
             .csv, one line a row.
 
     Returns:
-        The players in reading order, and a name for each: the column, "r2c3" for row 2 and column 3 of the cells,
-        counted from 0, "segment 4" for a file.
+        The players in reading order, and their names: the column, "r2c3" for row 2 and column 3 of the cells, counted
+        from 0, "segment 4" for a file.
 
     Raises:
         ValueError: more than 20 players, an unknown rule or one that does not fit, or a file that cannot be read or
@@ -88,8 +89,7 @@ def choose_players(
             data.input_shape, equal_cells(data.input_shape, _MOST_CELLS_A_SIDE) if cells is None else cells
         )
         assert grid.cells is not None
-        places = [zip("rcd", place, strict=False) for place in np.ndindex(grid.cells)]
-        labels, names = grid.labels, tuple("".join(f"{axis}{at}" for axis, at in place) for place in places)
+        labels, names = grid.labels, cell_names(grid.cells)
         scores = _contrast(data, labels) if rule == "contrast" else _nearness(grid)
     if rule == "all":
         if count is not None and count != len(names):
@@ -123,7 +123,8 @@ def _keep_best(
     kept = np.sort(np.argsort(-scores, kind="stable")[:count])
     number = np.full(len(names) + 1, -1)
     number[kept] = np.arange(len(kept))
-    return Players.segments(number[labels]), tuple(names[player] for player in kept)
+    players = Players.segments(number[labels], tuple(names[player] for player in kept))
+    return players, players.names
 
 
 def _refuse(count: int) -> None:
@@ -181,10 +182,10 @@ def _players_of_file(path: Path, data: Dataset) -> tuple[Players, tuple[str, ...
     if labels.max() >= MOST_PLAYERS:
         _refuse(int(labels.max()) + 1)
     try:
-        players = Players.segments(labels)
+        players = Players.segments(labels, [f"segment {player}" for player in range(labels.max() + 1)])
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    return players, tuple(f"segment {player}" for player in range(players.n))
+    return players, players.names
 
 
 def _fit(path: Path, labels: np.ndarray, data: Dataset) -> np.ndarray:

@@ -149,7 +149,7 @@ class Dataset:
                 one axis) has none.
 
         Returns:
-            The players: a column with all its entries, or a cell with all its channels, is one.
+            The players, by their names: a column with all its entries, or a cell with all its channels, is one.
 
         Raises:
             ValueError: cells of a table, or cells that do not fit the image.
@@ -166,9 +166,10 @@ class Dataset:
             raise ValueError(
                 f"cells cut images; the players of {self.name}, a table, are its columns: leave cells={cells} out"
             )
-        return (
-            Players.features(*self.input_shape) if self.player_labels is None else Players.segments(self.player_labels)
-        )
+        if self.player_labels is None:
+            names = self.feature_names if self.player_names is None else self.player_names
+            return Players.features(*self.input_shape, names=names)
+        return Players.segments(self.player_labels, self.player_names)
 
     def __repr__(self) -> str:
         return (

@@ -2,7 +2,7 @@
 
 import dataclasses
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -12,6 +12,7 @@ from jax.core import Tracer
 from jaxtyping import Array
 
 from interjax._core._checks import check_array, check_callable, check_count, check_is, is_real
+from interjax._core._names import check_names, fill_names, names_field, register_with_names
 from interjax._engine._memory import power_of_two_above
 from interjax._engine._rows import Resources, check_batch_size
 from interjax.games._arithmetic import unit_of_network
@@ -21,7 +22,7 @@ from interjax.games._folded import fold
 from interjax.games._values import masks_program
 
 
-@jax.tree_util.register_dataclass
+@register_with_names
 @dataclasses.dataclass(frozen=True, eq=False)
 class Game:
     """A value for every coalition: `game(masks) -> values`. Make one with the constructors below or `ij.masked_game`.
@@ -39,12 +40,17 @@ class Game:
         is_null: bool (n,), players known to change nothing (their part of the input equals the baseline); None = none
             known.
         rounding: how far a value may be off because a network's outputs are rounded; None = its last digit.
+        player_names: a name for each player, by which results show it: those that its players or the user gave, else
+            "player 3". They are no part of what is compiled: games of other names share it, and within a function under
+            jit, vmap or grad players have the default names.
 
     Example:
         >>> import interjax as ij, jax.numpy as jnp, numpy as np
         >>> game = ij.Game.from_function(lambda present: jnp.prod(present.astype(float)), 3)
         >>> game(np.array([[True, True, True], [True, False, True]])).tolist()
         [1.0, 0.0]
+        >>> ij.Game.from_table([0.0, 1.0, 2.0, 5.0], player_names=["age", "sex"]).player_names
+        ('age', 'sex')
     """
 
     params: Any
@@ -55,15 +61,20 @@ class Game:
     unit: float = dataclasses.field(default=0.0, metadata={"static": True})
     is_null: Any = None
     rounding: Any = None
+    player_names: tuple[str, ...] = names_field(default=())
+
+    def __post_init__(self) -> None:
+        fill_names(self, self.n_players)
 
     @classmethod
-    def from_table(cls, table: Any) -> "Game":
+    def from_table(cls, table: Any, *, player_names: Sequence[str] | None = None) -> "Game":
         """A game given by all its values: table[index], bit i of the index = player i.
 
         A NumPy table keeps its precision (float64 lookups on the host); a `jax.Array` gives a traceable game.
 
         Raises:
-            ValueError: if the length is no power of two or the values are not real numbers.
+            ValueError: if the length is no power of two, the values are not real numbers, or there is not one name for
+                each player.
         """
         table = check_array("table", table, "2**n real numbers, one for each coalition")
         shape = table.shape
@@ -73,14 +84,18 @@ class Game:
                 f"table must have 2**n values in one axis for n players (n >= 1), got shape {shape}; "
                 "order them so that bit i of the index is player i"
             )
+        names = check_names("player_names", player_names, n_players)
         if isinstance(table, jax.Array):
-            return cls(table, _look_up, n_players)
-        return cls(table.astype(np.float64), _look_up_on_host, n_players, on_host=True)
+            return cls(table, _look_up, n_players, player_names=names)
+        return cls(table.astype(np.float64), _look_up_on_host, n_players, on_host=True, player_names=names)
 
     @classmethod
-    def from_function(cls, function: Callable[[Array], Array], n_players: int) -> "Game":
+    def from_function(
+        cls, function: Callable[[Array], Array], n_players: int, *, player_names: Sequence[str] | None = None
+    ) -> "Game":
         """A game from a JAX-traceable function of one mask: bool (n,) -> scalar. The library batches it."""
         n_players = check_count("n_players", n_players)
+        names = check_names("player_names", player_names, n_players)
         check_callable("function", function, "a function of one mask")
         wanted = f"function must map one mask, bool ({n_players},), to a real scalar"
         try:
@@ -91,10 +106,12 @@ class Game:
             raise ValueError(f"{wanted}, it gives {value}")
         mask = jax.ShapeDtypeStruct((n_players,), bool)
         unit = unit_of_network(trace_of(function, mask), 1, None)
-        return cls(Closure.of(function, (mask,)), _batched, n_players, unit=unit)
+        return cls(Closure.of(function, (mask,)), _batched, n_players, unit=unit, player_names=names)
 
     @classmethod
-    def from_host(cls, function: Callable[[np.ndarray], Any], n_players: int) -> "Game":
+    def from_host(
+        cls, function: Callable[[np.ndarray], Any], n_players: int, *, player_names: Sequence[str] | None = None
+    ) -> "Game":
         """A game from a NumPy callable of any framework: bool (batch, n) -> (batch,) real values.
 
         The function is called for the masks that are asked for and for no others, so nothing is tried beforehand: that
@@ -106,7 +123,9 @@ class Game:
         docs/frameworks.md has a recipe for each framework.
         """
         check_callable("function", function, "a function of masks (batch, n)")
-        return cls((), _HostFunction(function), check_count("n_players", n_players), on_host=True)
+        n_players = check_count("n_players", n_players)
+        names = check_names("player_names", player_names, n_players)
+        return cls((), _HostFunction(function), n_players, on_host=True, player_names=names)
 
     def __call__(self, masks: Any, *, batch_size: int | None = None) -> Any:
         """Values of coalitions: bool (batch, n) -> (batch,), evaluated in chunks that fit memory.

@@ -79,7 +79,7 @@ def masked_host_game(
         warn_of_probabilities(level=3)
     value = _MaskedHost(network, x, others, players, output, batch_size)
     return dataclasses.replace(
-        Game.from_host(value, players.n),
+        Game.from_host(value, players.n, player_names=players.names),
         passes=len(others),
         unit=_unit(looked_at.dtype),
         is_null=None if isinstance(absent, Marginal) else players.without_entries(x != others[0]),

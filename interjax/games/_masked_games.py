@@ -49,7 +49,8 @@ def masked_game(
             {"tokens": ids, "mask": attended}, which the network takes as its one argument.
         players: which entries belong together, e.g. `ij.Players.grid((28, 28, 1), (14, 14))`. Of several arrays in the
             same form, {"tokens": ij.Players.tokens(12)}: they are numbered one array after another as given here, and
-            arrays without players stay as they are.
+            arrays without players stay as they are. Their names, `ij.Players.features(3, names=columns)`, are those of
+            the game and of what is measured of it.
         baseline: a number, an array of x's shape (such as the data's mean) or of its last axes (one vector for all
             tokens), or `ij.marginal(background)`. Of several arrays a number, or one of these for each, 0 where none
             is given.
@@ -171,7 +172,9 @@ def _game(
         changed = jax.tree.map(lambda leaf, other: np.asarray(leaf != other), x, absent)
         is_null = value.players.without_entries(changed)
     parts = MaskedGame(params, x, absent, output)
-    return Game(parts, value, value.players.n, False, network.passes, unit, is_null, rounding), looked_at
+    players = value.players
+    game = Game(parts, value, players.n, False, network.passes, unit, is_null, rounding, players.names)
+    return game, looked_at
 
 
 def masked_games(

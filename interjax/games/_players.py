@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Bool
 
 from interjax._core._checks import as_array, as_int, check_array, check_count, check_is, check_known, check_lengths
+from interjax._core._names import cell_names, check_names, fill_names, names_field
 from interjax.games._coalitions import check_masks
 
 
@@ -23,6 +24,9 @@ class Players:
         labels: int (*input shape), the player of each entry, 0..n-1; -1 = always present.
         n: number of players.
         cells: cells along the leading axes, or those of `grid(axes=)`, if the players form a regular grid, else None.
+        names: a name for each player, by which tables and plots show it: those given; else "r2c3" for the cell of row 2
+            and column 3, counted from 0, of a grid along several axes; else "player 3". Partitions that differ by names
+            alone are equal.
 
     Example:
         >>> import interjax as ij
@@ -30,11 +34,19 @@ class Players:
         4
         >>> ij.Players.segments([0, 0, 1, -1]).spread(np.array([[True, False]])).tolist()
         [[True, True, False, True]]
+        >>> ij.Players.features(2, names=["age", "sex"]).names
+        ('age', 'sex')
     """
 
     labels: np.ndarray
     n: int
     cells: tuple[int, ...] | None = None
+    names: tuple[str, ...] = names_field(default=())
+
+    def __post_init__(self) -> None:
+        if not self.names and self.cells is not None and len(self.cells) > 1:
+            object.__setattr__(self, "names", cell_names(self.cells))
+        fill_names(self, self.n, "names")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -42,14 +54,19 @@ class Players:
         return self.labels.shape
 
     @classmethod
-    def each(cls, shape: int | tuple[int, ...]) -> "Players":
+    def each(cls, shape: int | tuple[int, ...], names: Sequence[str] | None = None) -> "Players":
         """Every entry of an input of this shape is a player of its own (channels too; `grid` keeps them together)."""
-        shape = _as_shape(shape)
-        return cls(np.arange(math.prod(shape), dtype=np.int32).reshape(shape), math.prod(shape), shape)
+        shape, n = _as_shape(shape), math.prod(_as_shape(shape))
+        return cls(np.arange(n, dtype=np.int32).reshape(shape), n, shape, check_names("names", names, n))
 
     @classmethod
     def grid(
-        cls, shape: tuple[int, ...], cells: int | tuple[int, ...], *, axes: tuple[int, ...] | None = None
+        cls,
+        shape: tuple[int, ...],
+        cells: int | tuple[int, ...],
+        *,
+        axes: tuple[int, ...] | None = None,
+        names: Sequence[str] | None = None,
     ) -> "Players":
         """Rectangular cells along some axes, by default the leading ones; along others (channels) all stay together.
 
@@ -58,13 +75,15 @@ class Players:
             cells: number of cells along each leading axis, e.g. (16, 16); an int means that many along the first
                 two axes (one, if the input has one axis). Lengths that do not divide give cells that differ by one.
             axes: the axes that the cells run along, such as (1, 2) for channels-first images (3, 32, 32).
+            names: a name for each cell, in reading order.
 
         Raises:
-            ValueError: if there are more cells than entries along an axis, or more axes than the input has.
+            ValueError: if there are more cells than entries along an axis, more axes than the input has, or not one
+                name for each cell.
         """
         shape = _as_shape(shape)
         if axes is not None:
-            return cls._along(shape, cells, axes)
+            return cls._along(shape, cells, axes, names)
         is_single = np.ndim(cells) == 0 if hasattr(cells, "shape") else isinstance(cells, int)
         cells = check_lengths("cells", cells, "numbers of cells along the leading axes")
         if is_single:
@@ -80,10 +99,10 @@ class Players:
         for axis, (count, length) in enumerate(zip(cells, shape, strict=False)):
             place = np.arange(length) * count // length
             label = label * count + place.reshape((-1,) + (1,) * (len(shape) - axis - 1))
-        return cls(label.astype(np.int32), math.prod(cells), cells)
+        return cls(label.astype(np.int32), math.prod(cells), cells, check_names("names", names, math.prod(cells)))
 
     @classmethod
-    def _along(cls, shape: tuple[int, ...], cells: Any, axes: Any) -> "Players":
+    def _along(cls, shape: tuple[int, ...], cells: Any, axes: Any, names: Any) -> "Players":
         """The grid of the input whose axes are moved to the front, moved back."""
         chosen = [as_int(axis) for axis in axes] if isinstance(axes, Sequence | np.ndarray) else [as_int(axes)]
         if any(axis is None or not -len(shape) <= axis < len(shape) for axis in chosen):
@@ -95,31 +114,33 @@ class Players:
         if len(cells) != len(front):
             raise ValueError(f"cells must be one number for each of the axes {axes}, got {cells}")
         rest = [axis for axis in range(len(shape)) if axis not in front]
-        moved = cls.grid(tuple(shape[axis] for axis in (*front, *rest)), cells)
+        moved = cls.grid(tuple(shape[axis] for axis in (*front, *rest)), cells, names=names)
         labels = np.moveaxis(moved.labels, range(len(front)), front)
-        return cls(labels, moved.n, moved.cells)
+        return cls(labels, moved.n, moved.cells, moved.names)
 
     @classmethod
-    def features(cls, n: int) -> "Players":
-        """The n columns of a feature vector, each a player."""
-        return cls.each((check_count("n", n),))
+    def features(cls, n: int, names: Sequence[str] | None = None) -> "Players":
+        """The n columns of a feature vector, each a player, by their names if these are given."""
+        return cls.each((check_count("n", n),), names)
 
     @classmethod
-    def tokens(cls, length: int, *embedding: int) -> "Players":
-        """The positions of a sequence of token ids (length,) or of embedded tokens (length, width)."""
+    def tokens(cls, length: int, *embedding: int, names: Sequence[str] | None = None) -> "Players":
+        """The positions of a sequence of token ids (length,) or of embedded tokens (length, width); names are words."""
         length = check_count("length", length)
-        return cls.grid((length, *embedding), (length,))
+        return cls.grid((length, *embedding), (length,), names=names)
 
     @classmethod
-    def segments(cls, labels: Any) -> "Players":
+    def segments(cls, labels: Any, names: Sequence[str] | None = None) -> "Players":
         """An arbitrary partition, from a map of labels or from one boolean mask a player.
 
         Args:
             labels: either integers of the input's shape, entry = its player (0..n-1, each occurring) or -1 for an
                 entry that is always present; or booleans (n, *input shape), row i = the entries of player i.
+            names: a name for each player.
 
         Raises:
-            ValueError: for an empty player, overlapping masks, or labels that are not integers from -1 on.
+            ValueError: for an empty player, overlapping masks, labels that are not integers from -1 on, or not one name
+                for each player.
         """
         check_known("labels", labels)
         labels = np.asarray(as_array("labels", labels, "player numbers or boolean masks"))
@@ -143,7 +164,7 @@ class Players:
                 f"labels must give every player at least one entry: they run to {n - 1} but {empty[:5].tolist()} "
                 "never occur; number the players 0..n-1 without gaps"
             )
-        return cls(labels.astype(np.int32), n)
+        return cls(labels.astype(np.int32), n, None, check_names("names", names, n))
 
     def spread(self, masks: Bool[Array, "batch n"]) -> Bool[Array, "batch *shape"]:
         """Masks over players -> masks over input entries: spread(S)[b, e] = S[b, labels[e]], True where labels = -1."""

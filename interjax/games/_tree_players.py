@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Bool
 
 from interjax._core._checks import check_array, shown
+from interjax._core._names import default_names
 from interjax.games._baselines import Marginal, as_baseline
 from interjax.games._players import Players
 
@@ -69,6 +70,18 @@ class TreePlayers:
     def n(self) -> int:
         """Number of players."""
         return sum(part.n for part in self.parts if part is not None)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The leaf that a player is of and its name there, "table age", or its number, "tokens 3"."""
+        places = jax.tree_util.tree_flatten_with_path(jax.tree.unflatten(self.structure, self.firsts))[0]
+        found = {}
+        for part, (path, first) in zip(self.parts, places, strict=True):
+            if part is not None:
+                is_named = part.names != default_names(part.n)
+                names = part.names if is_named else map(str, range(part.n))
+                found |= {first + own: f"{_place(path)} {name}" for own, name in enumerate(names)}
+        return tuple(found[player] for player in range(self.n))
 
     def fill(self, masks: Bool[Array, "batch n"], x: Any, baseline: Any) -> Any:
         """Inputs in which the players absent from each mask are replaced by the baseline: leaves (batch, *shape)."""
@@ -176,6 +189,17 @@ def _placed(name: str, given: Any, x: Any, of_leaf: Callable[[Any, Any, str], _L
     if not hasattr(x, "shape"):
         raise ValueError(f"the input must be arrays in dicts, tuples and lists; got {shown(x)} among them")
     return of_leaf(given, x, path)
+
+
+def _place(path: tuple) -> str:
+    """A leaf's place in an input: "tokens", "graph.nodes" or "[0]"."""
+    text = ""
+    for key in path:
+        if isinstance(key, jax.tree_util.SequenceKey):
+            text += f"[{key.idx}]"
+        else:
+            text += f".{getattr(key, 'key', getattr(key, 'name', key))}"
+    return text.removeprefix(".")
 
 
 def _is_leaf(node: Any) -> bool:

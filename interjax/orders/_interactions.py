@@ -8,10 +8,11 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from interjax._core._checks import check_flag, check_known, check_number
+from interjax._core._checks import check_count, check_flag, check_known, check_number
 from interjax._core._estimate import Estimate
 from interjax._core._keys import check_key
 from interjax._core._multiplicity import are_discoveries, simultaneous_level
+from interjax._core._names import fill_names, names_field, table_of_coalitions
 from interjax._core._results import Saved, result, static_field
 from interjax._core._statistics import tail_quantile
 from interjax._engine._rows import Resources
@@ -49,6 +50,7 @@ class OrderInteractions(Saved):
         n_nonfinite: values of the game that were NaN or infinite; the means they enter are NaN.
         method: "blocks", "quadruples" or "regression".
         n_players: number of players n.
+        player_names: a name for each player, those of the game; "player 3" in older files.
     """
 
     orders: np.ndarray
@@ -62,6 +64,10 @@ class OrderInteractions(Saved):
     n_players: int = static_field()
     freedom: np.ndarray | None = None
     exact: np.ndarray | None = None
+    player_names: tuple[str, ...] = names_field(default=())
+
+    def __post_init__(self) -> None:
+        fill_names(self, self.n_players)
 
     @property
     def estimate(self) -> Estimate:
@@ -140,6 +146,29 @@ class OrderInteractions(Saved):
     def _exact(self) -> np.ndarray:
         """Results that were saved without have no other word for it than an error of 0."""
         return self.stderr == 0 if self.exact is None else self.exact
+
+    def table(self, count: int = 20) -> str:
+        """The strongest interactions by |mean| with the players' names, a line each, in plain aligned text.
+
+        Args:
+            count: interactions at most, of all orders together; those whose mean is NaN come last.
+
+        Example:
+            >>> import interjax as ij, jax
+            >>> game = ij.Game.from_function(lambda s: 3.0 * s[0] * s[1] + s[2], 3, player_names=["age", "sex", "job"])
+            >>> print(ij.order_interactions(jax.random.key(0), game, orders=[0]).table(count=1))
+             order m     I^(m)    stderr  players
+                   0         3   7.2e-07  age & sex
+            the strongest 1 of 3
+        """
+        count = check_count("count", count)
+        strength = np.nan_to_num(np.abs(self.mean), nan=-1.0)
+        chosen = np.argsort(-strength, axis=None, kind="stable")[:count]
+        rows = [
+            ((f"{self.orders[order]}", f"{self.mean[order, at]:.4g}", f"{self.stderr[order, at]:.2g}"), self.pairs[at])
+            for order, at in zip(*np.unravel_index(chosen, strength.shape), strict=True)
+        ]
+        return table_of_coalitions(("order m", "I^(m)", "stderr"), rows, self.player_names, strength.size)
 
     def to_matrix(self) -> np.ndarray:
         """Means of pairs as symmetric matrices (orders, n, n); NaN where a pair was not measured."""
@@ -274,4 +303,5 @@ def order_interactions(
         n_nonfinite=found.n_nonfinite,
         method=method,
         n_players=game.n_players,
+        player_names=game.player_names,
     )

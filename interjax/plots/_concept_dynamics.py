@@ -1,15 +1,17 @@
 """Plots of how concepts are learned: strengths over checkpoints and sizes, and the paths of single concepts."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from interjax._core._checks import check_choice, check_is
+from interjax._core._names import check_names, coalition_name, default_names
 from interjax.concepts._learning._learning import ConceptDynamics
 from interjax.concepts._learning._paths import ConceptPaths
 from interjax.concepts._learning._phases import Phases
-from interjax.plots._concepts import check_names, concept_name
+from interjax.games._coalitions import players_in
+from interjax.plots._concepts import JOINED
 from interjax.plots._style import COLOURS, MARKERS, check_axes
 
 if TYPE_CHECKING:
@@ -120,7 +122,7 @@ def concept_paths(axes: "Axes", paths: ConceptPaths, *, names: Sequence[str] | N
     Args:
         axes: where to draw.
         paths: what `ij.concepts.concept_paths` gives, up to six final and six vanished ones.
-        names: a name for each player; numbers by default.
+        names: a name for each player; by default those of the paths.
 
     Returns:
         The same Axes.
@@ -144,13 +146,15 @@ def concept_paths(axes: "Axes", paths: ConceptPaths, *, names: Sequence[str] | N
             f"paths must be at most {len(COLOURS)} final and {len(COLOURS)} vanished ones, as many as can be told "
             f"apart; got {np.sum(is_final)} and {np.sum(~is_final)}: give a smaller count to concept_paths"
         )
-    n_named = int(concepts[:, 1].max(initial=1)).bit_length()
-    named = check_names(names, n_named if not isinstance(names, Sequence) else max(len(names), n_named))
+    n_named = max(int(concepts[:, 1].max(initial=1)).bit_length(), len(paths.player_names))
+    is_free = not paths.player_names  # in older files, which do not tell how many there are
+    count = max(len(names), n_named) if isinstance(names, Sized) and is_free else n_named
+    named = check_names("names", names, count) or paths.player_names or default_names(n_named)
     place, is_log = _places(np.asarray(paths.steps))
     for part, line, face in ((is_final, "-", None), (~is_final, "--", "white")):
         for row, colour, marker in zip(np.flatnonzero(part), COLOURS, MARKERS, strict=False):
             style = {"color": colour, "marker": marker, "linestyle": line, "markersize": 4.5}
-            label = concept_name(int(concepts[row, 0]), int(concepts[row, 1]), named)
+            label = coalition_name(named, players_in(int(concepts[row, 1])), JOINED[int(concepts[row, 0])])
             axes.plot(place, np.asarray(paths.effects)[:, row], label=label, markerfacecolor=face or colour, **style)
     axes.axhline(0.0, color="0.6", linewidth=0.8, zorder=0)
     if is_log:

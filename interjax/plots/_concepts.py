@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interjax._core._checks import check_array, check_count, check_is, check_known, shown
+from interjax._core._checks import check_array, check_count, check_is, check_known
+from interjax._core._names import check_names, coalition_name, default_names
 from interjax.concepts._explanations._effects import effects_of
 from interjax.concepts._explanations._salient import salient_effects
 from interjax.games._coalitions import players_in
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
 
 _KINDS = ("AND", "OR")
 _HATCHES = (None, "////")
-_JOINED = (" & ", " | ")
-_LONGEST_NAME = 56
+JOINED = (" & ", " | ")  # players of AND and of OR concepts
 _EFFECT = "effect $I(S)$ (nats for log-odds)"
 _ALWAYS_PRESENT = -1
 
@@ -35,7 +35,7 @@ def concepts(
     Args:
         axes: where to draw; about 0.25 inches of height for each bar are enough.
         explanation: of one input: an `AndOr` of effects (2**n,), or AND effects (2**n,).
-        names: a name for each player, e.g. of `ij.concepts.choose_players`; numbers by default.
+        names: a name for each player; by default those of the explanation, "player 3" for effects alone.
         count: bars at most.
         tau: threshold of salience, in (0, 1].
 
@@ -53,9 +53,9 @@ def concepts(
     """
     check_axes(axes)
     found = _strongest(explanation, count, tau)
-    named = check_names(names, found.n_players)
+    named = check_names("names", names, found.n_players) or found.names
     _draw_bars(axes, found)
-    labels = [concept_name(kind, index, named) for kind, index in found.concepts]
+    labels = [coalition_name(named, players_in(index), JOINED[kind]) for kind, index in found.concepts]
     axes.set_yticks(range(len(labels)), labels)
     axes.set_xlabel(_EFFECT)
     if found.is_both:
@@ -122,8 +122,9 @@ def concepts_on_image(
 class _Strongest:
     """The strongest salient concepts of one input."""
 
-    def __init__(self, effects: np.ndarray, concepts: np.ndarray, n_salient: int):
+    def __init__(self, explanation: Any, effects: np.ndarray, concepts: np.ndarray, n_salient: int):
         self.n_players = effects.shape[1].bit_length() - 1
+        self.names = getattr(explanation, "player_names", default_names(self.n_players))
         self.is_both = len(effects) == 2
         self.concepts = [(int(kind), int(index)) for kind, index in concepts]
         self.values = effects[tuple(concepts.T)]
@@ -142,35 +143,13 @@ def _strongest(explanation: Any, count: int, tau: float) -> _Strongest:
         raise ValueError("explanation must have a salient concept, got one whose effects are all 0")
     strength = np.where(is_salient, np.abs(effects), 0.0)
     order = np.argsort(-strength, axis=None, kind="stable")[: min(check_count("count", count), is_salient.sum())]
-    return _Strongest(effects, np.stack(np.unravel_index(order, effects.shape), axis=1), int(is_salient.sum()))
+    chosen = np.stack(np.unravel_index(order, effects.shape), axis=1)
+    return _Strongest(explanation, effects, chosen, int(is_salient.sum()))
 
 
 def _shown(found: _Strongest) -> str:
     shown = len(found.concepts)
     return f"{shown} strongest of {found.n_salient} salient concepts" if shown < found.n_salient else ""
-
-
-def check_names(names: Sequence[str] | None, n_players: int) -> Sequence[str]:
-    """The players' names, numbers by default; ValueError unless there is one for each."""
-    if names is None:
-        return [str(player) for player in range(n_players)]
-    is_text = isinstance(names, str) or not isinstance(names, Sequence)
-    if is_text or not all(isinstance(name, str) for name in names):
-        raise ValueError(f"names must be texts, one for each of {n_players} players; got {shown(names)}")
-    if len(names) != n_players:
-        raise ValueError(f"names must be one for each of {n_players} players, got {len(names)}")
-    return names
-
-
-def concept_name(kind: int, index: int, names: Sequence[str]) -> str:
-    """Players joined by the sign of their kind; where that gets long, the first ones and how many more."""
-    members = [names[player] for player in players_in(index)]
-    for count in range(len(members), 0, -1):
-        rest = [] if count == len(members) else [f"{len(members) - count} more"]
-        name = _JOINED[kind].join([*members[:count], *rest])
-        if len(name) <= _LONGEST_NAME:
-            break
-    return name
 
 
 def _draw_bars(axes: "Axes", found: _Strongest) -> None:

@@ -15,7 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from interjax._core._checks import check_choice
+from interjax._core._checks import check_choice, check_count
+from interjax._core._names import fill_names, names_field, table_of_coalitions
 from interjax._core._results import Saved, result, static_field
 from interjax.games._game import Game
 from interjax.games._tabulate import tabulate
@@ -43,6 +44,7 @@ class Interactions(Saved):
         values: (k,), in the units of the game.
         baseline_value: the game's value v(0), for FBII the constant of its fit, for both ELC 0.
         name, size, n_players: the index, its largest coalition, the number of players.
+        player_names: a name for each player: the game's, "player 3" for those of a table.
     """
 
     coalitions: Any
@@ -51,6 +53,10 @@ class Interactions(Saved):
     name: str = static_field()
     size: int = static_field()
     n_players: int = static_field()
+    player_names: tuple[str, ...] = names_field(default=())
+
+    def __post_init__(self) -> None:
+        fill_names(self, self.n_players)
 
     @functools.cached_property
     def _rows(self) -> dict[tuple[int, ...], int]:
@@ -92,6 +98,33 @@ class Interactions(Saved):
     def to_dict(self) -> dict[tuple[int, ...], float]:
         """A plain dict {players: float}."""
         return {players: float(value) for players, value in self.items()}
+
+    def table(self, count: int = 20) -> str:
+        """The largest values by magnitude with the players' names, a line each, in plain aligned text.
+
+        Args:
+            count: values at most. That of the empty coalition is left out.
+
+        Raises:
+            ValueError: for values of several games, as `jax.vmap` gives them.
+
+        Example:
+            >>> import interjax as ij
+            >>> game = ij.Game.from_table([0, 1, 2, 5], player_names=["age", "sex"])
+            >>> print(ij.interaction_index(game, "SII").table())
+                 SII  players
+                   3  sex
+                   2  age
+                   2  age & sex
+        """
+        count = check_count("count", count)
+        values = np.asarray(self.values, np.float64)
+        if values.ndim != 1:
+            raise ValueError(f"a table shows the values of one game, these are of shape {values.shape}: take one")
+        found = [(coalition, values[row]) for coalition, row in self._rows.items() if coalition]
+        found.sort(key=lambda each: -np.nan_to_num(abs(each[1]), nan=-1.0))
+        shown = [((f"{value:.4g}",), coalition) for coalition, value in found[:count]]
+        return table_of_coalitions((self.name,), shown, self.player_names, len(found))
 
 
 def interaction_index(game_or_table: Any, name: str, size: int | None = None) -> Interactions:
@@ -148,17 +181,18 @@ def interaction_index(game_or_table: Any, name: str, size: int | None = None) ->
     check_choice("name", name, INDEX_NAMES)
     table = as_table(game_or_table)
     n_players = n_players_of(table)
+    names = game_or_table.player_names if isinstance(game_or_table, Game) else ()
     size = size_of(name, size, n_players)
     coalitions = _masks_up_to(n_players, size)
     if name in LEAST_CORES:
         payoffs = like(game_or_table, _least_core(table, name))
-        return Interactions(coalitions[1:], payoffs, 0 * payoffs[0], name, size, n_players)
+        return Interactions(coalitions[1:], payoffs, 0 * payoffs[0], name, size, n_players, names)
     if isinstance(table, Tracer):
         values = _values_jax(table, name, size)
     else:
         values = like(game_or_table, _values(np.asarray(table, np.float64), name, size))
     baseline_value = values[0] if name == "FBII" else like(game_or_table, table[0])
-    return Interactions(coalitions, values, baseline_value, name, size, n_players)
+    return Interactions(coalitions, values, baseline_value, name, size, n_players, names)
 
 
 def as_table(game_or_table: Any) -> Any:

@@ -19,7 +19,9 @@ _COALITIONS = 64  # that are computed again in double precision
 
 
 def index_rounding(game_or_table: Any, name: str, size: int | None = None) -> np.ndarray:
-    """The standard error that rounding of the values leaves in an exact index, eps max |v| times the larger of
+    """The standard error that rounding of the values leaves in an exact index.
+
+    It is eps max |v| times the larger of
 
         sqrt(2^t) sum over S of |p(S)|  and  sqrt(sum over s of (sum over |S| = s of w(S))^2).
 

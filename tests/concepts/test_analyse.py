@@ -159,6 +159,9 @@ def test_given_rows_players_and_names(arrays):
     assert found.player_names == ("ab", "c")
     unnamed = ij.concepts.analyse(KEY, columns_together, arrays, players=players, rows=([7, 2, 9], []), kind="and")
     assert unnamed.player_names == ("player 0", "player 1")
+    own = ij.Players.segments([0, 0, 1], names=["first", "second"])
+    named = ij.concepts.analyse(KEY, columns_together, arrays, players=own, rows=([7, 2, 9], []), noise=0.0)
+    assert named.player_names == named.players.names == named.explanation.player_names == ("first", "second")
 
 
 def test_an_untrained_network_is_the_null(arrays):
@@ -334,7 +337,10 @@ def test_progress_names_every_stage(arrays):
         ({"noise": -1}, r"noise must be a number in \[0, 1\], a share"),
         ({"kind": "and", "stability": True}, 'stability goes with kind="and-or"'),
         ({"players": ij.Players.features(14)}, 'players: 14 are too many for kind="and-or"'),
-        ({"players": ij.Players.features(3), "player_names": ["a"]}, "name each of the 3 players; got 1 names"),
+        (
+            {"players": ij.Players.features(3), "player_names": ["a"]},
+            "player_names must be one for each of 3 players, got 1",
+        ),
         ({"player_names": ["a", "b", "c"]}, "give players too"),
         ({"classes": ["0", "cat"]}, "classes: the data has no class 'cat'; expected some of 0, 1, or their numbers"),
         ({"classes": [5]}, "classes: the data has no class 5"),

@@ -1,5 +1,6 @@
 """The sparsest AND-OR explanation against HiGHS, the vectors of the field, closed forms and its own promises."""
 
+import dataclasses
 import json
 
 import jax
@@ -213,3 +214,20 @@ def test_the_normal_matrix_is_that_of_the_dense_program(n_players):
         np.testing.assert_allclose(program._gram(weights), (dense * weights.reshape(-1)) @ dense.T, rtol=1e-12)
         values = np.random.default_rng(1).normal(size=coalitions)
         np.testing.assert_allclose(program.rebuild_transposed(values).reshape(-1), dense.T @ values, atol=1e-10)
+
+
+def test_a_game_is_tabulated_and_its_players_keep_their_names():
+    game = ij.Game.from_table(np.array([0.0, 1.0, 0.0, 4.0]), player_names=["age", "sex"])
+    found, plain = ij.concepts.and_or(game, noise=0.0), ij.concepts.and_or(ij.tabulate(game), noise=0.0)
+    np.testing.assert_array_equal(found.effects, plain.effects)
+    assert found.player_names == ("age", "sex")
+    assert plain.player_names == ("player 0", "player 1")
+    with pytest.raises(ValueError, match="table must be of 1 to 13 players"):
+        ij.concepts.and_or(ij.Game.from_function(lambda mask: mask.sum(), 14))
+
+
+def test_explanations_of_a_batch_have_the_names_of_all():
+    found = ij.concepts.and_or(np.arange(8.0).reshape(2, 4))
+    named = dataclasses.replace(found, player_names=("age", "sex"))
+    assert named[0].player_names == ("age", "sex")
+    np.testing.assert_array_equal(named[1].effects, found.effects[1])

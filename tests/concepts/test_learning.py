@@ -309,6 +309,14 @@ def rising():
     return learn(keep_effects=True)
 
 
+def test_dynamics_and_their_paths_have_the_names_of_the_players(rising, tmp_path):
+    names = ("age", "sex", "job", "town")
+    found = learn(players=ij.Players.features(4, names))
+    assert found.player_names == type(found).load(found.save(tmp_path / "found")).player_names == names
+    assert ij.concepts.concept_paths(found).player_names == names
+    assert ij.concepts.concept_paths(rising).player_names == tuple(f"player {player}" for player in range(4))
+
+
 def test_dynamics_hold_the_strength_of_each_size(rising):
     assert rising.steps.tolist() == [1, 10, 100]
     np.testing.assert_allclose(rising.strength, [[4, 0, 0, 2], [4, 1, 0, 0], [4, 3, 0, 3]], atol=1e-5)
@@ -537,6 +545,7 @@ def shaped(strength, *, excess=0.0, gap=0.0, spread=0.01, steps=None):
         "classes": np.array([0]),
         "tau": 0.05,
         "effects": None,
+        "player_names": (),
     }
     return ij.concepts.ConceptDynamics(**fields)
 

@@ -391,3 +391,15 @@ def test_effects_within_rounding_are_not_called_reliable():
         found = ij.concepts.sparse_concepts(jax.random.key(0), ij.Game.from_function(game, 12))
     assert not found.reliable
     assert found.coalitions.shape[0] <= 13
+
+
+def test_the_table_names_the_players_of_each_effect():
+    names = [f"word {number}" for number in range(30)]
+    game = ij.Game.from_function(lambda s: 2.0 * s[0] * s[19] - 1.0 * s[4], 30, player_names=names)
+    found = ij.concepts.sparse_concepts(KEY, game, max_size=2, budget=1000)
+    assert found.player_names == tuple(names)
+    heading, first, second = found.table().splitlines()
+    assert heading.split() == ["effect", "stderr", "players"]
+    assert (first.split()[0], first.split("  ")[-1]) == ("2", "word 0 & word 19")
+    assert (second.split()[0], second.split("  ")[-1]) == ("-1", "word 4")
+    assert found.table(1).endswith("the strongest 1 of 2")

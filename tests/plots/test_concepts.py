@@ -44,6 +44,14 @@ def test_concepts_are_named_in_order_of_strength(axes):
     assert axes.get_ylim()[0] > axes.get_ylim()[1]  # downwards
 
 
+def test_names_are_those_of_the_explanation_unless_others_are_given(axes, figure):
+    explanation = dataclasses.replace(BOTH, player_names=tuple(NAMES))
+    ij.plots.concepts(axes, explanation, count=1)
+    assert row_names(axes) == ["sex"]
+    other = ij.plots.concepts(figure.subplots(), explanation, count=1, names=["a", "b", "c"])
+    assert row_names(other) == ["b"]
+
+
 def test_and_and_or_concepts_differ_in_colour_hatch_and_sign(axes):
     ij.plots.concepts(axes, BOTH, names=NAMES)
     assert row_names(axes) == ["sex", "age | sex", "age & job", "age | sex | job", "age", "job"]
@@ -54,13 +62,13 @@ def test_and_and_or_concepts_differ_in_colour_hatch_and_sign(axes):
 
 def test_no_more_bars_than_asked_for_and_the_title_says_how_many_there_are(axes):
     ij.plots.concepts(axes, EFFECTS, count=2)
-    assert row_names(axes) == ["1", "0 & 2"]
+    assert row_names(axes) == ["player 1", "player 0 & player 2"]
     assert axes.get_title(loc="left") == "2 strongest of 4 salient concepts"
 
 
 def test_tau_decides_what_is_salient(axes):
     ij.plots.concepts(axes, EFFECTS, tau=0.6)
-    assert row_names(axes) == ["1", "0 & 2"]
+    assert row_names(axes) == ["player 1", "player 0 & player 2"]
 
 
 def test_long_names_end_in_the_number_of_further_players(axes):
@@ -254,6 +262,7 @@ def make_dynamics(strength, steps):
     strength = np.asarray(strength, float)
     fields = dict.fromkeys((field.name for field in dataclasses.fields(ConceptDynamics)), np.zeros_like(strength))
     fields |= {"steps": np.asarray(steps), "sizes": np.arange(1, strength.shape[1] + 1), "tau": 0.05, "effects": None}
+    fields["player_names"] = ()
     return ConceptDynamics(**(fields | {"positive": 0.75 * strength, "negative": -0.25 * strength}))
 
 
@@ -329,9 +338,17 @@ def test_paths_are_lines_named_by_their_players(axes):
     assert lines[2].get_markerfacecolor() == "white"
 
 
-def test_paths_without_names_show_numbers(axes):
+def test_paths_without_names_show_numbered_players(axes):
     ij.plots.concept_paths(axes, make_paths())
-    assert legend_of(axes) == ["0 & 1", "1 | 2", "0"]
+    assert legend_of(axes) == ["player 0 & player 1", "player 1 | player 2", "player 0"]
+
+
+def test_paths_show_their_own_names(axes):
+    paths = dataclasses.replace(make_paths(), player_names=tuple(NAMES))
+    ij.plots.concept_paths(axes, paths)
+    assert legend_of(axes) == ["age & sex", "sex | job", "age"]
+    with pytest.raises(ValueError, match="names must be one for each of 3 players, got 4"):
+        ij.plots.concept_paths(axes, paths, names=list("abcd"))
 
 
 def test_paths_that_cannot_be_told_apart_are_refused(axes):

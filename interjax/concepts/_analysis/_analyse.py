@@ -1,6 +1,7 @@
 """The analysis of a network's concepts: inputs are chosen, tabulated, explained and measured."""
 
 import contextlib
+import dataclasses
 import hashlib
 import os
 import warnings
@@ -11,9 +12,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from interjax._core._checks import check_choice, check_flag, check_folder, check_is, check_progress, shown
+from interjax._core._checks import check_choice, check_flag, check_folder, check_is, check_progress
 from interjax._core._files import read_json
 from interjax._core._keys import check_key
+from interjax._core._names import check_names
 from interjax._engine._folders import RunFolder, fingerprint
 from interjax.concepts._analysis._explainer import KINDS, Explainer
 from interjax.concepts._analysis._inputs import (
@@ -24,7 +26,7 @@ from interjax.concepts._analysis._inputs import (
     tables_of,
     tabulate,
 )
-from interjax.concepts._analysis._result import ConceptAnalysis
+from interjax.concepts._analysis._result import ConceptAnalysis, named
 from interjax.concepts._analysis._statistics import compare, describe
 from interjax.concepts._explanations._and_or import MAX_PLAYERS, check_noise
 from interjax.concepts._explanations._effects import check_tau
@@ -84,7 +86,7 @@ def analyse(
         players: as for `ij.masked_game`, at most 20, and 13 for kind "and-or"; each doubles the cost. By default the
             eight columns of a table, or of the at most 4 by 4 cells of an image, that
             `ij.concepts.choose_players` puts first.
-        player_names: a name for each of them; by default what `choose_players` says, and "player 3" of given ones.
+        player_names: a name for each of them; by default their own, `players.names`.
         baseline, output, precision: as for `ij.masked_games`.
         kind: "and-or" for the sparsest AND-OR explanations, "and" for Harsanyi dividends.
         noise: as for `ij.concepts.and_or`: more makes explanations sparser and less exact.
@@ -135,7 +137,7 @@ def analyse(
     if untrained is not None:
         params_of(untrained, "untrained")
     examples = examples_of(data)
-    players, names = _players(players, player_names, examples.data, kind, stability)
+    players = _players(players, player_names, examples.data, kind, stability)
     inputs = choose_inputs(jax.random.fold_in(key, 1), examples, classes, inputs_per_class, rows)
     masking = Masking(players, baseline, output, precision)
     stages = progress or (lambda doing, done, total: None)
@@ -144,7 +146,7 @@ def analyse(
         inputs, tables = inputs[is_finite], tables[is_finite]
         explainer = Explainer(run, kind, noise, len(is_finite))
         explainer.advance = lambda done, total: stages("explaining", done, total)
-        explanation, n_resumed = explainer(tables), explainer.kept
+        explanation, n_resumed = named(explainer(tables), players), explainer.kept
         some = in_turn(inputs.labels, inputs.is_train)[:_SOME]
         null = None if untrained is None else _null(explainer, untrained, inputs[some], masking, tau, stages)
         stable = _stability(jax.random.fold_in(key, 5), explainer, tables[some], tau, stages) if stability else None
@@ -161,7 +163,7 @@ def analyse(
         generalization=compare(jax.random.fold_in(key, 2), explanation, labels, is_train, tau),
         stability=stable,
         players=players,
-        player_names=names,
+        player_names=players.names,
         class_names=class_names,
         tau=tau,
         noise=noise,
@@ -172,8 +174,8 @@ def analyse(
 
 def _players(
     players: Players | None, names: Sequence[str] | None, data: Dataset, kind: str, stability: bool
-) -> tuple[Players, tuple[str, ...]]:
-    """Players and their names, checked against the kind of explanation."""
+) -> Players:
+    """Players with their names, checked against the kind of explanation."""
     check_choice("kind", kind, KINDS)
     check_is("players", players, Players, "ij.Players, such as ij.concepts.choose_players gives", optional=True)
     if stability and kind == "and":
@@ -181,19 +183,14 @@ def _players(
     if players is None:
         if names is not None:
             raise ValueError("player_names are those of given players: give players too, or leave the names out")
-        players, names = few_players(data)
-    elif names is None:
-        names = [f"player {player}" for player in range(players.n)]
-    if isinstance(names, str) or not isinstance(names, Sequence) or not all(isinstance(each, str) for each in names):
-        raise ValueError(f"player_names must be texts, one for each of the {players.n} players; got {shown(names)}")
-    if len(names) != players.n:
-        raise ValueError(f"player_names must name each of the {players.n} players; got {len(names)} names")
+        players, _ = few_players(data)
+    names = check_names("player_names", names, players.n)
     if kind == "and-or" and players.n > MAX_PLAYERS:
         raise ValueError(
             f'players: {players.n} are too many for kind="and-or", which takes at most {MAX_PLAYERS}: choose fewer '
             '(ij.concepts.choose_players), or kind="and"'
         )
-    return players, tuple(names)
+    return dataclasses.replace(players, names=names) if names else players
 
 
 @contextlib.contextmanager

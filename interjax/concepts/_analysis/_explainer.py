@@ -68,7 +68,7 @@ class Explainer:
         tables: np.ndarray,
         compute: Callable[[np.ndarray], Any],
         about: dict[str, np.ndarray] | None = None,
-    ) -> dict[str, np.ndarray]:
+    ) -> dict[str, Any]:
         """The array fields of a result, computed and kept a few games at a time.
 
         Args:

@@ -11,6 +11,7 @@ import numpy as np
 
 from interjax._core._checks import check_count, check_folder, check_is
 from interjax._core._files import read_arrays, write_arrays, write_json
+from interjax._core._names import names_field
 from interjax._core._results import result, static_field
 from interjax.concepts._analysis._numbers import from_lists, numbers_of, strongest_of
 from interjax.concepts._analysis._statistics import describe, parts_of
@@ -70,7 +71,7 @@ class ConceptAnalysis:
     generalization: Generalization | None
     stability: Stability | None
     players: Players = static_field()
-    player_names: tuple[str, ...] = static_field()
+    player_names: tuple[str, ...] = names_field()
     class_names: tuple[str, ...] = static_field()
     tau: float = static_field()
     noise: float = static_field()
@@ -172,22 +173,29 @@ class ConceptAnalysis:
             name: kind.load(folder / f"{name}.npz") if told[name] is not None else None
             for name, kind in _OPTIONAL.items()
         }
+        players = _players_of(arrays)
         return cls(
             tables=tables,
-            explanation=explanation,
+            explanation=named(explanation, players),
             labels=labels,
             rows=arrays["rows"],
             is_train=is_train,
             n_left_out=told["n_left_out"],
             null=None if null is None else from_lists(SizeDistribution, null),
-            players=_players_of(arrays),
-            player_names=tuple(arrays["player_names"].tolist()),
+            players=players,
+            player_names=players.names,
             class_names=class_names,
             tau=told["tau"],
             noise=told["noise"],
             **optional,
             **describe(explanation, tables, labels, is_train, class_names, told["tau"]),
         )
+
+
+def named(explanation: Any, players: Players) -> Any:
+    """An explanation with the names of its players, where it is one that has names."""
+    is_named = isinstance(explanation, AndOr)
+    return dataclasses.replace(explanation, player_names=players.names) if is_named else explanation
 
 
 def check_about(about: Any) -> None:
@@ -201,6 +209,6 @@ def check_about(about: Any) -> None:
 
 def _players_of(arrays: Mapping[str, np.ndarray]) -> Players:
     """The players of an analysis that was saved; whether they form a grid is not told by every folder."""
-    players = Players.segments(arrays["player_of_entry"])
+    players = Players.segments(arrays["player_of_entry"], arrays["player_names"].tolist())
     cells = arrays.get("player_cells")
     return players if cells is None else dataclasses.replace(players, cells=tuple(cells.tolist()))

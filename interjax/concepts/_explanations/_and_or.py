@@ -1,5 +1,6 @@
 """The sparsest AND-OR explanation of a game, to the optimum of its linear program."""
 
+import dataclasses
 import functools
 import warnings
 from typing import Any
@@ -14,6 +15,8 @@ from interjax._core._checks import check_number
 from interjax._core._precision import float64
 from interjax.concepts._explanations import _linear_program as program
 from interjax.concepts._explanations._effects import AndOr
+from interjax.games._game import Game
+from interjax.games._tabulate import tabulate
 from interjax.tables._rounding import unit_of
 from interjax.tables._transforms import float_type, n_players_of, or_interactions, real_table
 
@@ -42,6 +45,7 @@ def and_or(table: Any, *, noise: float = 0.04, tolerance: float = 1e-10) -> AndO
 
     Args:
         table: real values v(S), shape (..., 2**n), bit i of the index = player i; leading axes are independent games.
+            Or a game, which is tabulated, and whose names of players the explanation has.
         noise: the largest |q(S)| as a share of |v(N) - v(empty)|, >= 0; the papers take 0.04 or 0.02. More noise makes
             sparser explanations that fit the table less.
         tolerance: relative gap of the program with tie-break at which to stop; 1e-4 takes about half of the time and
@@ -67,6 +71,8 @@ def and_or(table: Any, *, noise: float = 0.04, tolerance: float = 1e-10) -> AndO
         Li and Zhang 2023, arXiv:2304.13312, and Zhou et al., AAAI 2024, arXiv:2302.13091 (the sparsest AND-OR
         interactions, there by gradient descent); Mehrotra 1992 (the method).
     """
+    names = table.player_names if isinstance(table, Game) else ()
+    table = _tabulated(table) if isinstance(table, Game) else table
     values, noise = check_table(table), check_noise(noise)
     n_players = n_players_of(values)
     flat = values.reshape(-1, 1, values.shape[-1])
@@ -75,7 +81,13 @@ def and_or(table: Any, *, noise: float = 0.04, tolerance: float = 1e-10) -> AndO
         found = solve_games(flat, noise, costs, share=0.0, tolerance=tolerance)
     if not isinstance(values, Tracer):
         warn_if_rounding(table, np.asarray(values, np.float64), found["effects"][:, 0])
-    return _as_explanation(table, found)
+    return dataclasses.replace(_as_explanation(table, found), player_names=names)
+
+
+def _tabulated(game: Game) -> Any:
+    """All values of a game; ValueError, before it is evaluated, if it has too many players."""
+    _check_n_players("table", game.n_players)
+    return tabulate(game)
 
 
 def warn_if_rounding(table: Any, values: np.ndarray, effects: np.ndarray) -> None:
@@ -103,15 +115,18 @@ def warn_if_rounding(table: Any, values: np.ndarray, effects: np.ndarray) -> Non
 def check_table(table: Any, name: str = "table") -> Any:
     """The table as a floating array; ValueError if it has too many players or values that are not finite."""
     values = real_table(table, name)
-    n_players = n_players_of(values, name)
+    _check_n_players(name, n_players_of(values, name))
+    if not isinstance(values, Tracer):
+        check_finite(values, name)
+    return values
+
+
+def _check_n_players(name: str, n_players: int) -> None:
     if not 1 <= n_players <= MAX_PLAYERS:
         raise ValueError(
             f"{name} must be of 1 to {MAX_PLAYERS} players for an AND-OR explanation, got {n_players}: join "
             "players into larger ones, or use ij.moebius (AND alone, up to 26 players) or ij.concepts.sparse_concepts"
         )
-    if not isinstance(values, Tracer):
-        check_finite(values, name)
-    return values
 
 
 def check_finite(values: Any, name: str) -> None:

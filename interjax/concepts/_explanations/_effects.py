@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from interjax._core._checks import check_array, check_known, check_number
+from interjax._core._names import fill_names, names_field
 from interjax._core._results import Saved, result
 from interjax.tables._transforms import inverse_moebius, inverse_or_interactions, n_players_of
 
@@ -30,6 +31,7 @@ class AndOr(Saved):
         slope: derivative of the least loss by each value of the table (the linear program's dual solution),
             (..., 2**n).
         n_iterations: iterations that were spent, int (...).
+        player_names: a name for each player: those of the game or players that were explained, "player 3" for a table.
     """
 
     and_effects: Any
@@ -40,6 +42,11 @@ class AndOr(Saved):
     empty_value: Any
     slope: Any
     n_iterations: Any
+    player_names: tuple[str, ...] = names_field(default=())
+
+    def __post_init__(self) -> None:
+        length = max(np.shape(self.and_effects)[-1:], default=1)
+        fill_names(self, max(length.bit_length() - 1, 0))
 
     @property
     def n_players(self) -> int:
@@ -59,7 +66,8 @@ class AndOr(Saved):
 
     def __getitem__(self, index: Any) -> "AndOr":
         """The explanations of some games of a batch."""
-        return AndOr(**{field.name: getattr(self, field.name)[index] for field in dataclasses.fields(self)})
+        arrays = [field.name for field in dataclasses.fields(self) if not field.metadata.get("static")]
+        return dataclasses.replace(self, **{name: getattr(self, name)[index] for name in arrays})
 
 
 def effects_of(explanation: Any, name: str = "explanation") -> np.ndarray:

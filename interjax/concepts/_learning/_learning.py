@@ -10,6 +10,7 @@ from jaxtyping import Array
 
 from interjax._core._checks import check_callable, check_count, check_flag, check_is
 from interjax._core._keys import check_key
+from interjax._core._names import fill_names, names_field
 from interjax._core._progress import Progress
 from interjax._core._results import Saved, result, static_field
 from interjax._engine._folders import fingerprint, name_of
@@ -49,6 +50,7 @@ class ConceptDynamics(Saved):
             strengths are NaN, and where too few of a class are left so are similarities.
         tau: the threshold of salience.
         effects: all effects, float32 (checkpoints, inputs, kinds, 2**n), training inputs first; None unless asked for.
+        player_names: a name for each player; "player 3" in older files.
     """
 
     steps: np.ndarray
@@ -77,6 +79,10 @@ class ConceptDynamics(Saved):
     n_nonfinite: np.ndarray
     tau: float = static_field()
     effects: np.ndarray | None = None
+    player_names: tuple[str, ...] = names_field(default=())
+
+    def __post_init__(self) -> None:
+        fill_names(self, self.n_players)
 
     @property
     def n_players(self) -> int:
@@ -192,6 +198,7 @@ def checkpoint_concepts(
         train_rows=explained.train_rows,
         test_rows=explained.test_rows,
         tau=tau,
+        player_names=players.names,
         **{name: np.stack([each[name] for each in found.values()]) for name in first},
     )
 
@@ -284,7 +291,8 @@ def _similarities(
 
 def _as_explanation(effects: np.ndarray) -> Any:
     """Effects (inputs, kinds, 2**n) in the form that the statistics take."""
-    return effects[:, 0] if effects.shape[1] == 1 else AndOr(effects[:, 0], effects[:, 1], *[None] * 6)
+    rest: Any = [None] * 6
+    return effects[:, 0] if effects.shape[1] == 1 else AndOr(effects[:, 0], effects[:, 1], *rest)
 
 
 def _same_kinds(found: list[dict[str, Any]]) -> None:

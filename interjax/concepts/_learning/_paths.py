@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 
 from interjax._core._checks import check_count, check_is
+from interjax._core._names import names_field
 from interjax._core._results import Saved, result, static_field
 from interjax.concepts._explanations._effects import sizes_of
 from interjax.concepts._learning._learning import ConceptDynamics
@@ -147,6 +148,7 @@ class ConceptPaths(Saved):
             vanished.
         peak: step of each path's largest |effect|, int (paths,).
         label: the class of the inputs; None = all classes alike.
+        player_names: a name for each player; () in older files, which do not tell how many there are.
     """
 
     steps: np.ndarray
@@ -155,6 +157,7 @@ class ConceptPaths(Saved):
     is_final: np.ndarray
     peak: np.ndarray
     label: int | None = static_field()
+    player_names: tuple[str, ...] = names_field(default=())
 
 
 def concept_paths(dynamics: ConceptDynamics, *, count: int = 8, label: int | None = None) -> ConceptPaths:
@@ -217,4 +220,5 @@ def concept_paths(dynamics: ConceptDynamics, *, count: int = 8, label: int | Non
         is_final=np.arange(len(chosen)) < len(final),
         peak=steps[strength[:, chosen].argmax(axis=0)],
         label=label,
+        player_names=dynamics.player_names,
     )

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from interjax._core._checks import check_known
+from interjax._core._checks import check_count, check_known
+from interjax._core._names import fill_names, names_field, table_of_coalitions
 from interjax._core._results import Saved, result, static_field
 from interjax.games._coalitions import check_masks
 
@@ -32,6 +33,7 @@ class SparseConcepts(Saved):
         reason: why, or why not.
         basis, present, max_size, n_players: how it was measured.
         screened_size: sizes up to this were searched completely, larger coalitions grown from the best smaller ones.
+        player_names: a name for each player, those of the game; "player 3" in older files.
     """
 
     coalitions: np.ndarray
@@ -52,10 +54,24 @@ class SparseConcepts(Saved):
     max_size: int = static_field()
     n_players: int = static_field()
     screened_size: int = static_field()
+    player_names: tuple[str, ...] = names_field(default=())
+
+    def __post_init__(self) -> None:
+        fill_names(self, self.n_players)
 
     def to_dict(self) -> dict[tuple[int, ...], float]:
         """Effects by coalition, {(0, 3): effect}, strongest first; the empty coalition is left out."""
         return dict(zip(self._players(), map(float, self.effects), strict=True))
+
+    def table(self, count: int = 20) -> str:
+        """The strongest effects with their standard errors and the players' names, a line each, in plain aligned text.
+
+        Args:
+            count: effects at most.
+        """
+        shown = zip(self._players()[: check_count("count", count)], self.effects, self.stderr, strict=False)
+        rows = [((f"{effect:.4g}", f"{stderr:.2g}"), players) for players, effect, stderr in shown]
+        return table_of_coalitions(("effect", "stderr"), rows, self.player_names, len(self.effects))
 
     def value(self, masks: Any) -> np.ndarray:
         """The rebuilt game: bool (batch, n) -> float64 (batch,)."""

@@ -132,6 +132,7 @@ def sparse_concepts(
         max_size=max_size,
         n_players=n_players,
         screened_size=screened_size(n_players, max_size),
+        player_names=game.player_names,
     )
     _warn(concepts)
     return concepts

@@ -10,6 +10,7 @@ from bad_calls.values import (
     folder,
     function,
     labels,
+    names,
     number,
     numbers,
     one_of,
@@ -313,9 +314,7 @@ LINES = (
         {
             "players": one_of(given.OTHER_PLAYERS, optional=True),
             "data": one_of(three=(1, 2, 3), of_other_inputs=given.data(5), texts=("a", "b")),
-            "player_names": lambda good: values(3, ["a"], [1, 2, 3, 4], "abcd", {}, object(), [None] * 4, True, np.nan)(
-                good
-            ),
+            "player_names": names(N),
             "classes": CLASSES,
             "inputs_per_class": count(1),
             "rows": ROWS,
@@ -413,6 +412,11 @@ LINES = (
             )
         },
         of=lambda: ij.concepts.sparse_concepts(given.KEY, given.game(), budget=200, max_size=2).value,
+    ),
+    Line(
+        "concepts.SparseConcepts.table",
+        dict,
+        of=lambda: ij.concepts.sparse_concepts(given.KEY, given.game(), budget=200, max_size=2).table,
     ),
 )
 

@@ -12,6 +12,7 @@ from bad_calls.values import (
     folder,
     function,
     labels,
+    names,
     number,
     one_of,
     shape,
@@ -61,19 +62,20 @@ def table_or_game(good):
 
 
 LINES = (
-    Line("games.Game.from_table", lambda: {"table": given.TABLE}, {"table": TABLE_OF_ONE}),
+    Line("games.Game.from_table", lambda: {"table": given.TABLE}, {"table": TABLE_OF_ONE, "player_names": names(N)}),
     Line(
         "games.Game.from_function",
         lambda: {"function": lambda mask: mask.sum(), "n_players": N},
         {
             "function": function(lambda: 0, lambda mask: mask, lambda mask: None, lambda mask: "value", optional=False),
             "n_players": count(),
+            "player_names": names(N),
         },
     ),
     Line(
         "games.Game.from_host",
         lambda: {"function": lambda masks: masks.sum(axis=1), "n_players": N},
-        {"function": function(optional=False), "n_players": count()},
+        {"function": function(optional=False), "n_players": count(), "player_names": names(N)},
     ),
     Line("games.Game.__call__", lambda: {"masks": MASKS}, {"masks": no_bools}, of=given.game),
     Line(
@@ -143,18 +145,19 @@ LINES = (
         lambda: {"game": given.game()},
         {"game": game_kind},
     ),
-    Line("games.Players.each", lambda: {"shape": (2, 3)}, {"shape": shape}),
+    Line("games.Players.each", lambda: {"shape": (2, 3)}, {"shape": shape, "names": names(6)}),
     Line(
         "games.Players.grid",
         lambda: {"shape": (4, 4, 1), "cells": (2, 2)},
         {"shape": shape, "cells": lambda good: shape(good) + values((5, 2), (1, 1, 1, 1), 7)(good)},
     ),
-    Line("games.Players.features", lambda: {"n": 3}, {"n": count()}),
-    Line("games.Players.tokens", lambda: {"length": 3}, {"length": count()}),
+    Line("games.Players.features", lambda: {"n": 3}, {"n": count(), "names": names(3)}),
+    Line("games.Players.tokens", lambda: {"length": 3}, {"length": count(), "names": names(3)}),
     Line(
         "games.Players.segments",
         lambda: {"labels": np.array([0, 1, 1, -1])},
         {
+            "names": names(2),
             "labels": values(
                 3,
                 "some",
@@ -183,7 +186,7 @@ LINES = (
                 [10**30],
                 np.array([0, 1], "datetime64[s]"),
                 right=([0, 1], np.array([0, 1], np.uint8), [[True, False], [False, True]]),
-            )
+            ),
         },
     ),
     Line(
@@ -269,6 +272,8 @@ LINES = (
         of=lambda: given.interactions().discoveries,
     ),
     Line("orders.OrderInteractions.p_values", dict, of=lambda: given.interactions().p_values),
+    Line("orders.OrderInteractions.table", dict, of=lambda: given.interactions().table),
+    Line("tables.Interactions.table", dict, of=lambda: ij.interaction_index(given.TABLE, "SII", 2).table),
     Line("orders.OrderInteractions.to_matrix", dict, of=lambda: given.interactions().to_matrix),
     Line("orders.learning_strength", lambda: {"n_players": N}, {"n_players": count(2)}),
     Line("dynamics.context_variance", lambda: {"n_players": N}, {"n_players": count(4)}),

@@ -32,8 +32,8 @@ SOURCES, TARGET = (np.arange(64)[:, None] >> np.arange(3) & 1), np.arange(64) % 
 
 
 @functools.cache
-def network(features: int = N, seed: int = 0) -> Any:
-    return ij.networks.build("mlp", (features,), 2, hidden=(3,), seed=seed)
+def network(features: int = N, seed: int = 0, classes: int = 2) -> Any:
+    return ij.networks.build("mlp", (features,), classes, hidden=(3,), seed=seed)
 
 
 @functools.cache

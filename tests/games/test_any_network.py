@@ -199,8 +199,9 @@ def test_a_function_whose_parameters_can_be_called_is_one_network():
     [
         ([], "several in a list; got an empty one"),
         (["mlp"], "model must be a network.* got 'mlp'"),
-        (lambda x: x[:, 0], r"into logits \(2, classes\), got \(2,\)"),
-        (lambda x: (x, x), r"into logits \(2, classes\), got None"),
+        (lambda x: x[:, 0], "y must hold class indices from 0 to 1"),
+        (lambda x: x[:, :, None], r"into logits \(2, classes\), got \(2, 6, 1\)"),
+        (lambda x: (x, x), r"into logits \(2, classes\), got \(\(2, 6\), \(2, 6\)\)"),
     ],
 )
 def test_what_is_no_classifier_is_told(network, message):

@@ -330,6 +330,7 @@ ENTRIES = (
 EXEMPT = {
     "orders.Estimator.estimate": "a protocol: its instances are in the table by their names in `METHODS`",
     "training.cross_entropy": "draws nothing: it takes the key that `train` gives to every loss",
+    "training.squared_error": "draws nothing, as cross_entropy",
     "training.SteeredCrossEntropy.__call__": "abstract",
     "training.SteeredCrossEntropy.steering": "abstract",
     "training.ModulatedCrossEntropy.steering": "a part of the call, which is in the table",

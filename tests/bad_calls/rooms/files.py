@@ -186,6 +186,7 @@ LINES = (
             "header": values(3, "yes", [], object(), np.nan, right=(True, None)),
             "separator": values(3, "", ",,", "a", [], object(), np.nan, right=(",", None)),
             "decimal": values(3, "", ";;", "1", None, [], object(), np.nan, right=(".",)),
+            "task": values(3, "", "number", None, [], object(), np.nan, right=("classification",)),
         }
         | READ,
     ),
@@ -218,6 +219,7 @@ LINES = (
             "normalization": values(3, [0], "a", object(), np.nan, (0.0, np.nan)),
             "name": values(None, 3, "", object()),
             "player_names": values(3, ["a"], object(), np.nan),
+            "task": values(3, "", "number", None, [], object(), np.nan, right=("classification",)),
         }
         | READ,
     ),
@@ -235,7 +237,8 @@ LINES = (
             **dict.fromkeys(("train_x", "test_x"), anything),
             **dict.fromkeys(("train_y", "test_y"), anything),
             **dict.fromkeys(
-                ("name", "class_names", "feature_names", "player_labels", "player_names", "normalization"), anything
+                ("name", "class_names", "feature_names", "player_labels", "player_names", "normalization", "task"),
+                anything,
             ),
         },
     ),

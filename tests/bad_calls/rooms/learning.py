@@ -257,6 +257,15 @@ LINES = (
         {"x": FLAT},
     ),
     Line(
+        "training.r_squared",
+        lambda: {"model": given.network(classes=1), "x": given.X, "y": given.X[:, 0]},
+        {
+            "model": without(one_of(**given.wrong_networks()), "function", "in a list"),
+            "x": FLAT,
+            "y": array(exact=False),
+        },
+    ),
+    Line(
         "training.correctly_classified",
         lambda: {"model": given.network(), "x": given.X, "y": given.LABELS, "count": 1, "key": given.KEY},
         {"model": without(one_of(**given.wrong_networks()), "function", "in a list"), "x": FLAT},
@@ -345,6 +354,16 @@ LINES = (
         "training.cross_entropy",
         lambda: {"model": given.network(), "x": given.X, "y": given.LABELS, "key": given.KEY},
         {"key": anything, "model": APPLY, "x": without(FLAT, "nan", "infinite")},
+    ),
+    Line(
+        "training.squared_error",
+        lambda: {"model": given.network(classes=1), "x": given.X, "y": given.X[:, 0], "key": given.KEY},
+        {
+            "key": anything,
+            "model": APPLY,
+            "x": without(FLAT, "nan", "infinite"),
+            "y": array(exact=False, nan="maybe"),
+        },
     ),
     *(
         Line(f"training.{name}", lambda more=more: {"players": given.PLAYERS} | more, STEERED | kinds)
@@ -468,7 +487,31 @@ LINES = (
             "mode": choice(),
             "align": choice(),
             "average": choice(),
+            "task": choice(),
         },
+    ),
+    Line(
+        "losses.order_modulation",
+        lambda: {
+            "key": given.KEY,
+            "apply": given.network(classes=1),
+            "x": given.X,
+            "labels": given.X[:, 0],
+            "players": given.PLAYERS,
+            "low": 0.2,
+            "high": 0.6,
+            "task": "regression",
+        },
+        {
+            "apply": without(one_of(**given.wrong_networks()), "function", "a function of nothing"),
+            "x": array(nan="maybe"),
+            "labels": array(exact=False, nan="maybe"),
+            **dict.fromkeys(
+                ("low", "high", "mode", "align", "average", "task", "players", "baseline", "draws"), anything
+            ),
+            "key": anything,
+        },
+        case="of numbers",
     ),
     Line(
         "losses.order_weighted",

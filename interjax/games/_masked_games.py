@@ -1,7 +1,7 @@
 """The games of a network's inputs: players are parts of the input, absent ones are replaced by a baseline."""
 
 import functools
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, overload
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +10,7 @@ from jaxtyping import Array
 
 from interjax._core._checks import check_known
 from interjax._engine._dispatch import shapes_of
+from interjax.games._all_outputs import ALL, EveryNumber, games_of_numbers
 from interjax.games._apply import Apply, at_precision, check_precision, row_of, shown_shapes
 from interjax.games._arithmetic import carried, ends_in_sigmoid, unit_of_network
 from interjax.games._baselines import Marginal, as_baseline
@@ -27,7 +28,13 @@ from interjax.games._split import Fold, split_of
 from interjax.games._tree_players import TreePlayers
 
 
-def masked_game(
+@overload
+def masked_game(model: Any, x: Any, *, players: Any, output: Literal["all"], **options: Any) -> list[Game]: ...
+@overload
+def masked_game(model: Any, x: Any, *, players: Any, output: Any = None, **options: Any) -> Game: ...
+
+
+def masked_game(  # pyright: ignore[reportInconsistentOverload]
     model: Any,
     x: Any,
     *,
@@ -37,7 +44,7 @@ def masked_game(
     absence: Any = "baseline",
     fold: Fold = None,
     precision: str | None = "float32",
-) -> Game:
+) -> Game | list[Game]:
     """The game of one input: players are parts of the input, absent ones are replaced by a baseline.
 
         v(S) = output(network(x on S, baseline elsewhere))
@@ -57,7 +64,8 @@ def masked_game(
         output: what is read off the network's output for one input: `ij.log_odds`, `log_prob`, `logit` or `prob`, of
             the class that the network predicts on x or of a label, `ij.log_odds(3)`; or your function of that output,
             which gives a scalar. None = the log-odds of the predicted class, or the number itself where the network
-            gives one number an input.
+            gives one number an input. "all" = each number that the network gives, as it is (all logits): a list of
+            games, for which all 2^n coalitions are evaluated at once, one pass each whatever the number of classes.
         absence: "baseline", or a function (x, present) that gives the network's input without the players that are
             absent, present bool (n,), for points of a cloud or nodes of a graph: it must give x where all are present,
             and may give another form of it. There is no baseline then.
@@ -75,7 +83,8 @@ def masked_game(
             JAX is configured.
 
     Returns:
-        A traceable `Game`; the games of one network and player partition share compiled code.
+        A traceable `Game`; the games of one network and player partition share compiled code. With output="all" a list
+        of them, made of tables.
 
     Raises:
         ValueError: if shapes do not fit, the label is out of range, the network's output is no batch of scalars, or
@@ -93,9 +102,12 @@ def masked_game(
         Deng et al., ICLR 2022 (arXiv:2111.06236), section 2.
     """
     check_known("x", x)
-    check_reading(output)
+    takes_all = isinstance(output, str) and output == ALL
+    check_reading(None if takes_all else output)
     x = as_input(x, players)
     network = _network(model, x, players_of(players, x), as_removal(absence, baseline), fold, precision)
+    if takes_all:
+        return games_of_numbers(_game(network, x, EveryNumber())[0])
     reading = reading_of(output, network.outputs)
     label = _predicted(network, x) if reading.wants else None
     return _game(network, x, reading.of(label))[0]
@@ -166,7 +178,8 @@ def _game(
         looked_at = check_deterministic(value.apply, params, shown_to, other, output, value.precision)
         if is_sigmoid and gives_logits(output):
             warn_of_sigmoid()
-    rounding = None if looked_at is None else carried(output, looked_at, outputs, unit)
+    is_one = not isinstance(output, EveryNumber)
+    rounding = carried(output, looked_at, outputs, unit) if is_one and looked_at is not None else None
     is_null = None
     if not isinstance(absent, Marginal | Closure):
         changed = jax.tree.map(lambda leaf, other: np.asarray(leaf != other), x, absent)
@@ -177,7 +190,15 @@ def _game(
     return game, looked_at
 
 
+@overload
+def masked_games(model: Any, xs: Any, *, players: Any, output: Literal["all"], **options: Any) -> list[list[Game]]: ...
+@overload
 def masked_games(
+    model: Any, xs: Any, labels: Any = None, *, players: Any, output: Any = None, **options: Any
+) -> list[Game]: ...
+
+
+def masked_games(  # pyright: ignore[reportInconsistentOverload]
     model: Any,
     xs: Any,
     labels: Any = None,
@@ -188,7 +209,7 @@ def masked_games(
     absence: Any = "baseline",
     fold: Fold = None,
     precision: str | None = "float32",
-) -> list[Game]:
+) -> list[Game] | list[list[Game]]:
     """The games of a batch of inputs: `masked_game` of each input with its label; compiled code is shared.
 
     Args:
@@ -199,10 +220,11 @@ def masked_games(
         output: what is read off the network's output for one input: `ij.log_odds`, `log_prob`, `logit` or `prob` of
             each input's label; one of these with one label for all, `ij.log_odds(3)`; or your function of that
             output, or of (that output, label), which gives a scalar. None = the log-odds of the label; where the
-            network gives one number an input and labels are no integers, the number itself.
+            network gives one number an input and labels are no integers, the number itself. "all" = each number that
+            the network gives, as for `masked_game`; labels are then of no use.
 
     Returns:
-        A list of games, one for each input.
+        A list of games, one for each input; with output="all" a list of such for each input.
 
     Raises:
         ValueError: as `masked_game`, or if inputs and labels differ in number.
@@ -220,7 +242,8 @@ def masked_games(
     """
     check_known("xs", xs)
     check_known("labels", labels)
-    check_reading(output)
+    takes_all = isinstance(output, str) and output == ALL
+    check_reading(None if takes_all else output)
     xs, labels = as_input(xs, players, "xs"), None if labels is None else as_labels(labels)
     count = rows_of(xs)
     if labels is not None and count != len(labels):
@@ -230,6 +253,10 @@ def masked_games(
         return []
     each = [jax.tree.unflatten(jax.tree.structure(xs), row) for row in zip(*jax.tree.leaves(xs), strict=True)]
     network = _network(model, each[0], partition, as_removal(absence, baseline), fold, precision)
+    if takes_all:
+        if labels is not None:
+            raise ValueError('labels must be left out with output="all", which gives the games of all classes')
+        return [games_of_numbers(_game(network, x, EveryNumber())[0]) for x in each]
     reading = reading_of(output, network.outputs, None if labels is None else labels[0])
     if reading.wants == "label":
         labels = np.asarray(as_label(labels))

@@ -21,11 +21,14 @@ def client(tmp_path_factory):
     with contextlib.ExitStack() as stack:
         with pytest.MonkeyPatch.context() as changed:
             changed.setenv("INTERJAX_NOTEBOOK_SMALL", "1")
-            changed.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
+            changed.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "tests")]), prepend=os.pathsep)
             changed.setenv("XLA_FLAGS", os.environ.get("INTERJAX_TEST_XLA_FLAGS", ""))
             for name in ("INTERJAX_DATA", "MPLBACKEND"):
                 changed.delenv(name, raising=False)
             stack.enter_context(client.setup_kernel())
+            quick = "import gc, support.lowering\ngc.set_threshold(100_000, 20, 100)\nsupport.lowering.share_contexts()"
+            client.nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(quick)])
+            client.execute(cleanup_kc=False)
         yield client
 
 

@@ -15,8 +15,10 @@ from flax import nnx
 from jaxtyping import Array
 
 from interjax._core._checks import check_array, check_count, check_known, check_several, shown
+from interjax.games._batches import rows_of
 from interjax.games._inputs import inputs_program
 from interjax.games._models import as_apply
+from interjax.games._tree_players import as_leaves
 from interjax.representations._listening import listen
 
 Layer = Callable[[Any, Array], Any]
@@ -50,7 +52,8 @@ def activations(
         model: an nnx module or (Linen module, variables). Of (function(params, inputs), params) and function(inputs)
             only "output" has a name, and functions reach the rest. It is left as it is, mode and random streams
             included.
-        x: inputs (N, ...) in the form that the network takes.
+        x: inputs (N, ...) in the form that the network takes; several arrays in dicts and tuples, each of one row an
+            input.
         layers: one name, several, or None for all whose first axis is the batch. A mapping from names to
             functions(model, x) -> (batch, ...) reaches what no layer returns; they get the model in the form given,
             an nnx module in evaluation mode, and set arguments of its call such as `train` themselves. What an nnx
@@ -78,7 +81,8 @@ def activations(
     names = _chosen(layers, known)
     size = _default_batch(known, x) if batch_size is None else check_count("batch_size", batch_size)
     function = _ValuesOfLayers(network, names)
-    return dict(zip(names, inputs_program(function, params, x, min(size, len(x))).values(x), strict=True))
+    count = rows_of(x, "x")
+    return dict(zip(names, inputs_program(function, params, x, min(size, count)).values(x), strict=True))
 
 
 class _Call(NamedTuple):
@@ -225,15 +229,14 @@ def _functions_of(layers: Any) -> Functions:
 
 def _known_layers(model: Any, functions: Functions, x: Any) -> tuple[_Network, Any, dict[str, jax.ShapeDtypeStruct]]:
     """Network and parameters, and what each layer gives for a batch of `_PROBE` inputs, without computing it."""
-    row = jax.ShapeDtypeStruct((_PROBE, *x.shape[1:]), jnp.result_type(x))
+    row = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((_PROBE, *leaf.shape[1:]), jnp.result_type(leaf)), x)
     try:
         network, params = _network_of(model, functions, row)
         shapes, tree = jax.tree.flatten(jax.eval_shape(lambda params: params, params))
-        found = _probe(network, tree, tuple(shapes), row)
+        rows, form = jax.tree.flatten(row)
+        found = _probe(network, tree, tuple(shapes), form, tuple(rows))
     except Exception as error:
-        raise ValueError(
-            f"model, or a function of layers, fails on inputs x of shape {('batch', *x.shape[1:])}, {x.dtype}: {error}"
-        ) from error
+        raise ValueError(f"model, or a function of layers, fails on inputs x of {_form_of(x)}: {error}") from error
     known = {name: shape for name, shape in found.items() if shape.shape[:1] == (_PROBE,)}
     for name, _ in functions:
         if name not in known:
@@ -246,7 +249,7 @@ def _known_layers(model: Any, functions: Functions, x: Any) -> tuple[_Network, A
 
 
 @functools.lru_cache(maxsize=64)
-def _probe(network: _Network, tree: Any, shapes: tuple, row: jax.ShapeDtypeStruct) -> dict:
+def _probe(network: _Network, tree: Any, shapes: tuple, form: Any, rows: tuple) -> dict:
     names: list[str] = []
 
     def trace(params: Any, x: Array) -> list[Array]:
@@ -254,7 +257,7 @@ def _probe(network: _Network, tree: Any, shapes: tuple, row: jax.ShapeDtypeStruc
         names.extend(named)
         return list(named.values())
 
-    return dict(zip(names, jax.eval_shape(trace, tree.unflatten(shapes), row), strict=False))
+    return dict(zip(names, jax.eval_shape(trace, tree.unflatten(shapes), form.unflatten(rows)), strict=False))
 
 
 def _chosen(layers: Any, known: Mapping[str, Any]) -> tuple[str, ...]:
@@ -280,12 +283,23 @@ def names_of(layers: Any) -> list[str]:
 
 def _check_inputs(x: Any) -> Any:
     check_known("x", x)
+    if isinstance(x, Mapping | tuple):
+        x = jax.tree.map(np.asarray, as_leaves("x", x))
+        if not rows_of(x, "x"):
+            raise ValueError(f"x must be inputs (N, ...), at least one; got {_form_of(x)}")
+        return x
     x = check_array("x", x, "inputs (N, ...), an array of real numbers")
     if x.ndim == 0 or len(x) == 0:
         raise ValueError(f"x must be inputs (N, ...), at least one; got shape {x.shape}")
     return x
 
 
+def _form_of(x: Any) -> str:
+    """Shapes and types of a batch in words."""
+    leaves = [f"{('batch', *leaf.shape[1:])}, {leaf.dtype}" for leaf in jax.tree.leaves(x)]
+    return f"shape {leaves[0]}" if len(leaves) == 1 else f"shapes {'; '.join(leaves)}"
+
+
 def _default_batch(known: Mapping[str, jax.ShapeDtypeStruct], x: Any) -> int:
-    a_row = sum(math.prod(each.shape[1:]) * each.dtype.itemsize for each in (*known.values(), x))
+    a_row = sum(math.prod(each.shape[1:]) * each.dtype.itemsize for each in (*known.values(), *jax.tree.leaves(x)))
     return max(1, min(_BATCH_BYTES // max(a_row, 1), _LARGEST_BATCHES.get(jax.default_backend(), _LARGEST_BATCH)))

@@ -4,10 +4,10 @@
 
 Cells: interactions of a game by an estimator from 2 to 20 contexts; the profile of one input; the profile of 2 to 30
 inputs drawn from a population of 200 random networks, whose exact J is that of the whole population. Games: those of
-FOLDER (games/*.npz), networks of 12 players, sparse, spiked (an AND of six), heavy-tailed and nearly additive ones. Of
-each cell: the share of intervals that hold the truth (exact interactions left out), its 99% interval over runs, the
-worst order's share, the share of runs that warned, and the width over that of -+ 1.96 standard deviations of the
-estimates (medians). Prints JSON lines, of all cells or of those wished for.
+FOLDER (games/*.npz), networks of 12 players, sparse, spiked (an AND of six), the largest of the present players,
+heavy-tailed and nearly additive ones. Of each cell: the share of intervals that hold the truth (exact interactions left
+out), its 99% interval over runs, the worst order's share, the share of runs that warned, and the width over that of
+-+ 1.96 standard deviations of the estimates (medians). Prints JSON lines, of all cells or of those wished for.
 """
 
 import argparse

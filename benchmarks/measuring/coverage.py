@@ -37,7 +37,8 @@ Cell = Callable[[int], Held]  # the number of the run -> what it found
 
 
 def table(kind: str, players: int, random: np.random.Generator) -> np.ndarray:
-    """A game's values: of a ReLU or tanh network, of few ANDs, nearly additive, or of very different size."""
+    """A game's values: of a ReLU or tanh network, of few ANDs, the largest player's, nearly additive, or of very
+    different size."""
     masks = (np.arange(2**players)[:, None] >> np.arange(players) & 1).astype(float)
     x = random.normal(size=players)
     if kind == "sparse":
@@ -45,6 +46,8 @@ def table(kind: str, players: int, random: np.random.Generator) -> np.ndarray:
         return sum(random.normal() * masks[:, members].prod(axis=1) for members in sets)
     if kind == "spiked":
         return masks[:, :6].prod(axis=1)
+    if kind == "largest":
+        return (masks * random.random(players)).max(axis=1)
     if kind == "near-additive":
         return masks @ x + 0.02 * np.tanh(masks @ random.normal(size=players))
     first, second = random.normal(size=(players, 16)) / np.sqrt(players), random.normal(size=16) / 4
@@ -62,7 +65,7 @@ def strengths(values: np.ndarray) -> np.ndarray:
 
 def games(data: str | None) -> dict[str, np.ndarray]:
     """Tables of values by name."""
-    found = {kind: table(kind, _PLAYERS, np.random.default_rng(0)) for kind in (*KINDS, "spiked")}
+    found = {kind: table(kind, _PLAYERS, np.random.default_rng(0)) for kind in (*KINDS, "spiked", "largest")}
     for path in sorted(Path(data, "games").glob("*.npz")) if data else []:
         with np.load(path) as kept:
             found[path.stem] = kept["table"].astype(float)

@@ -211,7 +211,7 @@ def test_a_checkpoint_for_other_inputs_is_refused(checkpoint, table_file, tmp_pa
     message = main(
         monkeypatch, "measure", "--data", f"csv:{table_file}:sweet", "--checkpoint", checkpoint, "--out", tmp_path / "o"
     )
-    assert "holds a network for inputs of shape (8, 8, 1) and 10 classes" in message
+    assert "holds a network for inputs of shape (8, 8, 1) and 10 outputs" in message
     assert "has (5,) and 2" in message
 
 

@@ -54,7 +54,8 @@ class OrderProfile(Saved):
         skewness: (orders,) of the strength over contexts, that of what groups of contexts add to it / sqrt(groups); of
             one input of which all pairs were measured, else None, and in older files; 0 where exact. Where few contexts
             hold much of a strength it is large, and Student's interval holds too little: beyond about 0.36 at some
-            order (more of fewer than 20 contexts) there is a warning.
+            order (more of fewer than 20 contexts) there is a warning, and of 3 to 14 contexts where they vary by more
+            than about the strength.
         method, correction, kind, n_players, contexts: how it was measured; contexts of the first round, one number or
             one for each order.
     """

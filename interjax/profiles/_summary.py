@@ -20,9 +20,10 @@ _NOISY = 1.5
 _FEW_PAIRS = 5
 # Of the strength over contexts: games whose intervals held too little had more at some order, smooth ones seldom.
 _SKEWED, _SKEWED_BY_CHANCE = 0.36, 6.0
-# Of few contexts skewness tells nothing: there by how much they vary, relative to the strength.
-_FEW_CONTEXTS, _UNEVEN = 15, 1.25
-_VERY_FEW_CONTEXTS, _UNEVEN_OF_VERY_FEW = 5, 1.0
+# Of few contexts skewness tells nothing: there by how much they vary, relative to the strength. Of two Student's
+# intervals are so wide that they hold.
+_FEW_CONTEXTS, _UNEVEN = 15, 1.1
+_LEAST_CONTEXTS, _VERY_FEW_CONTEXTS, _UNEVEN_OF_VERY_FEW = 3, 6, 1.0
 _TOO_FEW = "a single context, or a single cluster of pairs, tells nothing of how they vary; use more of them"
 
 
@@ -200,5 +201,6 @@ def _skewed_orders(profile: OrderProfile) -> np.ndarray:
     beyond = skewness > np.maximum(_SKEWED, _SKEWED_BY_CHANCE / np.clip(contexts, 1, GROUPS))
     most = np.where(contexts < _VERY_FEW_CONTEXTS, _UNEVEN_OF_VERY_FEW, _UNEVEN)
     uneven = profile.stderr_within * np.sqrt(contexts) > most * np.abs(profile.strength)
-    few = ~np.asarray(profile.exact, bool) & (contexts < _FEW_CONTEXTS) & (profile.strength > 0) & uneven
+    some = (contexts >= _LEAST_CONTEXTS) & (contexts < _FEW_CONTEXTS)
+    few = ~np.asarray(profile.exact, bool) & some & (profile.strength > 0) & uneven
     return profile.orders[few | ((skewness > _SKEWED / 2) & beyond.any())]

@@ -1,6 +1,7 @@
 """One game for each number that a network gives, from one pass for each coalition: all classes at the price of one."""
 
 import dataclasses
+import math
 from typing import Any
 
 import jax
@@ -8,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from interjax._core._checks import is_real
 from interjax._engine._rows import Resources
 from interjax.games._double import in_double
 from interjax.games._game import Game, warn_if_nonfinite
@@ -23,7 +25,17 @@ class EveryNumber:
     """All numbers of a network's output for one input, an array or several, in JAX's order: (numbers,)."""
 
     def __call__(self, row: Any) -> Array:
-        return jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(row)])
+        leaves = jax.tree.leaves(row)
+        kind = jnp.result_type(jnp.float32, *(leaf.dtype for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.inexact)))
+        return jnp.concatenate([jnp.ravel(leaf).astype(kind) for leaf in leaves])
+
+
+def check_numbers(outputs: Any) -> None:
+    """Raise ValueError unless a network gives real numbers, at least one for an input."""
+    leaves = jax.tree.leaves(outputs)
+    if not all(is_real(leaf) for leaf in leaves) or not sum(math.prod(leaf.shape[1:]) for leaf in leaves):
+        kinds = ", ".join(f"{leaf.dtype} of shape {leaf.shape}" for leaf in leaves)
+        raise ValueError(f'model must give real numbers, at least one, for output="all"; got {kinds}')
 
 
 def games_of_numbers(game: Game) -> list[Game]:

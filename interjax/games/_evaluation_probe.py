@@ -112,6 +112,17 @@ def warn_of_sigmoid() -> None:
     )
 
 
+def warn_if_all_are_one(found: np.ndarray, y: np.ndarray, level: int, who: str = "the network") -> None:
+    """Warn, so many frames up, of inputs of two classes that are all told class 1, as they are where a probability is
+    taken for a logit: it is never below 0."""
+    if set(np.unique(y)) == {0, 1} and np.all(found == 1):
+        warnings.warn(
+            f"{who} tells class 1 of every input, though there are some of class 0: if its one output is a probability "
+            "(a sigmoid), give the logit in its place, of which the sign tells the class",
+            stacklevel=level,
+        )
+
+
 def warn_of_probabilities(name: str = "", level: int = 5) -> None:
     """Warn, so many frames up, that a network, of this name among several, gives probabilities for logits."""
     who = f"networks: {name!r} has outputs that" if name else "the network's outputs"

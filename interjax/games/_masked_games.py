@@ -10,7 +10,7 @@ from jaxtyping import Array
 
 from interjax._core._checks import check_known
 from interjax._engine._dispatch import shapes_of
-from interjax.games._all_outputs import ALL, EveryNumber, games_of_numbers
+from interjax.games._all_outputs import ALL, EveryNumber, check_numbers, games_of_numbers
 from interjax.games._apply import Apply, at_precision, check_precision, row_of, shown_shapes
 from interjax.games._arithmetic import carried, ends_in_sigmoid, unit_of_network
 from interjax.games._baselines import Marginal, as_baseline
@@ -107,6 +107,7 @@ def masked_game(  # pyright: ignore[reportInconsistentOverload]
     x = as_input(x, players)
     network = _network(model, x, players_of(players, x), as_removal(absence, baseline), fold, precision)
     if takes_all:
+        check_numbers(network.outputs)
         return games_of_numbers(_game(network, x, EveryNumber())[0])
     reading = reading_of(output, network.outputs)
     label = _predicted(network, x) if reading.wants else None
@@ -256,6 +257,7 @@ def masked_games(  # pyright: ignore[reportInconsistentOverload]
     if takes_all:
         if labels is not None:
             raise ValueError('labels must be left out with output="all", which gives the games of all classes')
+        check_numbers(network.outputs)
         return [games_of_numbers(_game(network, x, EveryNumber())[0]) for x in each]
     reading = reading_of(output, network.outputs, None if labels is None else labels[0])
     if reading.wants == "label":

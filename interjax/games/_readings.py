@@ -19,7 +19,7 @@ from interjax.games._outputs import LabelOutput, as_output, check_output, is_of_
 WANTED = (
     "output must be one of ij.log_odds, ij.log_prob, ij.logit, ij.prob, one of these with its label, such as "
     "ij.log_odds(3), or a function of the network's output for one input that gives a scalar, of (output, label) "
-    'where there are labels; of masked games "all", too'
+    "where there are labels"
 )
 
 

@@ -128,6 +128,7 @@ class TreePlayers:
         else:
             tree = _placed("baseline", baseline, x, lambda given, *_: _Leaf(given), "")
             every = jax.tree.leaves(tree, is_leaf=_is_leaf)
+            self._check_needed(every)
         leaves = zip(self.parts, jax.tree.leaves(x), every, strict=True)
         found = [
             leaf if part is None else as_baseline(0.0 if own.value is None else own.value, leaf, part)
@@ -136,6 +137,16 @@ class TreePlayers:
         if any(isinstance(each, Marginal) for each in found):
             raise ValueError("baseline must be numbers or arrays for an input of several arrays; got ij.marginal(...)")
         return jax.tree.unflatten(self.structure, found)
+
+    def _check_needed(self, baselines: list[_Leaf]) -> None:
+        """Raise ValueError for a baseline of an array without players, which would not be used."""
+        paths = jax.tree_util.tree_flatten_with_path(jax.tree.unflatten(self.structure, self.firsts))[0]
+        for part, own, (path, _) in zip(self.parts, baselines, paths, strict=True):
+            if part is None and own.value is not None:
+                raise ValueError(
+                    f"baseline{jax.tree_util.keystr(path)} must be left out (None): that array has no players, and "
+                    f"stays as it is; got {shown(own.value)}"
+                )
 
     @functools.cached_property
     def digest(self) -> str:

@@ -150,7 +150,7 @@ def predictions_of(apply: Callable[[Any], Any], inputs: Any, name: str = "apply"
             f'{name} must give one number an input for task="regression", ({rows},) or ({rows}, 1); got '
             f"{_shown(outputs)}"
         )
-    return jnp.reshape(outputs, (-1,))
+    return jnp.reshape(outputs, (-1,)).astype(jnp.promote_types(outputs.dtype, jnp.float32))
 
 
 def _shown(outputs: Any) -> str:

@@ -200,10 +200,23 @@ def _examples(data: Any, loss: Any) -> tuple[tuple[np.ndarray, np.ndarray], tupl
         if not are_numbers or loss is None:
             return check_examples(x, y), None
         x, _ = check_examples(x, np.zeros(np.shape(y), int))
-        return (x, as_numbers("y", y).astype(np.float32)), None
+        return (x, _in_single("y", as_numbers("y", y))), None
     except ValueError as error:
         instead = "; for numbers to predict give loss=ij.training.squared_error" if are_numbers else ""
         raise ValueError(f"data: {error}{instead}") from error
+
+
+def _in_single(name: str, values: np.ndarray) -> np.ndarray:
+    """Numbers as float32; ValueError where it rounds away more than a hundredth of how much they vary."""
+    with np.errstate(over="ignore"):
+        found = values.astype(np.float32)
+    off = np.abs(found - values).max(initial=0.0)
+    if not np.isfinite(found).all() or off > 0.01 * values.std() > 0:
+        raise ValueError(
+            f"{name} must be numbers that float32 tells apart, they are off by up to {off:.2g}: take a "
+            "constant off, or divide by their deviation"
+        )
+    return found
 
 
 def _check_options(

@@ -92,7 +92,7 @@ def squared_error(model: Any, x: Array, y: Array, key: Array) -> Array:
     x = batch_of(x)
     y = targets(y, len(x), "y")
     found = predictions_of(model, x, "model")
-    return (found - y.astype(found.dtype)) ** 2
+    return (found - y) ** 2
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

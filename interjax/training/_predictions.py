@@ -14,7 +14,7 @@ from interjax._core._checks import check_array, check_count, check_examples, che
 from interjax._core._keys import check_key
 from interjax._engine._rows import RowProgram
 from interjax.games._apply import Apply, as_classifier, as_predictor, gives_one, shown_shapes
-from interjax.games._evaluation_probe import check_equal_outputs
+from interjax.games._evaluation_probe import check_equal_outputs, warn_if_all_are_one
 from interjax.games._inputs import inputs_program
 from interjax.games._models import as_apply, as_networks
 from interjax.games._outputs import tell_classes
@@ -55,6 +55,7 @@ def accuracy(model: Model, x: Any, y: Any, *, batch_size: int = 500) -> float:
     x, y = check_examples(x, y)
     found = _classifier(model, x, y)(x, batch_size)
     _warn_if_undefined(int(np.sum(found == _UNDEFINED)), len(x))
+    warn_if_all_are_one(found, y, level=3)
     return float(np.mean(found == y))
 
 
@@ -168,6 +169,8 @@ def correctly_classified(
         if len(found) == n_classes and found.min() >= -(-count // n_classes):
             break
     _warn_if_undefined(n_undefined, min(start + batch_size, len(x)))
+    if len(np.unique(y)) == 2:
+        warn_if_all_are_one(y[correct], y[order[: start + batch_size]], level=3)  # none of class 0 was told
     if not len(correct):
         raise ValueError(f"the network classifies none of {len(x)} inputs correctly: train it first")
     if len(correct) < count:

@@ -1,6 +1,7 @@
 """Networks that predict numbers, and networks of one logit: trained, graded, attacked, with errors that hold."""
 
 import dataclasses
+import warnings
 
 import jax
 import jax.numpy as jnp
@@ -96,6 +97,7 @@ def test_one_logit_is_one_of_two_classes(network):
     np.testing.assert_array_equal((np.asarray(linear(CLASSES.test_x)) > 0)[chosen], labels[chosen])
 
 
+@pytest.mark.filterwarnings("ignore:network 'network' tells class 1 of every input")
 def test_a_sigmoid_for_a_logit_is_told():
     with pytest.warns(UserWarning, match="output is a sigmoid"):
         evaluate(lambda x: jax.nn.sigmoid(linear(x)), CLASSES, key=KEY, strengths=(), occlusions=())
@@ -159,6 +161,62 @@ def test_intervals_of_the_share_of_variance_hold(count, tail):
     found = [share_of_variance(error, of + error, 0.95) for error, of in zip(scale * noise, signal, strict=True)]
     held = np.mean([lower <= true <= upper for _, lower, upper, _ in found])
     assert 0.92 < held < 0.975, held
+
+
+def test_probabilities_for_a_logit_are_told_by_what_they_do():
+    by_hand = lambda x: 1 / (1 + jnp.exp(-linear(x)))  # noqa: E731
+    for call in (
+        lambda: accuracy(by_hand, CLASSES.test_x, CLASSES.test_y),
+        lambda: ij.training.correctly_classified(by_hand, CLASSES.test_x, CLASSES.test_y, count=5, key=KEY),
+        lambda: evaluate(by_hand, CLASSES, key=KEY, strengths=(), occlusions=()),
+    ):
+        with pytest.warns(UserWarning, match="tells class 1 of every input"):
+            call()
+
+
+@pytest.mark.parametrize(("kind", "told"), [("normal", 0), ("lognormal", 20)])
+def test_labels_of_which_few_hold_the_variance_are_told(kind, told):
+    random = np.random.default_rng(0)
+    said = 0
+    for _ in range(20):
+        signal, noise = random.normal(size=(2, 200)).astype(np.float32)
+        y = np.exp(1.5 * signal) + noise if kind == "lognormal" else signal + noise
+        data = ij.datasets.Dataset(signal[:, None], y, signal[:, None], y, "toy", (), task="regression")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            evaluate(lambda x: x[:, 0], data, key=KEY, strengths=(), occlusions=())
+        said += any("few examples hold most of the variance" in str(each.message) for each in caught)
+    assert said == told
+
+
+def test_labels_that_do_not_vary_have_no_share_and_that_is_told():
+    y = np.ones(6, np.float32)
+    data = ij.datasets.Dataset(X[:300], Y, X[:6], y, "toy", (), task="regression")
+    with pytest.warns(UserWarning, match="R.2 is NaN where labels do not vary or are fewer than three: test"):
+        found = evaluate(linear, data, key=KEY, strengths=(), occlusions=())
+    assert np.isnan(found.of("test R^2")).all()
+
+
+def test_infinite_predictions_have_no_share():
+    network = lambda x: jnp.where(x[:, 0] > 1, jnp.inf, linear(x))  # noqa: E731
+    with pytest.warns(UserWarning, match="predictions that are NaN or infinite"):
+        found = evaluate(network, DATA, key=KEY, strengths=(), occlusions=())
+    assert np.isnan(found.of("test R^2")).all()
+    assert np.isnan(found.of("test error")).all()
+
+
+def test_targets_keep_their_fractions_whatever_a_network_gives():
+    y = jnp.array([0.5, 1.75, 2.25])
+    found = squared_error(lambda x: jnp.arange(3), jnp.ones((3, 2)), y, KEY)
+    np.testing.assert_allclose(found, [0.25, 0.5625, 0.0625])
+    half = squared_error(lambda x: x[:, 0].astype(jnp.bfloat16), jnp.ones((3, 2)), y + 100, KEY)
+    np.testing.assert_allclose(half, (np.asarray(y) + 99) ** 2, rtol=1e-6)
+
+
+def test_numbers_that_float32_does_not_tell_apart_are_refused():
+    model = ij.networks.build("mlp", (4,), 1, hidden=(8,))
+    with pytest.raises(ValueError, match="y must be numbers that float32 tells apart"):
+        train(model, (X, Y.astype(float) + 1e9), key=KEY, optimizer=optax.adam(1e-2), steps=2, loss=squared_error)
 
 
 BAD = [

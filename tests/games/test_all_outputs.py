@@ -85,3 +85,13 @@ def test_what_does_not_fit_is_told():
             lambda x: jnp.where(x[:, :2] == 0, jnp.nan, x[:, :2]), X[0], players=PLAYERS, output="all"
         )
     assert np.isnan(np.asarray(games[0].params)).sum() == 32
+
+
+def test_outputs_of_other_kinds():
+    whole = ij.masked_game(lambda x: (x[:, :2] * 3).astype(jnp.int32), X[0], players=PLAYERS, output="all")
+    np.testing.assert_array_equal(whole[0](np.ones((1, 6), bool)), np.trunc(X[0, 0] * 3))
+    truths = ij.masked_game(lambda x: x[:, :2] > 0, X[0], players=PLAYERS, output="all")
+    assert truths[1](np.ones((1, 6), bool)).tolist() == [float(X[0, 1] > 0)]
+    for network_of in (lambda x: x[:, :2] + 1j, lambda x: x[:, :0]):
+        with pytest.raises(ValueError, match="model must give real numbers, at least one"):
+            ij.masked_game(network_of, X[0], players=PLAYERS, output="all")

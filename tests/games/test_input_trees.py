@@ -134,3 +134,14 @@ def test_batches_of_unequal_length_are_refused():
         ij.masked_games(network, batch(3) | {"table": np.zeros((2, 3))}, players=PLAYERS)
     with pytest.raises(ValueError, match="got 3 inputs and 2 labels"):
         ij.masked_games(network, batch(3), [0, 1], players=PLAYERS)
+
+
+def test_a_baseline_of_an_array_without_players_is_refused():
+    x = {"tokens": np.ones(4, np.float32), "mask": np.ones(3, np.float32)}
+    with pytest.raises(ValueError, match=r"baseline\['mask'\] must be left out"):
+        ij.masked_game(
+            lambda parts: parts["tokens"][:, :2],
+            x,
+            players={"tokens": ij.Players.features(4)},
+            baseline={"mask": 0.0},
+        )

@@ -45,6 +45,8 @@ def evaluate(checkpoints: tuple[Path, ...], settings: dict[str, Any]) -> None:
             progress=advance,
         )
     _write(out, found, data.name)
+    if data.label_normalization is not None:
+        click.echo(f"errors are in standard deviations of the label, {data.label_normalization[1]:.6g} each")
 
 
 def _write(out: Path, found: evaluation.Evaluation, title: str) -> None:

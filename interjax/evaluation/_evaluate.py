@@ -22,7 +22,7 @@ from interjax.evaluation._corruptions import shuffles as plan_shuffles
 from interjax.evaluation._intervals import Measured, difference_of, mean_of, share_of
 from interjax.evaluation._regression import measures_of_numbers, warn_of_few_examples
 from interjax.evaluation._rounds import Graded, Grades, Misses, Round
-from interjax.games._apply import Apply, as_classifier, as_predictor, gives_one
+from interjax.games._apply import Apply, as_classifier, as_predictor, gives_one, is_of_one_logit
 from interjax.games._arithmetic import ends_in_sigmoid
 from interjax.games._evaluation_probe import (
     are_probabilities,
@@ -208,7 +208,7 @@ def evaluate(
             else:
                 measures.append(_measures(graded, subset))
                 told = np.where(graded["test"].correct, data.test_y, 1 - data.test_y)
-                if data.n_classes == 2:
+                if is_of_one_logit(model[0]):
                     warn_if_all_are_one(told, data.test_y, level=2, who=f"network {name!r}")
                 n_nonfinite.append(_report_nonfinite(name, graded))
     table = np.array([list(of_network.values()) for of_network in measures])

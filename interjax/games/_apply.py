@@ -87,6 +87,11 @@ def as_classifier(apply: Apply, outputs: Any) -> Apply:
     return _TwoLogits(apply) if gives_one(outputs) else apply
 
 
+def is_of_one_logit(apply: Apply) -> bool:
+    """Whether `as_classifier` made this of a network of one output."""
+    return isinstance(apply, _TwoLogits)
+
+
 def as_predictor(apply: Apply) -> Apply:
     """A network that gives one number an input as one that gives (batch,)."""
     return _OneNumber(apply)

@@ -13,7 +13,7 @@ from jaxtyping import Array
 from interjax._core._checks import check_array, check_count, check_examples, check_known, is_real
 from interjax._core._keys import check_key
 from interjax._engine._rows import RowProgram
-from interjax.games._apply import Apply, as_classifier, as_predictor, gives_one, shown_shapes
+from interjax.games._apply import Apply, as_classifier, as_predictor, gives_one, is_of_one_logit, shown_shapes
 from interjax.games._evaluation_probe import check_equal_outputs, warn_if_all_are_one
 from interjax.games._inputs import inputs_program
 from interjax.games._models import as_apply, as_networks
@@ -53,9 +53,11 @@ def accuracy(model: Model, x: Any, y: Any, *, batch_size: int = 500) -> float:
     """
     batch_size = check_count("batch_size", batch_size)
     x, y = check_examples(x, y)
-    found = _classifier(model, x, y)(x, batch_size)
+    classify, is_one = _classifier(model, x, y)
+    found = classify(x, batch_size)
     _warn_if_undefined(int(np.sum(found == _UNDEFINED)), len(x))
-    warn_if_all_are_one(found, y, level=3)
+    if is_one:
+        warn_if_all_are_one(found, y, level=3)
     return float(np.mean(found == y))
 
 
@@ -162,14 +164,14 @@ def correctly_classified(
     correct, n_undefined = np.zeros(0, int), 0
     for start in range(0, len(x), batch_size):
         rows = order[start : start + batch_size]
-        classes = np.stack([classify(x[rows], batch_size) for classify in classifiers])
+        classes = np.stack([classify(x[rows], batch_size) for classify, _ in classifiers])
         n_undefined += int(np.sum(np.any(classes == _UNDEFINED, axis=0)))
         correct = np.concatenate([correct, rows[np.all(classes == y[None, rows], axis=0)]])
         found = np.unique(y[correct], return_counts=True)[1]
         if len(found) == n_classes and found.min() >= -(-count // n_classes):
             break
     _warn_if_undefined(n_undefined, min(start + batch_size, len(x)))
-    if len(np.unique(y)) == 2:
+    if any(is_one for _, is_one in classifiers):
         warn_if_all_are_one(y[correct], y[order[: start + batch_size]], level=3)  # none of class 0 was told
     if not len(correct):
         raise ValueError(f"the network classifies none of {len(x)} inputs correctly: train it first")
@@ -182,8 +184,9 @@ def correctly_classified(
     return correct[np.lexsort((y[correct], turn))][:count]
 
 
-def _classifier(model: Model, like: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray, int], np.ndarray]:
-    """(inputs, batch size) -> the class of the largest logit for each input, (N,), `_UNDEFINED` if they tell none."""
+def _classifier(model: Model, like: np.ndarray, y: np.ndarray) -> tuple[Callable[[np.ndarray, int], np.ndarray], bool]:
+    """(inputs, batch size) -> the class of the largest logit for each input, (N,), `_UNDEFINED` if they tell none; and
+    whether the network gives one logit."""
     apply, params = as_apply(model, like)
     apply, classes = _classes_of(apply, params, like)
     if y.max() >= classes:
@@ -197,7 +200,7 @@ def _classifier(model: Model, like: np.ndarray, y: np.ndarray) -> Callable[[np.n
             programs[size] = inputs_program(_LargestLogit(apply), params, x, size)
         return programs[size].values(x)
 
-    return classify
+    return classify, is_of_one_logit(apply)
 
 
 @dataclasses.dataclass(frozen=True)

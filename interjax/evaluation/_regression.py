@@ -46,7 +46,7 @@ def warn_of_few_examples(
         spread = (y - y.mean()) ** 2
         if len(y) < 3 or not spread.any():
             unvaried.append(part)
-        elif np.all(each.finite) and _effective(spread, each.error) < min(_FEW, len(y) / 5):
+        elif np.all(each.finite) and _effective(spread, each.error) < min(_FEW, len(y) / 8):
             few.append(part)
     if unvaried:
         warnings.warn(

@@ -198,7 +198,7 @@ def evaluate(
             graded = {}
             for which, each in enumerate(rounds):
                 piece = f"network{number}-round{which}"
-                graded[each.name] = each.graded(grading(model[0]), model[1], batch_size, run, piece)
+                graded[each.name] = each.grade(grading(model[0]), model[1], batch_size, run, piece)
                 if progress is not None:
                     progress(next(done), len(models) * len(rounds))
             if data.is_regression:

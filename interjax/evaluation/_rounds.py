@@ -42,14 +42,11 @@ class Round:
     numbers: np.ndarray
     change: Callable[..., Array] | None = None
 
-    def grade(
-        self, apply: Apply, params: Any, batch_size: int, run: RunFolder | None = None, piece: str = ""
-    ) -> Graded:
-        """The examples graded, a batch at a time; what a run's folder has of this piece is not computed again."""
-        return self.graded(Grades(apply), params, batch_size, run, piece)
+    def grade(self, grading: Any, params: Any, batch_size: int, run: RunFolder | None = None, piece: str = "") -> Any:
+        """The examples graded by a network's `Grades` or `Misses`, a batch at a time, as `Graded` or `Missed`.
 
-    def graded(self, grading: Any, params: Any, batch_size: int, run: RunFolder | None = None, piece: str = "") -> Any:
-        """The same with a grading of its own: `Graded` or `Missed`."""
+        What a run's folder has of this piece is not computed again.
+        """
         found = None if run is None else run.read(piece)
         if found is None:
             kept = None if run is None else run.partial(piece)

@@ -13,6 +13,7 @@ from interjax import cli as command_line
 
 OPTIONS = ["--grid", "8x8", "--orders", "0.0,0.5,1.0", "--contexts", "50", "--pairs", "132", "--inputs", "3"]
 RUN = "from interjax.cli import main; main()"
+IMPATIENT = "from interjax._engine import _processes; _processes._SILENT_SECONDS = 8.0\n"  # of twenty
 AFTER_SOME_WRITES = """
 import os, signal
 from interjax._engine import _folders as _runs
@@ -87,7 +88,7 @@ def test_two_processes_give_the_numbers_of_one(checkpoint, whole, tmp_path):
 
 def test_a_killed_process_stops_the_others_and_any_number_resumes(checkpoint, whole, tmp_path):
     out = tmp_path / "killed"
-    codes, outputs, outlived = together(checkpoint, out, [RUN, KILLED])
+    codes, outputs, outlived = together(checkpoint, out, [IMPATIENT + RUN, KILLED])
     assert codes == [1, -signal.SIGKILL]
     assert_says(outputs[0], "1 of 2 stopped answering", out)
     assert outlived[0] < 60

@@ -51,11 +51,12 @@ class OrderProfile(Saved):
             drawn, (sum s)^2 / sum s^2 of their strengths s, Kish's number, over all inputs and rounds; pairs of one
             cluster, which share contexts, count as one. Below 5 an interval tells little of pairs that were not drawn,
             and there is a warning. None where all pairs were measured, and in older files.
-        skewness: (orders,) of the strength over contexts, that of what groups of contexts add to it / sqrt(groups); of
-            one input of which all pairs were measured, else None, and in older files; 0 where exact. Where few contexts
-            hold much of a strength it is large, and Student's interval holds too little: beyond about 0.36 at some
-            order (more of fewer than 20 contexts) there is a warning, and of 3 to 14 contexts where they vary by more
-            than about the strength.
+        skewness: (orders,) of the strength over contexts of all inputs, that of what groups of contexts add to it
+            / sqrt(groups); 0 where exact, and where contexts vary by less than what else is known of the error. Where
+            few contexts hold much of a strength it is large, and Student's interval holds too little: beyond about 0.36
+            at some order (more of fewer than 20 contexts) there is a warning, and of 3 to 30 contexts, those of all
+            inputs together, where they vary by more than 0.9 of the strength. None where pairs were drawn, and
+            in older files.
         method, correction, kind, n_players, contexts: how it was measured; contexts of the first round, one number or
             one for each order.
     """

@@ -11,7 +11,7 @@ from interjax.profiles._allocation import Errors
 from interjax.profiles._left_out import of_one, root, slope
 from interjax.profiles._one_input import GROUPS, Design, Measured
 from interjax.profiles._result import OrderProfile
-from interjax.profiles._strength import strength_of_input
+from interjax.profiles._strength import InputStrength, strength_of_input
 from interjax.profiles._sums import PairSums
 
 # Measured on games with known profiles: beyond this ratio of noise to strength the correction leaves about a tenth.
@@ -20,10 +20,9 @@ _NOISY = 1.5
 _FEW_PAIRS = 5
 # Of the strength over contexts: games whose intervals held too little had more at some order, smooth ones seldom.
 _SKEWED, _SKEWED_BY_CHANCE = 0.36, 6.0
-# Of few contexts skewness tells nothing: there by how much they vary, relative to the strength. Of two Student's
-# intervals are so wide that they hold.
-_FEW_CONTEXTS, _UNEVEN = 15, 1.1
-_LEAST_CONTEXTS, _VERY_FEW_CONTEXTS, _UNEVEN_OF_VERY_FEW = 3, 6, 1.0
+# Of not so many contexts skewness tells little, of few not even its sign: there by how much they vary, relative to the
+# strength. Of two Student's intervals are so wide that they hold.
+_LEAST_CONTEXTS, _FEW_CONTEXTS, _MANY_CONTEXTS, _UNEVEN = 3, 15, 31, 0.9
 _TOO_FEW = "a single context, or a single cluster of pairs, tells nothing of how they vary; use more of them"
 
 
@@ -60,7 +59,8 @@ def summarise(
     from_contexts = _within(within) ** 2 + bias**2 + limit**2
     in_profile = [of_profile(part) for part in within]
     bias_left = of_profile(bias)
-    known = of_orders(rounding) + of_orders(limit) + bias_left**2
+    unseen = of_orders(rounding) + of_orders(limit)
+    known = unseen + bias_left**2
     stderr_within = np.sqrt(_within(in_profile) ** 2 + known)
     if len(inputs) > 1:
         spread = of_one(by_input, kind)
@@ -103,7 +103,9 @@ def summarise(
         contexts_drawn=contexts_drawn,
         exact=exact,
         effective_pairs=_effective_number(np.concatenate([part.by_cluster for part in inputs], axis=1)),
-        skewness=inputs[0].skewness if len(inputs) == 1 and not inputs[0].by_cluster.size else None,
+        skewness=None
+        if any(part.by_cluster.size for part in inputs)
+        else np.where(_within(in_profile) ** 2 > unseen, _skewness(inputs, within), 0.0),
     )
     return profile, Errors(strength, magnitude, from_contexts, bias, np.square(found.stderr))
 
@@ -127,6 +129,14 @@ def _effective_number(parts: np.ndarray) -> np.ndarray | None:
         return None
     squares = np.sum(parts**2, axis=1)
     return np.divide(np.sum(parts, axis=1) ** 2, squares, out=np.zeros(len(parts)), where=squares != 0)
+
+
+def _skewness(inputs: list[InputStrength], deviations: list[np.ndarray]) -> np.ndarray:
+    """That of the mean over inputs (orders,): third moments of independent means add up as their variances do."""
+    variances = _variances(deviations)
+    third = np.sum([part.skewness * own**1.5 for part, own in zip(inputs, variances, strict=True)], axis=0)
+    whole = np.sum(variances, axis=0) ** 1.5
+    return np.divide(third, whole, out=np.zeros_like(whole), where=whole != 0)
 
 
 def _relative(magnitude: np.ndarray, is_known: bool) -> np.ndarray:
@@ -176,8 +186,8 @@ def warn(profile: OrderProfile) -> None:
     rare = _skewed_orders(profile)
     if len(rare) and is_known:
         warnings.warn(
-            f"at orders {rare.tolist()} few contexts hold much of the strength: others that were not drawn may hold "
-            "more than the standard error of J tells, here and at orders beside them; use more contexts",
+            f"at orders {rare.tolist()} few contexts may hold much of the strength: others that were not drawn may "
+            "hold more than the standard error of J tells, here and at orders beside them; use more contexts",
             stacklevel=3,
         )
     if is_known and np.all(np.isfinite(profile.strength)) and np.any(np.isnan(profile.stderr)):
@@ -197,10 +207,10 @@ def _skewed_orders(profile: OrderProfile) -> np.ndarray:
     """Orders whose strength is so skewed over contexts that Student's interval holds too little."""
     if profile.skewness is None or profile.contexts_drawn is None:
         return profile.orders[:0]
-    skewness, contexts = np.nan_to_num(profile.skewness), profile.contexts_drawn
+    skewness, contexts = np.nan_to_num(profile.skewness), profile.contexts_drawn * len(profile.by_input)
     beyond = skewness > np.maximum(_SKEWED, _SKEWED_BY_CHANCE / np.clip(contexts, 1, GROUPS))
-    most = np.where(contexts < _VERY_FEW_CONTEXTS, _UNEVEN_OF_VERY_FEW, _UNEVEN)
-    uneven = profile.stderr_within * np.sqrt(contexts) > most * np.abs(profile.strength)
-    some = (contexts >= _LEAST_CONTEXTS) & (contexts < _FEW_CONTEXTS)
-    few = ~np.asarray(profile.exact, bool) & some & (profile.strength > 0) & uneven
+    uneven = profile.stderr_within * np.sqrt(contexts) > _UNEVEN * np.abs(profile.strength)
+    some = (contexts >= _LEAST_CONTEXTS) & (contexts < _MANY_CONTEXTS)
+    some &= (skewness > 0) | (skewness < 0) & (contexts < _FEW_CONTEXTS)
+    few = some & (profile.strength > 0) & uneven
     return profile.orders[few | ((skewness > _SKEWED / 2) & beyond.any())]

@@ -221,6 +221,7 @@ SAMPLING = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:at orders .* few contexts may hold")
 @pytest.mark.filterwarnings("ignore:at orders .* the strength rests on fewer")
 @pytest.mark.filterwarnings("ignore:stopped at max_forwards")
 @pytest.mark.parametrize("sampling", SAMPLING.values(), ids=SAMPLING.keys())

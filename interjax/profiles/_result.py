@@ -55,7 +55,7 @@ class OrderProfile(Saved):
             / sqrt(groups); 0 where exact, and where contexts vary by less than what else is known of the error. Where
             few contexts hold much of a strength it is large, and Student's interval holds too little: beyond about 0.36
             at some order (more of fewer than 20 contexts) there is a warning, and of 3 to 30 contexts, those of all
-            inputs together, where they vary by more than 0.9 of the strength. None where pairs were drawn, and
+            inputs together, where they vary by more than 0.8 of the strength. None where pairs were drawn, and
             in older files.
         method, correction, kind, n_players, contexts: how it was measured; contexts of the first round, one number or
             one for each order.

@@ -20,9 +20,9 @@ _NOISY = 1.5
 _FEW_PAIRS = 5
 # Of the strength over contexts: games whose intervals held too little had more at some order, smooth ones seldom.
 _SKEWED, _SKEWED_BY_CHANCE = 0.36, 6.0
-# Of not so many contexts skewness tells little, of few not even its sign: there by how much they vary, relative to the
-# strength. Of two Student's intervals are so wide that they hold.
-_LEAST_CONTEXTS, _FEW_CONTEXTS, _MANY_CONTEXTS, _UNEVEN = 3, 15, 31, 0.9
+# Of few contexts skewness tells little but its sign: there by how much they vary, relative to the strength. Of two
+# Student's intervals are so wide that they hold.
+_LEAST_CONTEXTS, _MANY_CONTEXTS, _UNEVEN = 3, 31, 0.8
 _TOO_FEW = "a single context, or a single cluster of pairs, tells nothing of how they vary; use more of them"
 
 
@@ -211,6 +211,5 @@ def _skewed_orders(profile: OrderProfile) -> np.ndarray:
     beyond = skewness > np.maximum(_SKEWED, _SKEWED_BY_CHANCE / np.clip(contexts, 1, GROUPS))
     uneven = profile.stderr_within * np.sqrt(contexts) > _UNEVEN * np.abs(profile.strength)
     some = (contexts >= _LEAST_CONTEXTS) & (contexts < _MANY_CONTEXTS)
-    some &= (skewness > 0) | (skewness < 0) & (contexts < _FEW_CONTEXTS)
-    few = some & (profile.strength > 0) & uneven
+    few = some & (skewness > 0) & (profile.strength > 0) & uneven
     return profile.orders[few | ((skewness > _SKEWED / 2) & beyond.any())]

@@ -24,7 +24,8 @@ from interjax.orders._estimators import Estimates, estimator_of
 from interjax.orders._limits import with_limits
 from interjax.orders._tabulated import check_exact, estimates_of_table, is_tabulated
 
-_ENOUGH_FOR_ALL = 25  # contexts, from about which on simultaneous intervals held in every game that was tried
+# Contexts, from about which on simultaneous intervals held in every game that was tried.
+_ENOUGH_FOR_ALL = {"blocks": 25, "quadruples": 100, "regression": 25}
 
 
 @result
@@ -87,17 +88,18 @@ class OrderInteractions(Saved):
                 of all orders and coalitions here, but for exact ones, which do not miss. "sidak" is a little narrower,
                 and right where means are normal. No error is then less than the root mean square of its order's: among
                 many coalitions those miss that happened to vary little. Where few contexts make up an interaction
-                (products of several players) all are held from some 25 contexts on only.
+                (products of several players) all are held from some 25 contexts on only, by "quadruples" from 100.
 
         Warns:
-            UserWarning: if simultaneous intervals are of fewer than 25 contexts at an order.
+            UserWarning: if simultaneous intervals are of fewer contexts at an order.
         """
         sampled = ~self._exact
         if simultaneous and sampled.any():
             fewest = np.min(np.mean(self.count, axis=1)[sampled.any(axis=1)])
-            if fewest < _ENOUGH_FOR_ALL:
+            enough = _ENOUGH_FOR_ALL[self.method]
+            if fewest < enough:
                 warnings.warn(
-                    f"simultaneous intervals of fewer than {_ENOUGH_FOR_ALL} contexts, here {fewest:.3g}, may hold all "
+                    f"simultaneous intervals of fewer than {enough} contexts, here {fewest:.3g}, may hold all "
                     "interactions less often than they say, where few contexts make up one: draw more",
                     stacklevel=2,
                 )

@@ -5,8 +5,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from interjax._core._checks import check_array, shown
+from interjax._core._checks import check_array, check_examples, check_integers, check_known, shown
 from interjax.games._apply import shown_shapes
 from interjax.games._players import Players, check_players
 from interjax.games._tree_players import TreePlayers, as_leaves
@@ -41,3 +42,45 @@ def rows_of(xs: Any, name: str = "xs") -> int:
     if len({shape[:1] for shape in shapes}) > 1 or () in shapes:
         raise ValueError(f"{name} must be arrays of one row for each input, got {shown_shapes(xs)}")
     return shapes[0][0]
+
+
+def is_several(x: Any) -> bool:
+    """Whether inputs are several arrays where no players tell: a dict, or a tuple that holds arrays."""
+    return isinstance(x, Mapping) or (isinstance(x, tuple) and any(np.ndim(leaf) for leaf in jax.tree.leaves(x)))
+
+
+def as_inputs(x: Any, name: str = "x") -> Any:
+    """Inputs (N, ...) in NumPy, at least one: an array, or several in dicts and tuples; ValueError that names them."""
+    check_known(name, x)
+    if not is_several(x):
+        x = np.asarray(check_array(name, x, "inputs (N, ...), an array of real numbers"))
+        if x.ndim < 2 or not len(x):
+            raise ValueError(f"{name} must be inputs (N, ...), at least one; got shape {x.shape}")
+        return x
+    x = jax.tree.map(np.asarray, as_leaves(name, x))
+    if not rows_of(x, name):
+        raise ValueError(f"{name} must be inputs (N, ...), at least one; got shapes {shown_shapes(x)}")
+    return x
+
+
+def as_examples(x: Any, y: Any) -> tuple[Any, np.ndarray]:
+    """Inputs of one array or several and their class indices (N,), in NumPy; ValueError if they do not match."""
+    if not is_several(x):
+        return check_examples(x, y)
+    x, y = as_inputs(x), check_integers("y", y, "class indices (N,), integers")
+    if y.shape != (rows_of(x),):
+        raise ValueError(f"y must be class indices ({rows_of(x)},), one for each input of x; got shape {y.shape}")
+    if y.min() < 0:
+        raise ValueError(f"y must hold class indices from 0 on, got {y.min()}")
+    return x, y
+
+
+def at_rows(x: Any, rows: Any) -> Any:
+    """Some inputs of a batch, or one, of one array or several."""
+    return jax.tree.map(lambda leaf: leaf[rows], x)
+
+
+def like_batch(x: Any, rows: int) -> Any:
+    """Shapes and types of a batch of so many inputs like these, as JAX takes them."""
+    kind = jax.dtypes.canonicalize_dtype
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((rows, *leaf.shape[1:]), kind(leaf.dtype)), x)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from interjax.games._apply import row_of, shown_shapes
 from interjax.games._closures import Closure
 from interjax.games._evaluation import EVALUATION, evaluation_switches
 from interjax.games._weights import Weights
@@ -62,7 +63,7 @@ def of_equinox(module: Any, state: Any, name: str) -> tuple[Callable[[Any, Any],
             return jax.vmap(of_one)(inputs)
         except Exception as error:
             raise ValueError(
-                f"an Equinox module is called with one input, here of shape {inputs.shape[1:]}, and mapped over the "
+                f"an Equinox module is called with one input, here of shape {shown_shapes(row_of(inputs))}, and mapped over the "
                 f"batch; where it takes a batch, {_AS_BATCH}: {error}"
             ) from error
 

@@ -10,10 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from interjax._core._checks import check_array, check_count, check_examples, check_known, is_real
+from interjax._core._checks import check_array, check_count, check_known, is_real
 from interjax._core._keys import check_key
 from interjax._engine._rows import RowProgram
 from interjax.games._apply import Apply, as_classifier, as_predictor, gives_one, is_of_one_logit, shown_shapes
+from interjax.games._batches import as_examples, as_inputs, at_rows, like_batch, rows_of
 from interjax.games._evaluation_probe import check_equal_outputs, warn_if_all_are_one
 from interjax.games._inputs import inputs_program
 from interjax.games._models import as_apply, as_networks
@@ -31,7 +32,8 @@ def accuracy(model: Model, x: Any, y: Any, *, batch_size: int = 500) -> float:
         model: a network, inputs (batch, ...) -> logits (batch, classes), or one logit an input, that of class 1 of two:
             an nnx module, (Linen module, variables), (function(params, inputs), params) or function(inputs). Dropout is
             off, whatever mode it is in.
-        x: inputs (N, ...).
+        x: inputs (N, ...); or several arrays in dicts and tuples, each of one row an input, which the network takes as
+            its one argument.
         y: class indices (N,).
         batch_size: inputs evaluated at once.
 
@@ -52,10 +54,10 @@ def accuracy(model: Model, x: Any, y: Any, *, batch_size: int = 500) -> float:
         1.0
     """
     batch_size = check_count("batch_size", batch_size)
-    x, y = check_examples(x, y)
+    x, y = as_examples(x, y)
     classify, is_one = _classifier(model, x, y)
     found = classify(x, batch_size)
-    _warn_if_undefined(int(np.sum(found == _UNDEFINED)), len(x))
+    _warn_if_undefined(int(np.sum(found == _UNDEFINED)), len(y))
     if is_one:
         warn_if_all_are_one(found, y, level=3)
     return float(np.mean(found == y))
@@ -68,7 +70,7 @@ def r_squared(model: Model, x: Any, y: Any, *, batch_size: int = 500) -> float:
 
     Args:
         model: a network that gives one number an input, (batch,) or (batch, 1), of any form that `accuracy` takes.
-        x: inputs (N, ...).
+        x: inputs (N, ...), or several arrays as for `accuracy`.
         y: the numbers to predict (N,).
         batch_size: inputs evaluated at once.
 
@@ -87,21 +89,22 @@ def r_squared(model: Model, x: Any, y: Any, *, batch_size: int = 500) -> float:
         (1.0, 0.0)
     """
     batch_size = check_count("batch_size", batch_size)
-    check_known("x", x)
-    x, y = np.asarray(check_array("x", x, "inputs (N, ...), real numbers")), as_numbers("y", y)
-    if x.ndim < 2 or y.shape != x.shape[:1] or not len(x):
-        raise ValueError(f"x and y must be inputs (N, ...) and numbers (N,), got shapes {x.shape} and {y.shape}")
+    x, y = as_inputs(x), as_numbers("y", y)
+    if y.shape != (rows_of(x, "x"),):
+        raise ValueError(
+            f"x and y must be inputs (N, ...) and numbers (N,), got shapes {shown_shapes(x)} and {y.shape}"
+        )
     if y.min() == y.max():
         raise ValueError(f"y must vary, got {y[0]:g} throughout: no share of its variance can be told")
     apply, params = as_apply(model, x)
     outputs = _outputs(apply, params, x)
     if not gives_one(outputs):
         raise ValueError(f"model must give one number an input, (2,) or (2, 1) for two; got {_shape(outputs)}")
-    check_equal_outputs(apply, params, x[0], x[-1])
-    size = min(batch_size, len(x))
+    check_equal_outputs(apply, params, at_rows(x, 0), at_rows(x, -1))
+    size = min(batch_size, len(y))
     found = np.asarray(inputs_program(_Predicted(as_predictor(apply)), params, x, size).values(x), np.float64)
     if unknown := int(np.sum(~np.isfinite(found))):
-        warnings.warn(f"the predictions of {unknown} of {len(x)} inputs are NaN or infinite", stacklevel=2)
+        warnings.warn(f"the predictions of {unknown} of {len(y)} inputs are NaN or infinite", stacklevel=2)
         return float("nan")
     return float(1 - np.sum((found - y) ** 2) / np.sum((y - y.mean()) ** 2))
 
@@ -132,7 +135,7 @@ def correctly_classified(
 
     Args:
         model: a network as for `accuracy`; or several in a list that must all be correct.
-        x: inputs (N, ...).
+        x: inputs (N, ...), or several arrays as for `accuracy`.
         y: class indices (N,).
         count: number of inputs to draw.
         key: `jax.random.key` of the draw.
@@ -156,25 +159,25 @@ def correctly_classified(
         3
     """
     check_key(key)
-    x, y = check_examples(x, y)
+    x, y = as_examples(x, y)
     count, batch_size = check_count("count", count), check_count("batch_size", batch_size)
     classifiers = [_classifier(one, x, y) for one in as_networks(model)]
     n_classes = len(np.unique(y))
-    order = np.asarray(jax.random.permutation(key, len(x)))
+    order = np.asarray(jax.random.permutation(key, len(y)))
     correct, n_undefined = np.zeros(0, int), 0
-    for start in range(0, len(x), batch_size):
+    for start in range(0, len(y), batch_size):
         rows = order[start : start + batch_size]
-        classes = np.stack([classify(x[rows], batch_size) for classify, _ in classifiers])
+        classes = np.stack([classify(at_rows(x, rows), batch_size) for classify, _ in classifiers])
         n_undefined += int(np.sum(np.any(classes == _UNDEFINED, axis=0)))
         correct = np.concatenate([correct, rows[np.all(classes == y[None, rows], axis=0)]])
         found = np.unique(y[correct], return_counts=True)[1]
         if len(found) == n_classes and found.min() >= -(-count // n_classes):
             break
-    _warn_if_undefined(n_undefined, min(start + batch_size, len(x)))
+    _warn_if_undefined(n_undefined, min(start + batch_size, len(y)))
     if any(is_one for _, is_one in classifiers):
         warn_if_all_are_one(y[correct], y[order[: start + batch_size]], level=3)  # none of class 0 was told
     if not len(correct):
-        raise ValueError(f"the network classifies none of {len(x)} inputs correctly: train it first")
+        raise ValueError(f"the network classifies none of {len(y)} inputs correctly: train it first")
     if len(correct) < count:
         warnings.warn(f"only {len(correct)} of {count} inputs are classified correctly", stacklevel=2)
     turn = np.zeros(len(correct), int)
@@ -184,18 +187,18 @@ def correctly_classified(
     return correct[np.lexsort((y[correct], turn))][:count]
 
 
-def _classifier(model: Model, like: np.ndarray, y: np.ndarray) -> tuple[Callable[[np.ndarray, int], np.ndarray], bool]:
+def _classifier(model: Model, like: Any, y: np.ndarray) -> tuple[Callable[[Any, int], np.ndarray], bool]:
     """(inputs, batch size) -> the class of the largest logit for each input, (N,), `_UNDEFINED` if they tell none; and
     whether the network gives one logit."""
     apply, params = as_apply(model, like)
     apply, classes = _classes_of(apply, params, like)
     if y.max() >= classes:
         raise ValueError(f"y must hold class indices from 0 to {classes - 1}, as the network gives; got {y.max()}")
-    check_equal_outputs(apply, params, like[0], like[-1])  # at the device's precision
+    check_equal_outputs(apply, params, at_rows(like, 0), at_rows(like, -1))  # at the device's precision
     programs: dict[int, RowProgram] = {}
 
-    def classify(x: np.ndarray, batch_size: int) -> np.ndarray:
-        size = min(batch_size, len(x))
+    def classify(x: Any, batch_size: int) -> np.ndarray:
+        size = min(batch_size, rows_of(x, "x"))
         if size not in programs:
             programs[size] = inputs_program(_LargestLogit(apply), params, x, size)
         return programs[size].values(x)
@@ -214,7 +217,7 @@ class _LargestLogit:
         return jnp.where(tell_classes(logits), logits.argmax(axis=-1), _UNDEFINED)
 
 
-def _classes_of(apply: Apply, params: Any, x: np.ndarray) -> tuple[Apply, int]:
+def _classes_of(apply: Apply, params: Any, x: Any) -> tuple[Apply, int]:
     """The network as one that gives logits, and how many; ValueError unless it does."""
     logits = _outputs(apply, params, x)
     apply, classes = as_classifier(apply, logits), 2 if gives_one(logits) else getattr(logits, "shape", (0, 0))[-1]
@@ -225,13 +228,13 @@ def _classes_of(apply: Apply, params: Any, x: np.ndarray) -> tuple[Apply, int]:
     return apply, classes
 
 
-def _outputs(apply: Apply, params: Any, x: np.ndarray) -> Any:
+def _outputs(apply: Apply, params: Any, x: Any) -> Any:
     """Shapes of what a network gives for a batch of two."""
-    batch = jax.ShapeDtypeStruct((2, *x.shape[1:]), jax.dtypes.canonicalize_dtype(x.dtype))
+    batch = like_batch(x, 2)
     try:
         return jax.eval_shape(apply, params, batch)
     except (TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"model is a network that fails on inputs of shape {batch.shape}: {error}") from error
+        raise ValueError(f"model is a network that fails on inputs of shape {shown_shapes(batch)}: {error}") from error
 
 
 def _shape(outputs: Any) -> str:

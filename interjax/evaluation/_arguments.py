@@ -12,7 +12,7 @@ from jaxtyping import Array, Int
 
 from interjax._core._checks import check_array, check_classes, is_real, shown
 from interjax._engine._dispatch import shapes_of
-from interjax.games._apply import Apply, as_classifier
+from interjax.games._apply import Apply, as_classifier, shown_shapes
 
 
 def as_inputs(x: Any) -> Array:
@@ -49,10 +49,16 @@ def for_one_input(
     return jnp.broadcast_to(array, x.shape[1:])
 
 
-def check_bounds(bounds: Any, x: Array) -> tuple[Array, Array]:
-    """(lowest, highest) value of each entry, as arrays of one input's shape; ValueError that names them."""
+def as_ends(bounds: Any) -> tuple[Any, Any]:
+    """The two ends that bounds are; ValueError that names them."""
     if not isinstance(bounds, tuple | list | np.ndarray) or len(bounds) != 2:
         raise ValueError(f"bounds must be two, (lowest, highest), numbers or arrays; got {shown(bounds)}")
+    return bounds[0], bounds[1]
+
+
+def check_bounds(bounds: Any, x: Array) -> tuple[Array, Array]:
+    """(lowest, highest) value of each entry, as arrays of one input's shape; ValueError that names them."""
+    bounds = as_ends(bounds)
     wanted = "the lowest and the highest value of an entry"
     lowest, highest = (_bound(each, x, wanted) for each in bounds)
     if (
@@ -88,37 +94,40 @@ def index_of(index: Any, x: Array) -> Int[Array, " batch"]:
     return numbers
 
 
-def of_two_logits(apply: Apply, params: Any, x: Array) -> Apply:
+def of_two_logits(apply: Apply, params: Any, x: Any) -> Apply:
     """The network, or one of two logits of a network of one output; what it fails on is told by `check_logits`."""
     try:
-        shape = _shape_of_logits(apply, shapes_of(params), jax.ShapeDtypeStruct(x.shape, x.dtype))
+        shape = _shape_of_logits(apply, shapes_of(params), shapes_of(x))
     except (TypeError, ValueError, AttributeError):
         return apply
-    return as_classifier(apply, None if shape is None else jax.ShapeDtypeStruct(shape, x.dtype))
+    return as_classifier(apply, None if shape is None else jax.ShapeDtypeStruct(shape, np.float32))
 
 
-def check_logits(name: str, apply: Apply, params: Any, x: Array, labels: tuple[str, Array]) -> None:
+def check_logits(name: str, apply: Apply, params: Any, x: Any, labels: tuple[str, Array]) -> None:
     """Raise ValueError unless a network turns inputs into logits (batch, classes) of the classes that there are.
 
     Args:
         name: of the network's argument.
         apply, params: the network.
-        x: inputs (inputs, *shape).
+        x: inputs (inputs, *shape), of one array or several.
         labels: the name of their classes' argument, and the classes.
     """
+    count = len(labels[1])
     try:
-        shape = _shape_of_logits(apply, shapes_of(params), jax.ShapeDtypeStruct(x.shape, x.dtype))
+        shape = _shape_of_logits(apply, shapes_of(params), shapes_of(x))
     except (TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"{name} is a network that fails on a batch of inputs of shape {x.shape}: {error}") from error
+        raise ValueError(
+            f"{name} is a network that fails on a batch of inputs of shape {shown_shapes(x)}: {error}"
+        ) from error
     if jnp.issubdtype(labels[1].dtype, jnp.floating):
-        if shape not in ((len(x),), (len(x), 1)):
+        if shape not in ((count,), (count, 1)):
             raise ValueError(
                 f"{labels[0]} must be class indices, integers, or numbers that a network of one output an input "
                 f"predicts; got {labels[1].dtype} and outputs of shape {shape}"
             )
         return
-    if shape is None or len(shape) != 2 or shape[0] != len(x) or shape[1] < 2:
-        raise ValueError(f"{name} must turn {len(x)} inputs into logits ({len(x)}, classes >= 2), got {shape}")
+    if shape is None or len(shape) != 2 or shape[0] != count or shape[1] < 2:
+        raise ValueError(f"{name} must turn {count} inputs into logits ({count}, classes >= 2), got {shape}")
     if not isinstance(labels[1], Tracer) and int(labels[1].max()) >= shape[1]:
         raise ValueError(
             f"{labels[0]} must be class indices from 0 to {shape[1] - 1}, as the network gives; got {labels[1].max()}"
@@ -134,11 +143,13 @@ def _numbers(name: str, labels: Any, x: Array) -> Array:
 
 
 @functools.lru_cache(maxsize=64)
-def _shape_of_logits(apply: Apply, params: tuple[Any, tuple], batch: jax.ShapeDtypeStruct) -> tuple[int, ...] | None:
+def _shape_of_logits(apply: Apply, params: tuple[Any, tuple], batch: tuple[Any, tuple]) -> tuple[int, ...] | None:
     """The same from shapes alone: traced once for all batches of an attack."""
-    structure, shapes = params
-    example = jax.tree.unflatten(structure, [jax.ShapeDtypeStruct(shape, kind) for shape, kind in shapes])
-    logits = jax.eval_shape(apply, example, batch)
+    examples = [
+        jax.tree.unflatten(structure, [jax.ShapeDtypeStruct(shape, kind) for shape, kind in shapes])
+        for structure, shapes in (params, batch)
+    ]
+    logits = jax.eval_shape(apply, *examples)
     if hasattr(logits, "dtype") and not is_real(logits):
         raise TypeError(f"its logits must be real numbers, got {logits.dtype}")
     return getattr(logits, "shape", None)

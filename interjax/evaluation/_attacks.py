@@ -9,38 +9,31 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Int
 
 from interjax._core._checks import check_count, check_is, check_number, check_several
 from interjax._core._keys import check_key, example_keys
 from interjax.datasets._dataset import Dataset
-from interjax.evaluation._arguments import (
-    as_inputs,
-    check_bounds,
-    check_logits,
-    class_indices,
-    for_one_input,
-    index_of,
-    of_two_logits,
+from interjax.datasets._examples import Data, TreeExamples
+from interjax.evaluation._arguments import check_logits, class_indices, index_of, of_two_logits
+from interjax.evaluation._ascent import (
+    Attacked,
+    Bounds,
+    Box,
+    ascend_in_box,
+    box_of,
+    one_step_of,
+    random_points,
+    worse,
 )
-from interjax.evaluation._cross_entropy import log_odds_against
-from interjax.games._apply import Apply
+from interjax.evaluation._moved import OfMoved, Parts, as_moved, first_array
 from interjax.games._models import as_apply, with_params
-
-Bounds = tuple[Any, Any]
-Attacked = tuple[Array, Array, Array]  # points, the loss there (batch,), and whether they are misclassified (batch,)
-_BOUND_SLACK = 1e-5  # by which rounded inputs may lie outside
+from interjax.games._tree_players import for_leaves
 
 
 def fgsm(
-    apply: Any,
-    params: Any,
-    x: Float[Array, "batch *shape"],
-    y: Int[Array, " batch"],
-    strength: Any,
-    *,
-    bounds: Bounds | None = None,
-) -> Float[Array, "batch *shape"]:
+    apply: Any, params: Any, x: Any, y: Int[Array, " batch"], strength: Any, *, bounds: Bounds | None = None
+) -> Any:
     """One step of the gradient's sign, to the corner of the ball where the linearised loss is largest.
 
         x' = clip(x + e sign(grad_x L(x, y)))
@@ -54,17 +47,19 @@ def fgsm(
             output an input, the logit of class 1 of two or the number predicted; or a Linen module; with params None a
             network of any form that `ij.masked_game` takes, evaluated likewise.
         params: its parameters, a Linen module's variables, or None where the network holds its own.
-        x: inputs.
+        x: inputs (batch, *shape); or several arrays in dicts and tuples, each of one row an input. Integers and
+            booleans among them, such as tokens and masks, stay as they are.
         y: their class indices, integers; or the numbers to predict, in floating point.
         strength: e, the largest change of an entry in the units of x: a number or an array that broadcasts against
-            one input, positive; see `attack_limits` for normalised data.
+            one input, positive; see `attack_limits` for normalised data. Of several arrays one number for all those of
+            floats, or one of these for each, {"image": 0.1}: an array left out stays.
         bounds: (lowest, highest) value that an entry may take, numbers or arrays like `strength`; None for no bounds.
 
     Returns:
         Inputs within `strength` of x and within the bounds. Where the gradient is NaN, they are NaN.
 
     Raises:
-        ValueError: what is no network, or inputs outside the bounds.
+        ValueError: what is no network, inputs outside the bounds, or none that holds floats.
 
     Example:
         >>> def apply(weights, x): return x @ weights
@@ -76,18 +71,18 @@ def fgsm(
         Goodfellow, Shlens, Szegedy, "Explaining and harnessing adversarial examples", ICLR 2015 (arXiv:1412.6572),
         section 4.
     """
-    x, radius, lower, upper = _box(x, strength, bounds)
-    y = class_indices("y", y, x)
-    points, _, is_flat = _ascent(apply, params, x, y)(y, x, lower, upper, radius, 1)
+    box = box_of(x, strength, bounds)
+    y = class_indices("y", y, first_array(box.x))
+    points, _, is_flat = _ascent(apply, params, box, y)(box.points, radius=box.radius, steps=1)
     _warn_of_flat("fgsm", is_flat)
-    return points
+    return box.joined(points)
 
 
 def pgd(
     key: Array,
     apply: Any,
     params: Any,
-    x: Float[Array, "batch *shape"],
+    x: Any,
     y: Int[Array, " batch"],
     strength: Any,
     *,
@@ -96,7 +91,7 @@ def pgd(
     restarts: int = 1,
     bounds: Bounds | None = None,
     index: Int[Array, " batch"] | None = None,
-) -> Float[Array, "batch *shape"]:
+) -> Any:
     """Projected gradient ascent on the loss from a random point of the ball.
 
         x_0 = clip(x + u),  u uniform in [-e, e];  x_{t+1} = clip(x_t + a sign(grad_x L(x_t, y)))
@@ -108,10 +103,9 @@ def pgd(
     Args:
         key: `jax.random.key` of the starts. Example b's start depends on the key and index[b] alone.
         apply, params: the network, as for `fgsm`.
-        x: inputs.
+        x: inputs, one array or several, as for `fgsm`.
         y: their class indices, integers; or the numbers to predict, in floating point.
-        strength: e, the largest change of an entry in the units of x: a number or an array that broadcasts against
-            one input, positive; see `attack_limits` for normalised data.
+        strength: e, the largest change of an entry, as for `fgsm`.
         steps: gradient steps, at least 1; more find stronger attacks and cost more.
         step_size: a, in the units of x like `strength`; 2.5 strength / steps by default, with which a point can
             cross the ball and turn back.
@@ -147,7 +141,7 @@ def ascend_from_starts(
     key: Array,
     apply: Any,
     params: Any,
-    x: Float[Array, "batch *shape"],
+    x: Any,
     y: Int[Array, " batch"],
     strength: Any,
     *,
@@ -157,23 +151,23 @@ def ascend_from_starts(
     bounds: Bounds | None,
     index: Int[Array, " batch"] | None,
     beside_fgsm: bool,
-) -> Float[Array, "batch *shape"]:
+) -> Any:
     """`pgd`; without the point of `fgsm`, which is the same for every start, what starts find differs as they do."""
     check_key(key, traced=True)
     steps, restarts = check_count("steps", steps), check_count("restarts", restarts)
-    x, radius, lower, upper = _box(x, strength, bounds)
-    y, index = class_indices("y", y, x), index_of(index, x)
-    step_size = 2.5 * radius / steps if step_size is None else _one_step(step_size, x)
-    ascend = _ascent(apply, params, x, y)
-    seen = [ascend(y, x, lower, upper, radius, 1)[1:]] if beside_fgsm else []
+    box = box_of(x, strength, bounds)
+    y, index = class_indices("y", y, first_array(box.x)), index_of(index, first_array(box.x))
+    by = tuple(2.5 * radius / steps for radius in box.radius) if step_size is None else one_step_of(step_size, box)
+    ascend = _ascent(apply, params, box, y)
+    seen = [ascend(box.points, radius=box.radius, steps=1)[1:]] if beside_fgsm else []
     for restart in range(restarts):
-        start = _random_points(example_keys(jax.random.fold_in(key, restart), index), x, radius)
-        seen.append(ascend(y, start, lower, upper, step_size, steps)[1:])
+        start = random_points(example_keys(jax.random.fold_in(key, restart), index), box.points, box.radius)
+        seen.append(ascend(start, radius=by, steps=steps)[1:])
     found, flat = seen[0]
     for worst, is_flat in seen[1:]:
-        found, flat = _worse(found, worst), flat & is_flat
+        found, flat = worse(found, worst), flat & is_flat
     _warn_of_flat("pgd", flat)
-    return found[0]
+    return box.joined(found[0])
 
 
 def attack_limits(data: Dataset, strength: float) -> tuple[np.ndarray, Bounds | None]:
@@ -217,16 +211,30 @@ def attack_limits(data: Dataset, strength: float) -> tuple[np.ndarray, Bounds | 
 
 
 def attacks(
-    key: Array, data: Dataset, strengths: Sequence[float] | None, steps: int
-) -> dict[str, Callable[..., Array]]:
+    key: Array, data: Data, strengths: Sequence[float] | None, steps: int, players: Any = None
+) -> dict[str, Callable[..., Any]]:
     """By name, functions of the keywords apply, params, x, y, index -> attacked x, with the defaults of `evaluate`."""
+    is_default = strengths is None
     if strengths is None:
-        images = (0.1, 0.2) if data.input_shape[-1] == 1 else (2 / 255, 8 / 255)
-        strengths = images if data.is_image else (0.1, 0.5)
+        strengths = (0.1, 0.5)
+        if isinstance(data, Dataset) and data.is_image:
+            strengths = (0.1, 0.2) if data.input_shape[-1] == 1 else (2 / 255, 8 / 255)
     for strength in check_several("strengths", strengths):
         check_number("each of strengths", strength, "(0, inf)", about="the largest change of an entry")
-    limits = {_strength_name(strength): attack_limits(data, strength) for strength in strengths}
     steps = check_count("pgd_steps", steps)
+    if isinstance(data, TreeExamples):
+        limits = {_strength_name(strength): (own, None) for strength, own in _of_floats(data, strengths, players)}
+        if is_default and not limits:
+            warnings.warn(
+                "nothing is attacked, as no array of the inputs, or none that has players, holds floats: attack the "
+                "network of embedded tokens, or give strengths=()",
+                stacklevel=3,
+            )
+        elif len(limits) < len(strengths) and not is_default:
+            as_moved(data.test_x, strengths[0])
+            raise ValueError("strengths must be () where no array that has players holds floats: give players of one")
+    else:
+        limits = {_strength_name(strength): attack_limits(data, strength) for strength in strengths}
 
     def one_step(radius: np.ndarray, bounds: Bounds | None, *, index: Array, **example: Any) -> Array:
         return fgsm(**example, strength=radius, bounds=bounds)
@@ -239,6 +247,19 @@ def attacks(
         for attack, change in (("FGSM", one_step), ("PGD", projected))
         for name, limit in limits.items()
     }
+
+
+def _of_floats(data: TreeExamples, strengths: Sequence[float], players: Any) -> list[tuple[float, Any]]:
+    """Each strength in the form of the inputs, of their arrays of floats, or of those that have players; none if there
+    is no such array."""
+    leaves, structure = jax.tree.flatten(data.test_x)
+    named = [None] * len(leaves) if players is None else for_leaves("players", players, data.test_x)
+    moves = [
+        leaf.dtype.kind == "f" and (players is None or own is not None) for leaf, own in zip(leaves, named, strict=True)
+    ]
+    if not any(moves):
+        return []
+    return [(each, jax.tree.unflatten(structure, [each if one else None for one in moves])) for each in strengths]
 
 
 def _strength_name(strength: float) -> str:
@@ -259,97 +280,15 @@ def _warn_of_flat(attack: str, is_flat: Any) -> None:
         )
 
 
-def _ascent(apply: Any, params: Any, x: Array, y: Array) -> Callable[..., tuple[Array, Attacked, Array]]:
-    """`_ascend` on a network, given by itself or as a function of its parameters."""
-    network, weights = as_apply(with_params(apply, params), x, "apply")
+def _ascent(apply: Any, params: Any, box: Box, y: Array) -> Callable[..., tuple[Parts, Attacked, Array]]:
+    """`ascend_in_box` on a network, given by itself or as a function of its parameters."""
+    network, weights = as_apply(with_params(apply, params), box.x, "apply")
     if not jnp.issubdtype(y.dtype, jnp.floating):
-        network = of_two_logits(network, weights, x)
-    check_logits("apply", network, weights, x, ("y", y))
-    return functools.partial(_ascend, network, weights)
+        network = of_two_logits(network, weights, box.x)
+    check_logits("apply", network, weights, box.x, ("y", y))
+    both = weights, box.fixed
 
+    def ascend(start: Parts, *, radius: Parts, steps: int) -> tuple[Parts, Attacked, Array]:
+        return ascend_in_box(OfMoved(network, box.moved), both, y, start, box.lower, box.upper, radius, steps)
 
-@functools.partial(jax.jit, static_argnums=0)
-def _ascend(
-    apply: Apply, params: Any, y: Array, start: Array, lower: Array, upper: Array, step_size: Array, steps: int
-) -> tuple[Array, Attacked, Array]:
-    """Signed gradient steps inside the box: where they end, the worst of their points, and at which examples the
-    gradient at the start is 0 (batch,)."""
-
-    def loss(points: Array) -> tuple[Array, Array]:
-        """log p(not y) / p(y), of which the cross entropy is the softplus, and what is misclassified."""
-        logits: Any = apply(params, points)
-        if jnp.issubdtype(y.dtype, jnp.floating):
-            return jnp.abs(jnp.reshape(logits, y.shape) - y), jnp.zeros(len(y), bool)
-        return log_odds_against(logits, y), logits.argmax(axis=-1) != y
-
-    def with_gradient(points: Array) -> tuple[Array, Array, Array]:
-        found, pull, is_wrong = jax.vjp(loss, points, has_aux=True)
-        return found, is_wrong, pull(jnp.ones_like(found))[0]
-
-    def moved(points: Array, gradient: Array) -> Array:
-        return jnp.clip(points + step_size * jnp.sign(gradient), lower, upper)
-
-    def step(_: Any, state: tuple) -> tuple:
-        points, worst = state
-        here, is_wrong, gradient = with_gradient(points)
-        return moved(points, gradient), _worse(worst, (points, here, is_wrong))
-
-    start = jnp.clip(start, lower, upper)
-    found, _, gradient = with_gradient(start)
-    points = moved(start, gradient)
-    unknown = points, jnp.full_like(found, -jnp.inf), jnp.zeros(len(points), bool)
-    points, worst = jax.lax.fori_loop(1, steps, step, (points, unknown))
-    is_flat = (gradient == 0).reshape(len(gradient), -1).all(axis=1)
-    return points, _worse(worst, (points, *loss(points))), is_flat
-
-
-@jax.jit
-def _random_points(keys: Array, x: Array, radius: Array) -> Array:
-    """A point of the ball around each input, from each key."""
-    draw = functools.partial(jax.random.uniform, shape=x.shape[1:], dtype=x.dtype, minval=-1.0, maxval=1.0)
-    return x + radius * jax.vmap(draw)(keys)
-
-
-def _worse(first: Attacked, second: Attacked) -> Attacked:
-    """For each example the point that is misclassified, or that of the larger loss where both are or none is.
-
-    NaN counts as largest, so that it is not lost.
-    """
-    (_, one, one_wrong), (_, other, other_wrong) = first, second
-    larger = jnp.where(one_wrong == other_wrong, ~(other <= one), other_wrong)
-    take = ~jnp.isnan(one) & (larger | jnp.isnan(other))
-
-    def chosen(mine: Array, theirs: Array) -> Array:
-        return jnp.where(take.reshape(-1, *[1] * (mine.ndim - 1)), theirs, mine)
-
-    points, loss, is_wrong = (chosen(*each) for each in zip(first, second, strict=True))
-    return points, loss, is_wrong
-
-
-def _box(x: Any, strength: Any, bounds: Bounds | None) -> tuple[Array, Array, Array, Array]:
-    """The inputs as an array, the ball's radius (1, *shape), and the least and largest value of every entry."""
-    x = as_inputs(x)
-    lowest, highest = (each[None] for each in check_bounds((-np.inf, np.inf) if bounds is None else bounds, x))
-    if bounds is not None and not isinstance(x, Tracer):
-        _check_within(x, lowest, highest)
-    radius = for_one_input("strength", strength, x, above=0.0, about="the largest change of an entry")[None]
-    return x, radius, *_intersection(x, radius, lowest, highest)
-
-
-def _check_within(x: Array, lowest: Array, highest: Array) -> None:
-    """Raise ValueError for inputs outside the bounds, which no point near them need be within."""
-    outside = (x < lowest - _BOUND_SLACK) | (x > highest + _BOUND_SLACK)
-    if count := int(np.count_nonzero(outside.reshape(len(x), -1).any(axis=1))):
-        raise ValueError(
-            f"x must lie within bounds, got {count} of {len(x)} inputs outside (from {float(x.min()):.3g} to "
-            f"{float(x.max()):.3g}): give the bounds in the units of x, such as those of ij.evaluation.attack_limits"
-        )
-
-
-@jax.jit
-def _intersection(x: Array, radius: Array, lowest: Array, highest: Array) -> tuple[Array, Array]:
-    return jnp.maximum(x - radius, lowest), jnp.minimum(x + radius, highest)
-
-
-def _one_step(step_size: Any, x: Array) -> Array:
-    return for_one_input("step_size", step_size, x, above=0.0, about="the change of an entry in a step")[None]
+    return ascend

@@ -2,6 +2,7 @@
 
 import functools
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,9 +13,13 @@ from jaxtyping import Array, Float, Int
 from interjax._core._checks import check_array, check_count, check_number, check_several
 from interjax._core._keys import check_key, example_keys
 from interjax.datasets._dataset import Dataset
+from interjax.datasets._examples import Data, TreeExamples
 from interjax.evaluation._arguments import index_of
-from interjax.games._baselines import Marginal, as_baseline
-from interjax.games._players import Players, check_players
+from interjax.games._apply import row_of, shown_shapes
+from interjax.games._baselines import Marginal
+from interjax.games._batches import absent_of, as_input, at_rows, is_several, like_batch, players_of, rows_of
+from interjax.games._players import Players
+from interjax.games._tree_players import TreePlayers
 
 OCCLUDED_SHARES = (0.25, 0.5)
 OCCLUSION_GRIDS = (8, 7, 4)
@@ -23,13 +28,13 @@ SHUFFLE_GRIDS = (2, 4, 7, 8, 14)
 
 def occlude(
     key: Array,
-    x: Float[Array, "batch *shape"],
-    players: Players,
+    x: Any,
+    players: Any,
     share: float,
     *,
     baseline: Any = 0.0,
     index: Int[Array, " batch"] | None = None,
-) -> Float[Array, "batch *shape"]:
+) -> Any:
     """Replace a random set of round(share * n) of the n players of each input by the baseline.
 
     One permutation of the players is drawn for each example and its first ones are replaced, so that the same key
@@ -37,11 +42,12 @@ def occlude(
 
     Args:
         key: `jax.random.key`. Example b's players depend on the key and index[b] alone.
-        x: inputs.
+        x: inputs; or several arrays in dicts, tuples and lists, each of one row an input.
         players: `Players.grid(shape, grid)` for the cells of images, `Players.segments(player_labels)` for the
-            columns of tables.
+            columns of tables; of several arrays, those of each by its name, as for `ij.masked_game`.
         share: of the players, in (0, 1).
-        baseline: what replaces them: a number or an array of one input's shape, in the units of x.
+        baseline: what replaces them: a number or an array of one input's shape, in the units of x; of several arrays
+            also one of these for each.
         index: numbers of the examples; 0, 1, ... by default.
 
     Returns:
@@ -56,16 +62,14 @@ def occlude(
         [12.0, 12.0, 12.0]
     """
     check_key(key, traced=True)
-    check_players(players)
-    x = _as_examples(x)
-    if x.shape[1:] != players.shape:
-        raise ValueError(
-            f"x must have the shape that players partition, {players.shape}, behind the batch axis; got {x.shape}"
-        )
-    baseline = _check_baseline(baseline, x[0], players)
-    count = _occluded_count("share", players, share)
-    keys = example_keys(key, index_of(index, x))
-    return _occlude(players, x, _random_orders(keys, players.n), count, baseline)
+    x = _as_examples(x) if isinstance(players, Players) and not is_several(x) else as_input(x, players)
+    if not rows_of(x, "x"):
+        raise ValueError(f"x must be inputs (inputs, *shape), at least one; got shapes {shown_shapes(x)}")
+    partition = players_of(players, row_of(x), "each input of x")
+    baseline = _check_baseline(baseline, row_of(x), partition)
+    count = _occluded_count("share", partition, share)
+    keys = example_keys(key, index_of(index, jax.tree.leaves(x)[0]))
+    return _occlude(partition, x, _random_orders(keys, partition.n), count, baseline)
 
 
 def shuffle_patches(
@@ -105,9 +109,49 @@ def _as_examples(x: Any) -> Array:
 
 
 def occlusions(
-    key: Array, data: Dataset, shares: Sequence[float] | None, grid: int | None, baseline: Any
-) -> dict[str, Callable[..., Array]]:
+    key: Array, data: Data, shares: Sequence[float] | None, grid: int | None, baseline: Any, players: Any = None
+) -> dict[str, Callable[..., Any]]:
     """By name, functions of the keywords x and index -> occluded x, with the defaults of `evaluate`."""
+    players = _cells(data, shares, grid) if players is None else _given(players, data, grid)
+    if players is None:
+        return {}
+    like = row_of(like_batch(data.test_x, 1))
+    partition = players_of(players, like, "each input of data")
+    _check_baseline(baseline, like, partition)
+    if shares is None:
+        shares = [share for share in OCCLUDED_SHARES if 0 < round(share * partition.n) < partition.n]
+    for share in check_several("occlusions", shares):
+        _occluded_count("each of occlusions", partition, share)
+
+    def change(share: float, *, x: Any, index: Array, **_: Any) -> Any:
+        return occlude(key, x, players, share, baseline=baseline, index=index)
+
+    return {f"{100 * share:g}% occluded": functools.partial(change, share) for share in shares}
+
+
+def _given(players: Any, data: Data, grid: int | None) -> Any:
+    """The user's players, which are those of the data's inputs."""
+    if grid is not None:
+        raise ValueError("occlusion_grid must be left out where players are given: these are occluded")
+    as_input(at_rows(data.test_x, slice(0, 1)), players, "inputs of data")
+    return players
+
+
+def _cells(data: Data, shares: Sequence[float] | None, grid: int | None) -> Players | None:
+    """The columns or cells of an input; None, with a warning, for several arrays."""
+    if isinstance(data, TreeExamples):
+        if grid is not None or (shares is not None and check_several("occlusions", shares)):
+            raise ValueError(
+                f"{'occlusions' if grid is None else 'occlusion_grid'} must be left out for inputs of several arrays, "
+                'unless players name the parts that are occluded, {"tokens": ij.Players.tokens(12)}'
+            )
+        if shares is None:
+            warnings.warn(
+                "nothing is occluded, as inputs are several arrays: give players, of those arrays whose parts are to "
+                "be occluded, or occlusions=()",
+                stacklevel=4,
+            )
+        return None
     shape = data.input_shape
     if data.is_image:
         if grid is None:
@@ -117,26 +161,15 @@ def occlusions(
                 f"occlusion_grid must be given for images of shape {shape}, whose sides none of {OCCLUSION_GRIDS} "
                 "divides"
             )
-        players = Players.grid(shape, 1 if grid is None else check_count("occlusion_grid", grid))
-    elif grid is not None:
+        return Players.grid(shape, 1 if grid is None else check_count("occlusion_grid", grid))
+    if grid is not None:
         raise ValueError(
             f"occlusion_grid must be left out for {data.name}, which holds no images: its columns are occluded"
         )
-    else:
-        players = Players.each(shape) if data.player_labels is None else Players.segments(data.player_labels)
-    baseline = _check_baseline(baseline, jnp.asarray(data.test_x[0]), players)
-    if shares is None:
-        shares = [share for share in OCCLUDED_SHARES if 0 < round(share * players.n) < players.n]
-    for share in check_several("occlusions", shares):
-        _occluded_count("each of occlusions", players, share)
-
-    def change(share: float, *, x: Array, index: Array, **_: Any) -> Array:
-        return occlude(key, x, players, share, baseline=baseline, index=index)
-
-    return {f"{100 * share:g}% occluded": functools.partial(change, share) for share in shares}
+    return Players.each(shape) if data.player_labels is None else Players.segments(data.player_labels)
 
 
-def shuffles(key: Array, data: Dataset, grids: Sequence[int] | None) -> dict[str, Callable[..., Array]]:
+def shuffles(key: Array, data: Data, grids: Sequence[int] | None) -> dict[str, Callable[..., Array]]:
     """By name, functions of the keywords x and index -> shuffled x, with the defaults of `evaluate`."""
     if not data.is_image:
         if grids is not None and check_several("shuffles", grids):
@@ -144,6 +177,7 @@ def shuffles(key: Array, data: Dataset, grids: Sequence[int] | None) -> dict[str
                 f"shuffles must be left out for {data.name}, which holds no images whose patches could be shuffled"
             )
         return {}
+    assert isinstance(data, Dataset)
     sides = data.input_shape[:2]
     if grids is None:
         grids = [grid for grid in SHUFFLE_GRIDS if math.gcd(*sides) % grid == 0 and min(sides) // grid >= 2]
@@ -156,7 +190,7 @@ def shuffles(key: Array, data: Dataset, grids: Sequence[int] | None) -> dict[str
     return {f"{grid}x{grid} shuffled": functools.partial(change, grid) for grid in grids}
 
 
-def _occluded_count(name: str, players: Players, share: float) -> int:
+def _occluded_count(name: str, players: Players | TreePlayers, share: float) -> int:
     """round(share * n); raises ValueError if the share is out of range or leaves nothing to occlude or to see."""
     check_number(name, share, "(0, 1)", about="of cells or columns")
     count = round(share * players.n)
@@ -168,15 +202,13 @@ def _occluded_count(name: str, players: Players, share: float) -> int:
     return count
 
 
-def _check_baseline(baseline: Any, x: Array, players: Players) -> Array:
-    """The baseline as an array of one input's shape; raises ValueError if it is none."""
+def _check_baseline(baseline: Any, x: Any, players: Players | TreePlayers) -> Any:
+    """The baseline in the form of one input; raises ValueError if it is none."""
     if isinstance(baseline, Marginal):
         raise ValueError(
             "baseline must be one for occlusions, a number or an array of an input's shape; got ij.marginal(...)"
         )
-    found = as_baseline(baseline, x, players)
-    assert isinstance(found, jax.Array)
-    return found
+    return absent_of(players, baseline, x)
 
 
 def _check_shuffle(name: str, shape: tuple[int, ...], grid: int) -> None:
@@ -193,8 +225,8 @@ def _check_shuffle(name: str, shape: tuple[int, ...], grid: int) -> None:
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _occlude(players: Players, x: Array, order: Array, count: int, baseline: Array) -> Array:
-    return jnp.where(players.spread(order >= count), x, baseline[None])
+def _occlude(players: Players | TreePlayers, x: Any, order: Array, count: int, baseline: Any) -> Any:
+    return players.replace(order >= count, x, baseline)
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -10,20 +10,30 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from interjax._core._checks import check_count, check_folder, check_is, check_progress, is_real
+from interjax._core._checks import check_count, check_folder, check_progress, is_real
 from interjax._core._keys import check_key
 from interjax._core._progress import Progress
 from interjax._core._results import Saved, result, static_field
 from interjax._engine._folders import RunFolder, fingerprint
 from interjax.datasets._dataset import Dataset
+from interjax.datasets._examples import Data, TreeExamples, data_of
 from interjax.evaluation._attacks import attacks
 from interjax.evaluation._corruptions import occlusions as plan_occlusions
 from interjax.evaluation._corruptions import shuffles as plan_shuffles
 from interjax.evaluation._intervals import Measured, difference_of, mean_of, share_of
 from interjax.evaluation._regression import measures_of_numbers, warn_of_few_examples
 from interjax.evaluation._rounds import Graded, Grades, Misses, Round
-from interjax.games._apply import Apply, as_classifier, as_predictor, gives_one, is_of_one_logit
+from interjax.games._apply import (
+    Apply,
+    as_classifier,
+    as_predictor,
+    gives_one,
+    is_of_one_logit,
+    row_of,
+    shown_shapes,
+)
 from interjax.games._arithmetic import ends_in_sigmoid
+from interjax.games._batches import at_rows, like_batch, players_of
 from interjax.games._evaluation_probe import (
     are_probabilities,
     check_equal_outputs,
@@ -83,9 +93,10 @@ class Evaluation(Saved):
 
 def evaluate(
     networks: Any,
-    data: Dataset,
+    data: Any,
     *,
     key: Array,
+    players: Any = None,
     baseline: Any = 0.0,
     strengths: Sequence[float] | None = None,
     pgd_steps: int = 20,
@@ -120,10 +131,16 @@ def evaluate(
         networks: one network or a mapping from name to network, each an nnx module, (Linen module, variables),
             (function(params, inputs), params) or function(inputs); evaluated in evaluation mode, left as found.
         data: training and test examples. An input of three axes without `player_labels` is an image, any other a
-            table, whose players are its columns.
+            table, whose players are its columns. Or arrays, (training inputs, labels, test inputs, labels), whose
+            inputs may be several arrays in dicts and tuples, {"tokens": ids, "mask": attended}; labels are integers
+            for classes, floats for numbers to predict. Of several arrays those of floats are attacked as tables are.
         key: `jax.random.key` of the random draws. Those of an example depend on the key and its place in the test
             set alone.
-        baseline: what replaces occluded entries: a number or an array of one input's shape, in the inputs' units.
+        players: which parts of an input are occluded, as for `ij.masked_game`; by default the columns of a table and
+            cells of an image, and nothing of several arrays, with a warning. Of several arrays, {"image":
+            ij.Players.grid(shape, 4)}, the others are neither occluded nor attacked.
+        baseline: what replaces occluded entries: a number or an array of one input's shape, in the inputs' units; of
+            several arrays a number, or one of these for each.
         strengths: of FGSM and PGD, largest change of an entry. Images: on the pixel scale [0, 1], by default 0.1 and
             0.2 for one channel and 2/255 and 8/255 for more. Tables: in units of the encoded entries (standard
             deviations of a numeric column; one-hot entries are perturbed likewise), by default 0.1 and 0.5.
@@ -171,27 +188,28 @@ def evaluate(
             "networks must hold at least one, got none: give a network, or a mapping from names to networks"
         )
     check_key(key)
-    check_is("data", data, Dataset, "an ij.datasets.Dataset")
+    is_of_arrays = not isinstance(data, Dataset)
+    data, _ = data_of(data)
     check_progress(progress)
     batch_size = check_count("batch_size", batch_size)
     subset_key, attack_key, occlusion_key, shuffle_key = jax.random.split(key, 4)
-    changes = attacks(attack_key, data, strengths, pgd_steps)
-    changes |= plan_occlusions(occlusion_key, data, occlusions, occlusion_grid, baseline)
+    changes = attacks(attack_key, data, strengths, pgd_steps, players)
+    changes |= plan_occlusions(occlusion_key, data, occlusions, occlusion_grid, baseline, players)
     changes |= plan_shuffles(shuffle_key, data, shuffles)
     options = {"strengths": strengths, "pgd_steps": pgd_steps, "occlusions": occlusions, "shuffles": shuffles}
     options |= {"occlusion_grid": occlusion_grid, "limit": limit}
-    limit = len(data.test_x) if limit is None else check_count("limit", limit)
-    subset = np.asarray(jax.random.permutation(subset_key, len(data.test_x)))[:limit]
+    limit = len(data.test_y) if limit is None else check_count("limit", limit)
+    subset = np.asarray(jax.random.permutation(subset_key, len(data.test_y)))[:limit]
     rounds = [
-        Round("training", data.train_x, data.train_y, np.arange(len(data.train_x))),
-        Round("test", data.test_x, data.test_y, np.arange(len(data.test_x))),
+        Round("training", data.train_x, data.train_y, np.arange(len(data.train_y))),
+        Round("test", data.test_x, data.test_y, np.arange(len(data.test_y))),
         *(Round(name, data.test_x, data.test_y, subset, change) for name, change in changes.items()),
     ]
-    models = {str(name): _check_network(str(name), model, data) for name, model in named.items()}
+    models = {str(name): _check_network(str(name), model, data, is_of_arrays) for name, model in named.items()}
     grading = Misses if data.is_regression else Grades
     labels = {"training": data.train_y, "test": data.test_y}
     folder = None if folder is None else check_folder("folder", folder)
-    about = None if folder is None else _about(models, data, key, baseline, options)
+    about = None if folder is None else _about(models, data, key, baseline, options | _named(players, data))
     measures, n_nonfinite, done = [], [], itertools.count(1)
     with RunFolder.held(folder, about or {}) as run:
         for number, (name, model) in enumerate(models.items()):
@@ -222,25 +240,40 @@ def evaluate(
 
 
 def _about(
-    models: Mapping[str, tuple[Apply, Any]], data: Dataset, key: Array, baseline: Any, options: Mapping[str, Any]
+    models: Mapping[str, tuple[Apply, Any]], data: Data, key: Array, baseline: Any, options: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What tells an evaluation from another: networks, data, key and options."""
     parts = (data.train_x, data.train_y, data.test_x, data.test_y, data.player_labels, data.normalization)
     about = {name: value if value is None else np.asarray(value).tolist() for name, value in options.items()}
-    about |= {"data": fingerprint(parts), "baseline": fingerprint(np.asarray(baseline, np.float32))}
+    held = baseline if isinstance(data, TreeExamples) else np.asarray(baseline, np.float32)
+    about |= {"data": fingerprint(parts), "baseline": fingerprint(held)}
     about["key"] = np.asarray(jax.random.key_data(key)).tolist()
     return about | {"networks": {name: of_network(*model, data.test_x) for name, model in models.items()}}
 
 
-def _check_network(name: str, model: Any, data: Dataset) -> tuple[Apply, Any]:
-    """The network as (apply, params); raises ValueError if it does not give logits for these inputs."""
-    x = jax.ShapeDtypeStruct((2, *data.input_shape), np.float32)
+def _named(players: Any, data: Data) -> dict[str, Any]:
+    """The players that are given, as an option."""
+    if players is None:
+        return {}
+    return {"players": players_of(players, row_of(like_batch(data.test_x, 1)), "each input of data").digest}
+
+
+def _check_network(name: str, model: Any, data: Data, may_give_more: bool) -> tuple[Apply, Any]:
+    """The network as (apply, params); raises ValueError if it does not give logits for these inputs.
+
+    Args:
+        name: of the network.
+        model: the network.
+        data: whose inputs it takes.
+        may_give_more: whether it may give more logits than the data has classes, as these are known by labels alone.
+    """
+    x = like_batch(data.test_x, 2)
     try:
         apply, params = as_apply(model, x)
         logits = jax.eval_shape(apply, params, x)
     except Exception as error:
         raise ValueError(
-            f"networks: {name!r} fails on a batch of the inputs of {data.name}, shape {x.shape}: {error}"
+            f"networks: {name!r} fails on a batch of the inputs of {data.name}, shape {shown_shapes(x)}: {error}"
         ) from error
     found = logits.shape if isinstance(logits, jax.ShapeDtypeStruct) else type(logits).__name__
     if isinstance(logits, jax.ShapeDtypeStruct) and not is_real(logits):
@@ -251,13 +284,14 @@ def _check_network(name: str, model: Any, data: Dataset) -> tuple[Apply, Any]:
             f"networks: {name!r} must give one number an input for {data.name}, (batch,) or (batch, 1), got {found} "
             "for a batch of 2: build it with n_classes=1"
         )
-    if not is_one and found != (2, data.n_classes):
+    classes = max(data.n_classes, logits.shape[-1]) if may_give_more and isinstance(found, tuple) and found else None
+    if not is_one and found not in ((2, data.n_classes), (2, classes)):
         raise ValueError(
             f"networks: {name!r} must give logits of shape (batch, {data.n_classes}) for {data.name}, got {found} for "
             f"a batch of 2: build it with n_classes={data.n_classes}"
         )
     try:
-        outputs = check_equal_outputs(apply, params, data.test_x[0], data.test_x[-1])
+        outputs = check_equal_outputs(apply, params, at_rows(data.test_x, 0), at_rows(data.test_x, -1))
     except ValueError as error:
         raise ValueError(f"networks: {name!r}: {error}") from error
     if outputs is not None and are_probabilities(*outputs):

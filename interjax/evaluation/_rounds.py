@@ -11,6 +11,7 @@ from jaxtyping import Array
 from interjax._engine._folders import Partial, RunFolder
 from interjax.evaluation._cross_entropy import cross_entropy
 from interjax.games._apply import Apply
+from interjax.games._batches import at_rows
 from interjax.games._inputs import inputs_program
 from interjax.games._outputs import tell_classes
 
@@ -37,7 +38,7 @@ class Round:
     """Examples, by their numbers among (x, y), in the form in which networks are tested on them."""
 
     name: str
-    x: np.ndarray
+    x: Any
     y: np.ndarray
     numbers: np.ndarray
     change: Callable[..., Array] | None = None
@@ -62,10 +63,10 @@ class Round:
         def take(start: int, limit: int, rows: int) -> tuple[None, tuple[Any, np.ndarray]]:
             # The last batch repeats the last example, so that what changes examples has one shape, too.
             numbers = self.numbers[np.minimum(np.arange(start, start + rows), len(self.numbers) - 1)]
-            x, y = self.x[numbers], self.y[numbers]
+            x, y = at_rows(self.x, numbers), self.y[numbers]
             if self.change is not None:
                 x = self.change(apply=grading.apply, params=params, x=x, y=y, index=numbers)
-            return None, (x[: limit - start], y[: limit - start])
+            return None, (at_rows(x, slice(limit - start)), y[: limit - start])
 
         program = inputs_program(grading, params, (self.x, self.y), size)
         return program.dispatch(len(self.numbers), take, ahead=1, kept=kept)()

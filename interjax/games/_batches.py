@@ -9,6 +9,7 @@ import numpy as np
 
 from interjax._core._checks import check_array, check_examples, check_integers, check_known, shown
 from interjax.games._apply import shown_shapes
+from interjax.games._baselines import as_baseline
 from interjax.games._players import Players, check_players
 from interjax.games._tree_players import TreePlayers, as_leaves
 
@@ -34,6 +35,11 @@ def players_of(players: Any, x: Any, name: str = "x") -> Players | TreePlayers:
     if x.shape != players.shape:
         raise ValueError(f"{name} must have the shape that players partition, {players.shape}; got {x.shape}")
     return players
+
+
+def absent_of(players: Players | TreePlayers, baseline: Any, x: Any) -> Any:
+    """What stands for absent players in inputs like this one, of its form, or a `Marginal` of several such; checked."""
+    return players.baseline(baseline, x) if isinstance(players, TreePlayers) else as_baseline(baseline, x, players)
 
 
 def rows_of(xs: Any, name: str = "xs") -> int:

@@ -63,8 +63,8 @@ def of_equinox(module: Any, state: Any, name: str) -> tuple[Callable[[Any, Any],
             return jax.vmap(of_one)(inputs)
         except Exception as error:
             raise ValueError(
-                f"an Equinox module is called with one input, here of shape {shown_shapes(row_of(inputs))}, and mapped over the "
-                f"batch; where it takes a batch, {_AS_BATCH}: {error}"
+                f"an Equinox module is called with one input, here of shape {shown_shapes(row_of(inputs))}, and mapped "
+                f"over the batch; where it takes a batch, {_AS_BATCH}: {error}"
             ) from error
 
     return function, Weights(arrays, state)

@@ -14,6 +14,7 @@ from jax.extend.core import Primitive
 from interjax._engine._dispatch import shapes_of
 from interjax._engine._folders import fingerprint
 from interjax.games._apply import Apply, flat_rows, row_of
+from interjax.games._batches import at_rows
 from interjax.games._closures import Closure, signature, trace_of
 from interjax.games._game import Game
 from interjax.games._masked_networks import MaskedGame, MaskedNetwork
@@ -59,11 +60,11 @@ def digest_of(array: Any) -> np.ndarray:
 
 def of_network(apply: Apply, params: Any, inputs: Any) -> dict[str, Any]:
     """What distinguishes a network from others: its trace and its weights, and some values where it calls the host."""
-    few = np.asarray(inputs[:_MASKS])
+    few = jax.tree.map(np.asarray, at_rows(inputs, slice(_MASKS)))
     text = computation(apply, params, few)
     found = {"computes": _digest([text]), "weights": fingerprint(params)}
     if "callback" in text:
-        found["values"] = _digest(_rounded(np.ravel(flat_rows(apply(params, jnp.asarray(few))))))
+        found["values"] = _digest(_rounded(np.ravel(flat_rows(apply(params, jax.tree.map(jnp.asarray, few))))))
     return found
 
 

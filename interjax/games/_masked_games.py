@@ -13,8 +13,8 @@ from interjax._engine._dispatch import shapes_of
 from interjax.games._all_outputs import ALL, EveryNumber, check_numbers, games_of_numbers
 from interjax.games._apply import Apply, at_precision, check_precision, row_of, shown_shapes
 from interjax.games._arithmetic import carried, ends_in_sigmoid, unit_of_network
-from interjax.games._baselines import Marginal, as_baseline
-from interjax.games._batches import as_input, players_of, rows_of
+from interjax.games._baselines import Marginal
+from interjax.games._batches import absent_of, as_input, players_of, rows_of
 from interjax.games._closures import Closure
 from interjax.games._evaluation_probe import check_deterministic, warn_of_sigmoid
 from interjax.games._game import Game
@@ -166,7 +166,7 @@ def _absent(players: Players | TreePlayers, baseline: Any, x: Any) -> Any:
     """What stands for absent players of an input: the leaf `MaskedGame.baseline`."""
     if isinstance(baseline, Removal):
         return baseline.of(x, players.n)
-    return players.baseline(baseline, x) if isinstance(players, TreePlayers) else as_baseline(baseline, x, players)
+    return absent_of(players, baseline, x)
 
 
 def _game(

@@ -191,6 +191,10 @@ class Players:
         x, baseline = self._entries("x", x), self._entries("baseline", baseline)
         return jnp.where(self.spread(masks), x[None], baseline[None])
 
+    def replace(self, masks: Bool[Array, "batch n"], inputs: Array, baseline: Array) -> Array:
+        """Inputs (batch, *shape), each without the players absent from its mask."""
+        return jnp.where(self.spread(masks), inputs, baseline[None])
+
     def _entries(self, name: str, value: Any) -> Any:
         """Real numbers that broadcast to the input's shape."""
         array = jnp.asarray(check_array(name, value, f"real numbers of the input's shape {self.shape}"))

@@ -126,8 +126,7 @@ class TreePlayers:
         if not isinstance(baseline, Mapping | tuple | list):
             every = [_Leaf(baseline)] * len(self.parts)
         else:
-            tree = _placed("baseline", baseline, x, lambda given, *_: _Leaf(given), "")
-            every = jax.tree.leaves(tree, is_leaf=_is_leaf)
+            every = [_Leaf(own) for own in for_leaves("baseline", baseline, x)]
             self._check_needed(every)
         leaves = zip(self.parts, jax.tree.leaves(x), every, strict=True)
         found = [
@@ -172,6 +171,12 @@ def as_leaves(name: str, x: Any) -> Any:
     paths = jax.tree_util.tree_flatten_with_path(x)[0]
     leaves = [jnp.asarray(check_array(f"{name}{jax.tree_util.keystr(path)}", leaf)) for path, leaf in paths]
     return jax.tree.unflatten(jax.tree.structure(x), leaves)
+
+
+def for_leaves(name: str, given: Any, x: Any) -> list[Any]:
+    """What is given for each array of an input in the input's form, in JAX's order; None where it is left out."""
+    tree = _placed(name, given, x, lambda own, *_: _Leaf(own), "")
+    return [leaf.value for leaf in jax.tree.leaves(tree, is_leaf=_is_leaf)]
 
 
 def _placed(name: str, given: Any, x: Any, of_leaf: Callable[[Any, Any, str], _Leaf], path: str) -> Any:

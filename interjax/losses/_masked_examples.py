@@ -12,8 +12,8 @@ from jaxtyping import Array
 from interjax._core._checks import check_array, check_classes
 from interjax._core._keys import check_key
 from interjax.games._apply import row_of, shown_shapes
-from interjax.games._baselines import Marginal, as_baseline
-from interjax.games._batches import as_input, players_of, rows_of
+from interjax.games._baselines import Marginal
+from interjax.games._batches import absent_of, as_input, players_of, rows_of
 from interjax.games._players import Players
 from interjax.games._tree_players import TreePlayers
 
@@ -46,17 +46,12 @@ def masked_batch(
         raise ValueError(
             "baseline must be one for a loss, a number or an array of an input's shape; got ij.marginal(...)"
         )
-    if isinstance(partition, Players):
-        absent = as_baseline(baseline, x, partition)
-        assert not isinstance(absent, Marginal)
-        replace = lambda masks, inputs: jnp.where(partition.spread(masks), inputs, absent[None])  # noqa: E731
-    else:
-        absent = partition.baseline(baseline, row_of(x))
-        replace = lambda masks, inputs: partition.replace(masks, inputs, absent)  # noqa: E731
+    absent = absent_of(partition, baseline, row_of(x))
 
     def masked(coalitions: Array) -> Any:
         masks = coalitions.reshape(-1, partition.n)
-        return replace(masks, jax.tree.map(lambda leaf: jnp.repeat(leaf, len(masks) // count, axis=0), x))
+        each = jax.tree.map(lambda leaf: jnp.repeat(leaf, len(masks) // count, axis=0), x)
+        return partition.replace(masks, each, absent)
 
     return x, count, partition, masked
 

@@ -8,18 +8,19 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 
-from interjax._core._checks import check_array, check_classes, check_known, check_progress
+from interjax._core._checks import check_classes, check_progress
 from interjax._core._progress import Progress
 from interjax._engine._dispatch import Kept, shapes_of
 from interjax.concepts._players import MOST_PLAYERS
+from interjax.games._batches import at_rows, rows_of
 from interjax.games._game import Game
 from interjax.games._masking import Masking
 from interjax.games._models import as_apply
 from interjax.games._outputs import log_odds
 from interjax.games._players import Players
 from interjax.games._tabulate import tabulate_inputs
+from interjax.games._tree_players import TreePlayers
 
 _INPUTS_AT_ONCE = 32
 
@@ -29,7 +30,7 @@ def concept_tables(
     x: Any,
     labels: Sequence[int] | Any,
     *,
-    players: Players,
+    players: Any,
     baseline: Any = 0.0,
     output: Any = log_odds,
     precision: str | None = "float32",
@@ -44,9 +45,10 @@ def concept_tables(
 
     Args:
         model: an `nnx.Module`, (Linen module, variables), (function(params, inputs), params) or function(inputs).
-        x: inputs (inputs, *input shape).
+        x: inputs (inputs, *input shape), or several arrays in dicts, tuples and lists, each of one row an input.
         labels: (inputs,) class numbers.
-        players, baseline, output, precision: as for `ij.masked_games`; at most 20 players.
+        players, baseline, output, precision: as for `ij.masked_games`; at most 20 players. Labels are classes, so that
+            output=None is the log-odds of the label, too.
         progress: called with (inputs tabulated, inputs in all).
 
     Returns:
@@ -64,7 +66,13 @@ def concept_tables(
         ...                players=ij.Players.features(2), output=ij.logit).tolist()
         [[0.0, 1.0, 0.0, 1.0], [0.0, 0.0, 5.0, 5.0]]
     """
-    tables = tables_in(model, x, labels, Masking(players, baseline, output, precision), progress=progress)
+    tables = tables_in(
+        model,
+        x,
+        labels,
+        Masking.of_classes(players, baseline, output, precision),
+        progress=progress,
+    )
     warn_of_nonfinite(tables)
     return tables
 
@@ -83,49 +91,53 @@ def tables_in(
     Args:
         kept: number of a call of the compiled program -> what keeps its values until all are there.
     """
-    players = masking.players
     check_progress(progress)
-    check_known("x", x)
-    x = jnp.asarray(check_array("x", x, "inputs (inputs, *input shape), an array of real numbers"))
-    if x.ndim < 2 or not len(x):
-        raise ValueError(f"x must be inputs (inputs, *input shape), at least one; got shape {x.shape}")
-    labels = check_classes("labels", labels, len(x))
-    if players.n > MOST_PLAYERS:
-        raise ValueError(
-            f"players: {players.n} have 2**{players.n} coalitions; at most {MOST_PLAYERS} are tabulated: choose fewer "
-            "(ij.concepts.choose_players), or use ij.concepts.sparse_concepts, which samples coalitions"
-        )
-    if x.shape[1:] != players.shape:
-        raise ValueError(f"x must be inputs of the shape that players partition, {players.shape}; got {x.shape[1:]}")
+    if isinstance(masking.players, Players):
+        _check_count(masking.players)
+    masking, x = masking.on(x)
+    players = masking.players
+    _check_count(players)
+    labels = check_classes("labels", labels, rows_of(x, "x"))
     apply, params = as_apply(model, x)
     model = (apply, jax.tree.map(jnp.asarray, params))
-    tables = np.empty((len(labels), 2**players.n), np.float32 if x.dtype != np.float64 else x.dtype)
+    is_double = any(leaf.dtype == np.float64 for leaf in jax.tree.leaves(x))
+    tables = np.empty((len(labels), 2**players.n), np.float64 if is_double else np.float32)
     done, calls = 0, itertools.count()
     for games in _same_program(model, x, labels, masking):
         rows = np.concatenate([np.flatnonzero(labels == label) for label in games])
         for part in np.array_split(rows, -(-len(rows) // _INPUTS_AT_ONCE)):
-            tables[part] = _tabulate(games, x[part], labels[part], kept and kept(next(calls)))
+            tables[part] = _tabulate(games, at_rows(x, part), labels[part], kept and kept(next(calls)))
             done += len(part)
             if progress is not None:
                 progress(done, len(labels))
     return tables
 
 
-def _same_program(model: Any, x: Array, labels: np.ndarray, masking: Masking) -> list[dict[int, Game]]:
+def _check_count(players: Players | TreePlayers) -> None:
+    """Raise ValueError for more players than are tabulated."""
+    if players.n > MOST_PLAYERS:
+        raise ValueError(
+            f"players: {players.n} have 2**{players.n} coalitions; at most {MOST_PLAYERS} are tabulated: choose fewer "
+            "(ij.concepts.choose_players), or use ij.concepts.sparse_concepts, which samples coalitions"
+        )
+
+
+def _same_program(model: Any, x: Any, labels: np.ndarray, masking: Masking) -> list[dict[int, Game]]:
     """A game for each label, checked, in groups whose outputs differ by arrays alone and so share compiled code."""
     groups: dict[Any, dict[int, Game]] = {}
     for row in np.sort(np.unique(labels, return_index=True)[1]):
-        game = masking.game(model, x[row], int(labels[row]))
+        game = masking.game(model, at_rows(x, row), int(labels[row]))
         groups.setdefault(shapes_of(game.params.output), {})[int(labels[row])] = game
     return list(groups.values())
 
 
-def _tabulate(games: dict[int, Game], x: Array, labels: np.ndarray, kept: Kept | None) -> np.ndarray:
+def _tabulate(games: dict[int, Game], x: Any, labels: np.ndarray, kept: Kept | None) -> np.ndarray:
     """The tables of some inputs, whose labels' games share compiled code."""
     game = next(iter(games.values()))
     outputs = [games[int(label)].params.output for label in labels]
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *outputs)
-    return tabulate_inputs(game, x.astype(game.params.x.dtype), stacked, kept)
+    own = jax.tree.map(lambda leaf, like: leaf.astype(like.dtype), x, game.params.x)
+    return tabulate_inputs(game, own, stacked, kept)
 
 
 def warn_of_nonfinite(tables: np.ndarray) -> None:

@@ -178,7 +178,7 @@ class Dataset:
         )
 
 
-def check_classified(data: Dataset) -> None:
+def check_classified(data: Any) -> None:
     """Raise ValueError for a data set of numbers to predict, where classes are needed."""
     if data.is_regression:
         raise ValueError(f"data must have classes here, and {data.name} is a regression: its labels are numbers")

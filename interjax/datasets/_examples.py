@@ -9,8 +9,8 @@ import numpy as np
 from interjax._core._checks import check_array, check_known
 from interjax.datasets._checks import as_class_numbers, as_targets
 from interjax.datasets._dataset import Dataset
-from interjax.games._apply import shown_shapes
-from interjax.games._batches import as_inputs, at_rows, is_several, like_batch, rows_of
+from interjax.games._apply import is_several, shown_shapes
+from interjax.games._batches import as_inputs, at_rows, like_batch, rows_of
 
 _NAME = "the data"
 _WANTED = (

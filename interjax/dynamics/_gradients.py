@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from interjax._core._checks import check_array, check_count, check_known, check_progress
+from interjax._core._checks import check_count, check_progress
 from interjax._core._estimate import Estimate
 from interjax._core._keys import check_key
 from interjax._core._progress import Progress
@@ -22,7 +22,6 @@ from interjax.games._game import Game
 from interjax.games._masking import Masking
 from interjax.games._models import as_apply, trained_leaves
 from interjax.games._outputs import log_odds
-from interjax.games._players import Players, check_players
 from interjax.orders._arguments import as_coalitions, as_orders
 
 _PAIR_STREAM = 0
@@ -72,7 +71,7 @@ def gradient_statistics(
     x: Any,
     labels: Sequence[int] | Any,
     *,
-    players: Players,
+    players: Any,
     baseline: Any = 0.0,
     output: Any = log_odds,
     orders: Sequence[int] | Sequence[float] | None = None,
@@ -101,7 +100,7 @@ def gradient_statistics(
         key: a `jax.random.key`; the same key gives the same answer at any `batch`. A pair's contexts do not depend on
             which other pairs and orders are measured.
         model: an `nnx.Module`, (Linen module, variables) or (function(params, inputs), params).
-        x: inputs (inputs, *input shape).
+        x: inputs (inputs, *input shape), or several arrays in dicts, tuples and lists, each of one row an input.
         labels: (inputs,) class numbers.
         players, baseline, output, precision: as for `ij.masked_games`.
         orders: context sizes m, integers 0..n-2; or floats r in [0, 1], meaning int((n-2) r); None = every order for
@@ -140,18 +139,15 @@ def gradient_statistics(
         batch = _CPU_BATCH if jax.default_backend() == "cpu" else _ACCELERATOR_BATCH
     batch = check_count("batch", batch)
     contexts = check_count("contexts", contexts, least=2, about="since their variance is taken")
-    check_players(players)
     check_progress(progress)
+    masking, x = Masking(players, baseline, output, precision).on(x)
+    players = masking.players
     if players.n < 4:
         raise ValueError(f"players must be 4 or more, since contexts vary from 4 players on; got {players.n}")
     numbers = as_orders(orders, players.n, 2)
-    x = check_array("x", x, "inputs (inputs, *input shape), real numbers")
-    check_known("x", x)
     apply, params = as_apply(model, x)
     is_trained = trained_leaves(model, params)
-    games = Masking(players, baseline, output, precision).games((apply, params), x, labels, fold=False)
-    if not games:
-        raise ValueError("x must hold at least one input, got none")
+    games = masking.games((apply, params), x, labels, fold=False)
 
     cells = np.stack([numbers, np.where(numbers % (players.n - 2) == 0, 1, contexts)], axis=1).astype(np.int32)
     keys = [jax.random.fold_in(key, number) for number in range(len(games))]

@@ -7,17 +7,17 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
+import jax
 import numpy as np
 from jaxtyping import Array
 
-from interjax._core._checks import as_array, check_known
 from interjax._core._keys import check_key
 from interjax._core._progress import Progress
 from interjax._engine._folders import fingerprint
 from interjax.games._baselines import Marginal
+from interjax.games._batches import rows_of
 from interjax.games._masking import Masking
 from interjax.games._outputs import log_odds
-from interjax.games._players import Players
 from interjax.profiles._arguments import design_of
 from interjax.profiles._profile import order_profile
 from interjax.profiles._result import OrderProfile
@@ -50,7 +50,7 @@ def checkpoint_profiles(
     x: Any,
     labels: Sequence[int] | Any,
     *,
-    players: Players,
+    players: Any,
     baseline: Any = 0.0,
     output: Any = log_odds,
     precision: str | None = "float32",
@@ -68,7 +68,7 @@ def checkpoint_profiles(
         key: a `jax.random.key`, the same for every checkpoint.
         checkpoints: what `ij.training.train(..., spec=spec, checkpoint_folder=..., keep=None)` wrote, or optimizer
             step -> network of any kind that `ij.masked_game` takes.
-        x: inputs (batch, *input shape).
+        x: inputs (batch, *input shape), or several arrays in dicts, tuples and lists, each of one row an input.
         labels: (batch,) class numbers.
         players, baseline, output, precision: as for `ij.masked_games`.
         steps: the checkpoints to measure; None = all of them.
@@ -99,9 +99,8 @@ def checkpoint_profiles(
         Deng et al., ICLR 2022 (arXiv:2111.06236), equation 3; arXiv:2512.18607.
     """
     check_key(key)
-    check_known("x", x)
-    inputs = np.asarray(as_array("x", x, "inputs (inputs, *input shape)"))
-    masking = Masking(players, baseline, output, precision)
+    masking, x = Masking(players, baseline, output, precision).on(x)
+    inputs = jax.tree.map(np.asarray, x)
 
     def measure(model: Any) -> dict[str, np.ndarray]:
         return order_profile(key, masking.games(model, x, labels), **options).to_arrays()
@@ -119,14 +118,14 @@ def _settings(key: Array, x: Any, labels: Any, masking: Masking, options: dict[s
     chosen = {name: value for name, value in call.kwargs.items() if name not in _CHANGES_NOTHING}
     if chosen["n_forwards"] is None:  # which older versions did not have
         del chosen["n_forwards"]
-    passes = len(masking.baseline.background) if isinstance(masking.baseline, Marginal) else 1
-    design = design_of(masking.players.n, len(x), passes, **{name: call.kwargs[name] for name in _OF_DESIGN})
+    passes = masking.baseline.examples if isinstance(masking.baseline, Marginal) else 1
+    design = design_of(masking.players.n, rows_of(x, "x"), passes, **{name: call.kwargs[name] for name in _OF_DESIGN})
     chosen.pop("exact")
     if design.tabulated:  # which older versions did not do
         chosen["exact"] = True
     return {
         "key": fingerprint(key),
-        "inputs": fingerprint((np.asarray(x), np.asarray(labels))),
+        "inputs": fingerprint((x, np.asarray(labels))),
         **masking.settings,
         **{name: _in_json(value) for name, value in chosen.items()},
     }

@@ -15,9 +15,9 @@ from interjax._core._keys import check_key, example_keys
 from interjax.datasets._dataset import Dataset
 from interjax.datasets._examples import Data, TreeExamples
 from interjax.evaluation._arguments import index_of
-from interjax.games._apply import row_of, shown_shapes
+from interjax.games._apply import is_several, row_of, shown_shapes
 from interjax.games._baselines import Marginal
-from interjax.games._batches import absent_of, as_input, at_rows, is_several, like_batch, players_of, rows_of
+from interjax.games._batches import absent_of, as_input, at_rows, like_batch, players_of, rows_of
 from interjax.games._players import Players
 from interjax.games._tree_players import TreePlayers
 

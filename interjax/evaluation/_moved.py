@@ -11,8 +11,8 @@ from jaxtyping import Array
 
 from interjax._core._checks import shown
 from interjax.evaluation._arguments import as_inputs
-from interjax.games._apply import Apply, shown_shapes
-from interjax.games._batches import is_several, rows_of
+from interjax.games._apply import Apply, is_several, shown_shapes
+from interjax.games._batches import rows_of
 from interjax.games._tree_players import as_leaves, for_leaves
 
 Parts = tuple[Array, ...]

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -95,6 +95,11 @@ def is_of_one_logit(apply: Apply) -> bool:
 def as_predictor(apply: Apply) -> Apply:
     """A network that gives one number an input as one that gives (batch,)."""
     return _OneNumber(apply)
+
+
+def is_several(x: Any) -> bool:
+    """Whether inputs are several arrays where no players tell: a dict, or a tuple that holds arrays."""
+    return isinstance(x, Mapping) or (isinstance(x, tuple) and any(np.ndim(leaf) for leaf in jax.tree.leaves(x)))
 
 
 def row_of(batch: Any) -> Any:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from interjax._core._checks import check_array, check_examples, check_integers, check_known, shown
-from interjax.games._apply import shown_shapes
+from interjax.games._apply import is_several, shown_shapes
 from interjax.games._baselines import as_baseline
 from interjax.games._players import Players, check_players
 from interjax.games._tree_players import TreePlayers, as_leaves
@@ -16,7 +16,7 @@ from interjax.games._tree_players import TreePlayers, as_leaves
 
 def as_input(x: Any, players: Any, name: str = "x") -> Any:
     """Inputs as arrays: one, or several in dicts, tuples and lists, as the players are; ValueError that names them."""
-    if isinstance(players, Mapping | tuple | list):
+    if isinstance(players, TreePlayers) or are_of_several(players):
         return as_leaves(name, x)
     check_players(players)
     if isinstance(x, Mapping):
@@ -28,8 +28,22 @@ def as_input(x: Any, players: Any, name: str = "x") -> Any:
     return x.astype(jnp.float32) if x.dtype == bool else x
 
 
+def are_of_several(players: Any) -> bool:
+    """Whether players are given array by array."""
+    return isinstance(players, Mapping | tuple | list)
+
+
+def check_some_players(players: Any) -> None:
+    """Raise ValueError unless they are players of one array, or are given array by array."""
+    if not isinstance(players, TreePlayers) and not are_of_several(players):
+        check_players(players)
+
+
 def players_of(players: Any, x: Any, name: str = "x") -> Players | TreePlayers:
     """The players of an input like this one, of which shapes are looked at, checked to fit it."""
+    if isinstance(players, TreePlayers):
+        players.check_fits(x, name)
+        return players
     if not isinstance(players, Players):
         return TreePlayers.of(players, x, name)
     if x.shape != players.shape:
@@ -48,11 +62,6 @@ def rows_of(xs: Any, name: str = "xs") -> int:
     if len({shape[:1] for shape in shapes}) > 1 or () in shapes:
         raise ValueError(f"{name} must be arrays of one row for each input, got {shown_shapes(xs)}")
     return shapes[0][0]
-
-
-def is_several(x: Any) -> bool:
-    """Whether inputs are several arrays where no players tell: a dict, or a tuple that holds arrays."""
-    return isinstance(x, Mapping) or (isinstance(x, tuple) and any(np.ndim(leaf) for leaf in jax.tree.leaves(x)))
 
 
 def as_inputs(x: Any, name: str = "x") -> Any:

@@ -60,7 +60,7 @@ def masked_game(  # pyright: ignore[reportInconsistentOverload]
             the game and of what is measured of it.
         baseline: a number, an array of x's shape (such as the data's mean) or of its last axes (one vector for all
             tokens), or `ij.marginal(background)`. Of several arrays a number, or one of these for each, 0 where none
-            is given.
+            is given; or one `ij.marginal({"tokens": ...})` of all that have players.
         output: what is read off the network's output for one input: `ij.log_odds`, `log_prob`, `logit` or `prob`, of
             the class that the network predicts on x or of a label, `ij.log_odds(3)`; or your function of that output,
             which gives a scalar. None = the log-odds of the predicted class, or the number itself where the network
@@ -135,7 +135,7 @@ class _Network(NamedTuple):
 
     @property
     def passes(self) -> int:
-        return self.absent.background.shape[0] if isinstance(self.absent, Marginal) else 1
+        return self.absent.examples if isinstance(self.absent, Marginal) else 1
 
 
 def _network(
@@ -149,7 +149,7 @@ def _network(
     batch = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype), seen)
     apply, params = as_apply(model, batch if removes else jax.tree.map(lambda leaf: leaf[None], x))
     outputs, unit, is_sigmoid = _check_network(apply, params, seen, precision)
-    is_mean = isinstance(absent, Marginal) and len(absent.background) > 1
+    is_mean = isinstance(absent, Marginal) and absent.examples > 1
     if is_tree or removes or not hasattr(outputs, "shape"):
         if fold:
             raise ValueError("fold is for networks that take and give one array, and baselines: leave it out")

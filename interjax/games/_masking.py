@@ -3,12 +3,15 @@
 import dataclasses
 from typing import Any
 
+import jax
+
+from interjax._core._checks import check_known
 from interjax._engine._folders import fingerprint, name_of
-from interjax.games._apply import check_precision
+from interjax.games._apply import check_precision, row_of, shown_shapes
+from interjax.games._batches import as_input, check_some_players, players_of, rows_of
 from interjax.games._game import Game
 from interjax.games._masked_games import masked_games
 from interjax.games._outputs import log_odds
-from interjax.games._players import Players, check_players
 from interjax.games._readings import check_reading
 
 
@@ -17,18 +20,24 @@ class Masking:
     """What of a call makes games of inputs with labels; the same for every network and every batch.
 
     Args:
-        players, baseline, output, precision: as for `ij.masked_games`.
+        players, baseline, output, precision: as for `ij.masked_games`; of several arrays players are those of inputs
+            once it is `on` them.
     """
 
-    players: Players
+    players: Any
     baseline: Any = 0.0
     output: Any = log_odds
     precision: str | None = "float32"
 
     def __post_init__(self) -> None:
-        check_players(self.players)
+        check_some_players(self.players)
         check_precision(self.precision)
         check_reading(self.output)
+
+    @classmethod
+    def of_classes(cls, players: Any, baseline: Any, output: Any, precision: str | None) -> "Masking":
+        """The same where labels are classes: None as output is the log-odds of the label."""
+        return cls(players, baseline, log_odds if output is None else output, precision)
 
     @property
     def keywords(self) -> dict[str, Any]:
@@ -37,7 +46,19 @@ class Masking:
 
     def game(self, model: Any, x: Any, label: int) -> Game:
         """The game of one input."""
-        return self.games(model, x[None], [label])[0]
+        return self.games(model, jax.tree.map(lambda leaf: leaf[None], x), [label])[0]
+
+    def on(self, x: Any) -> "tuple[Masking, Any]":
+        """The same for inputs like these (inputs, ...), with the players that partition one, and these as arrays.
+
+        ValueError that names x, or players, where they do not fit each other or there is no input.
+        """
+        check_known("x", x)
+        x = as_input(x, self.players)
+        if not rows_of(x, "x"):
+            raise ValueError(f"x must be inputs (inputs, *input shape), at least one; got shape {shown_shapes(x)}")
+        players = players_of(self.players, row_of(x), "each input of x")
+        return dataclasses.replace(self, players=players), x
 
     def games(self, model: Any, x: Any, labels: Any, **options: Any) -> list[Game]:
         """The games of a network's inputs, by `ij.masked_games` with its further options."""

@@ -58,7 +58,7 @@ def inputs_to_look_at(x: Any, absent: Any, n_players: int) -> tuple[Any, Any]:
     """Two inputs of the network: that of all players, and what is beside it."""
     if isinstance(absent, Closure):
         return _called(absent, x, np.ones(n_players, bool)), _called(absent, x, np.arange(n_players) % 2 == 0)
-    return x, absent.background[0] if isinstance(absent, Marginal) else absent
+    return x, jax.tree.map(lambda leaf: leaf[0], absent.background) if isinstance(absent, Marginal) else absent
 
 
 @jax.jit

@@ -100,12 +100,12 @@ def _folded_program(game: Game, resources: Resources) -> RowProgram:
     return _program(values_of_numbers, (game, None), game.n_players, resources)
 
 
-def tabulate_inputs(game: Game, x: Array, outputs: Any, kept: Kept | None = None) -> np.ndarray:
+def tabulate_inputs(game: Game, x: Any, outputs: Any, kept: Kept | None = None) -> np.ndarray:
     """Tables of several inputs whose games have the network, the players and the baseline of one masked game.
 
     Args:
         game: a masked game, which says whether its first layer is folded.
-        x: inputs (inputs, *input shape).
+        x: inputs (inputs, *input shape), of one array or several.
         outputs: their outputs, a pytree whose arrays have the inputs as first axis.
         kept: keeps the values of the first coalitions until all are there.
 
@@ -113,7 +113,7 @@ def tabulate_inputs(game: Game, x: Array, outputs: Any, kept: Kept | None = None
         (inputs, 2**n).
     """
     is_folded = fold(game, masks=2**game.n_players) is not None
-    at_once = 1 if jax.default_backend() == "cpu" else len(x)
+    at_once = 1 if jax.default_backend() == "cpu" else len(jax.tree.leaves(x)[0])
     function = _ValuesOfInputs(is_folded, at_once)
     program = _program(function, (game, x, outputs), game.n_players, Resources())
     return program.dispatch(2**game.n_players, _numbers_from(0), kept=kept)().T

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import hashlib
 import itertools
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -74,9 +75,8 @@ class TreePlayers:
     @property
     def names(self) -> tuple[str, ...]:
         """The leaf that a player is of and its name there, "table age", or its number, "tokens 3"."""
-        places = jax.tree_util.tree_flatten_with_path(jax.tree.unflatten(self.structure, self.firsts))[0]
         found = {}
-        for part, (path, first) in zip(self.parts, places, strict=True):
+        for part, (path, first) in zip(self.parts, self._paths, strict=True):
             if part is not None:
                 is_named = part.names != default_names(part.n)
                 names = part.names if is_named else map(str, range(part.n))
@@ -122,28 +122,77 @@ class TreePlayers:
             x: the input.
         """
         if isinstance(baseline, Marginal):
-            raise ValueError("baseline must be numbers or arrays for an input of several arrays; got ij.marginal(...)")
+            return self._marginal(baseline, x)
         if not isinstance(baseline, Mapping | tuple | list):
             every = [_Leaf(baseline)] * len(self.parts)
         else:
             every = [_Leaf(own) for own in for_leaves("baseline", baseline, x)]
-            self._check_needed(every)
+            self._check_needed("baseline", every)
         leaves = zip(self.parts, jax.tree.leaves(x), every, strict=True)
         found = [
             leaf if part is None else as_baseline(0.0 if own.value is None else own.value, leaf, part)
             for part, leaf, own in leaves
         ]
         if any(isinstance(each, Marginal) for each in found):
-            raise ValueError("baseline must be numbers or arrays for an input of several arrays; got ij.marginal(...)")
+            raise ValueError(
+                "baseline must be one ij.marginal(...) of all arrays that have players, ij.marginal({...}), not one "
+                "for an array"
+            )
         return jax.tree.unflatten(self.structure, found)
 
-    def _check_needed(self, baselines: list[_Leaf]) -> None:
+    def _marginal(self, baseline: Marginal, x: Any) -> Marginal:
+        """A background set in the form of the input: of an array that stays, its own in each example."""
+        if hasattr(baseline.background, "shape"):
+            raise ValueError(
+                "background must hold the arrays that have players, ij.marginal({...}) in the form of the input; got "
+                "one array"
+            )
+        every = for_leaves("background", baseline.background, x)
+        self._check_needed("background", [_Leaf(own) for own in every])
+        found = []
+        for part, leaf, own, (path, _) in zip(self.parts, jax.tree.leaves(x), every, self._paths, strict=True):
+            if part is not None and own is None:
+                name = f"background{jax.tree_util.keystr(path)}"
+                raise ValueError(
+                    f"{name} must be given, (examples, {', '.join(map(str, part.shape))}): that array has players"
+                )
+            if part is None:
+                found.append(jnp.broadcast_to(leaf, (baseline.examples, *leaf.shape)))
+            else:
+                of_leaf: Any = as_baseline(Marginal(own), leaf, part)
+                found.append(of_leaf.background)
+        return Marginal(jax.tree.unflatten(self.structure, found))
+
+    @property
+    def _paths(self) -> list[tuple[Any, int]]:
+        """The place of each array in an input, and the number of its first player."""
+        return jax.tree_util.tree_flatten_with_path(jax.tree.unflatten(self.structure, self.firsts))[0]
+
+    def check_fits(self, x: Any, name: str) -> None:
+        """Raise ValueError unless an input has the form and the shapes of these players."""
+        if jax.tree.structure(x) != self.structure:
+            raise ValueError(f"{name} must be arrays in the form {self.structure}, got {jax.tree.structure(x)}")
+        for part, leaf, (path, _) in zip(self.parts, jax.tree.leaves(x), self._paths, strict=True):
+            if part is not None and part.shape != leaf.shape:
+                where = f"{name}{jax.tree_util.keystr(path)}"
+                raise ValueError(
+                    f"{where} must have the shape that its players partition, {part.shape}; got {leaf.shape}"
+                )
+
+    def flat(self, x: Any) -> Players:
+        """The partition of all entries of an input, one array after another in JAX's order, as that of one array."""
+        labels = []
+        for part, first, leaf in zip(self.parts, self.firsts, jax.tree.leaves(x), strict=True):
+            own = np.full(math.prod(leaf.shape), -1) if part is None else part.labels.ravel()
+            labels.append(np.where(own < 0, -1, own + first))
+        return Players.segments(np.concatenate(labels), self.names)
+
+    def _check_needed(self, name: str, baselines: list[_Leaf]) -> None:
         """Raise ValueError for a baseline of an array without players, which would not be used."""
-        paths = jax.tree_util.tree_flatten_with_path(jax.tree.unflatten(self.structure, self.firsts))[0]
-        for part, own, (path, _) in zip(self.parts, baselines, paths, strict=True):
+        for part, own, (path, _) in zip(self.parts, baselines, self._paths, strict=True):
             if part is None and own.value is not None:
                 raise ValueError(
-                    f"baseline{jax.tree_util.keystr(path)} must be left out (None): that array has no players, and "
+                    f"{name}{jax.tree_util.keystr(path)} must be left out (None): that array has no players, and "
                     f"stays as it is; got {shown(own.value)}"
                 )
 

@@ -352,7 +352,7 @@ def test_progress_names_every_stage(arrays):
         ({"rows": ([0],)}, "rows must be two sets"),
         ({"inputs_per_class": 0}, "inputs_per_class must be an integer of at least 1"),
         ({"data": np.zeros((4, 3))}, "data must be an ij.datasets.Dataset or arrays"),
-        ({"data": (np.zeros((4, 3)), np.zeros(4))}, "labels of data must be class numbers, integers; got float64"),
+        ({"data": (np.zeros((4, 3)), np.zeros(4))}, "data must have classes here"),
         ({"data": (np.zeros((4, 3)), [0, 1, 0])}, r"expected train inputs \(N, ...\) and labels \(N,\), got shapes"),
         ({"key": 0}, "key must be a random key"),
     ],

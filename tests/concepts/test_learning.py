@@ -356,10 +356,17 @@ def test_losses_and_accuracies_are_those_of_the_data(rising):
 
 
 def test_outputs_that_are_no_logits_have_no_losses():
-    one_output = {1: lambda x: x[:, :1]}
-    found = learn(one_output, output=lambda outputs: outputs[0])
+    pairs = {1: lambda x: x[:, :2, None]}
+    found = learn(pairs, output=lambda outputs: outputs[0, 0])
     assert np.isnan(found.train_loss).all()
     assert np.isnan(found.test_accuracy).all()
+
+
+def test_one_output_is_graded_as_the_logit_of_class_1():
+    found = learn({1: lambda x: x[:, :1]}, graded=30)
+    wanted = learn({1: lambda x: jnp.stack([0 * x[:, 0], x[:, 0]], axis=1)}, graded=30)
+    np.testing.assert_allclose(found.train_loss, wanted.train_loss, rtol=1e-6)
+    np.testing.assert_array_equal(found.test_accuracy, wanted.test_accuracy)
 
 
 def both_kinds(tables):

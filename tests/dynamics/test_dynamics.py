@@ -365,7 +365,7 @@ def test_a_strength_that_is_not_identified_is_told():
         ({"orders": [N - 1]}, "orders must be context sizes 0..4"),
         ({"labels": [0, 3]}, "label must be a class number from 0 to 2, .* got 3"),
         ({"labels": [0]}, "2 inputs and 1 labels"),
-        ({"x": X[:0], "labels": []}, "at least one input"),
+        ({"x": X[:0], "labels": []}, "at least one"),
         ({"x": X[:, :-1]}, "shape"),
         ({"players": ij.Players.grid((N,), (3,))}, "players must be 4 or more, .* got 3"),
         ({"model": lambda x: x[:, :3]}, "no floating parameters"),

@@ -115,7 +115,7 @@ BAD = {
     "players that name no array": ({"players": ij.Players.tokens(4)}, "players must name the arrays of x"),
     "a fraction for tokens": ({"baseline": {"tokens": 0.5}}, "baseline must be an integer"),
     "a baseline of another key": ({"baseline": {"token": 1}}, "baseline must be a dict"),
-    "a background": ({"baseline": ij.marginal(np.zeros((2, 3)))}, "must be numbers or arrays"),
+    "a background": ({"baseline": ij.marginal(np.zeros((2, 3)))}, "background must hold the arrays that have players"),
     "a fold": ({"fold": True}, "fold is for networks that take and give one array"),
     "text": ({"x": X | {"table": "abc"}}, r"x\['table'\] must be"),
     "a network that wants another key": ({"model": lambda inputs: inputs["ids"]}, "does not take a batch of inputs"),
@@ -145,3 +145,48 @@ def test_a_baseline_of_an_array_without_players_is_refused():
             players={"tokens": ij.Players.features(4)},
             baseline={"mask": 0.0},
         )
+
+
+BACKGROUND = {
+    "tokens": RANDOM.integers(0, 20, (5, 4)),
+    "table": RANDOM.normal(size=(5, 3)).astype(np.float32),
+}
+
+
+def test_a_background_of_several_arrays_is_that_of_rows_made_by_hand():
+    options = {"players": PLAYERS, "output": ij.logit(2)}
+    game = ij.masked_game(network, X, baseline=ij.marginal(BACKGROUND), **options)
+    rows = list(zip(BACKGROUND["tokens"], BACKGROUND["table"], strict=True))
+    wanted = [np.mean([by_hand(X, mask, *row)[2] for row in rows]) for mask in MASKS]
+    np.testing.assert_allclose(game(MASKS), wanted, atol=1e-6)
+    assert game.passes == 5
+    batch = jax.tree.map(lambda leaf: np.stack([leaf, leaf]), X) | {"attended": np.array([X["attended"], [False] * 4])}
+    both = ij.masked_games(network, batch, players=PLAYERS, baseline=ij.marginal(BACKGROUND), output=ij.logit(2))
+    np.testing.assert_allclose(both[0](MASKS), wanted, atol=1e-6)
+    absent = [
+        np.mean([by_hand(X | {"attended": batch["attended"][1]}, mask, *row)[2] for row in rows]) for mask in MASKS
+    ]
+    np.testing.assert_allclose(both[1](MASKS), absent, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("background", "message"),
+    [
+        (lambda: ij.marginal({"tokens": BACKGROUND["tokens"]}), r"background\['table'\] must be given"),
+        (lambda: ij.marginal(BACKGROUND["table"]), "background must hold the arrays that have players"),
+        (lambda: {"table": ij.marginal(BACKGROUND["table"])}, "baseline must be one ij.marginal"),
+        (lambda: ij.marginal(BACKGROUND | {"attended": np.ones((5, 4))}), r"background\['attended'\] must be left out"),
+        (lambda: ij.marginal(BACKGROUND | {"table": np.ones((4, 3))}), "background must be arrays of one row"),
+        (
+            lambda: ij.marginal(BACKGROUND | {"table": np.ones((5, 2))}),
+            "background example must have the input's shape",
+        ),
+        (lambda: ij.marginal({"tokens": BACKGROUND["table"]}), "must be given|must be an integer|must have the input"),
+        (lambda: ij.marginal({}), "background must be arrays"),
+    ],
+)
+def test_a_background_that_does_not_fit_is_refused_by_name(background, message):
+    with pytest.raises(ValueError, match=message):
+        ij.masked_game(network, X, players=PLAYERS, baseline=background())
+    with pytest.raises(ValueError, match="background must be one array"):
+        ij.masked_game(lambda x: x, X["table"], players=PLAYERS["table"], baseline=ij.marginal(BACKGROUND))

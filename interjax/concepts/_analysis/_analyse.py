@@ -35,11 +35,14 @@ from interjax.concepts._players import few_players
 from interjax.concepts._statistics._sizes import SizeDistribution, size_distribution
 from interjax.concepts._tables import concept_tables
 from interjax.datasets._dataset import Dataset
+from interjax.datasets._examples import Data
+from interjax.games._batches import are_of_several, as_input, at_rows
 from interjax.games._identity import of_network
 from interjax.games._masking import Masking
 from interjax.games._models import as_apply, params_of
 from interjax.games._outputs import log_odds, log_prob, logit, prob
 from interjax.games._players import Players
+from interjax.games._tree_players import TreePlayers
 
 Stages = Callable[[str, int, int], Any]
 
@@ -54,7 +57,7 @@ def analyse(
     model: Any,
     data: Any,
     *,
-    players: Players | None = None,
+    players: Any = None,
     player_names: Sequence[str] | None = None,
     baseline: Any = 0.0,
     output: Any = log_odds,
@@ -82,12 +85,15 @@ def analyse(
         key: a `jax.random.key`, of the inputs that are drawn, the similarities' draws and the jittered costs.
         model: an `nnx.Module`, (Linen module, variables), (function(params, inputs), params) or function(inputs).
         data: an `ij.datasets.Dataset`, or arrays: (inputs, labels), all of them training inputs, or (training inputs,
-            labels, test inputs, labels).
+            labels, test inputs, labels), inputs of several arrays in dicts and tuples.
         players: as for `ij.masked_game`, at most 20, and 13 for kind "and-or"; each doubles the cost. By default the
             eight columns of a table, or of the at most 4 by 4 cells of an image, that
             `ij.concepts.choose_players` puts first.
+            Of several arrays they must be given, {"tokens": ij.Players.tokens(6)}; the result's `players` partition all
+            their entries, one array after another in JAX's order.
         player_names: a name for each of them; by default their own, `players.names`.
-        baseline, output, precision: as for `ij.masked_games`.
+        baseline, output, precision: as for `ij.masked_games`. Labels are classes, so that output=None is the log-odds
+            of the label, too.
         kind: "and-or" for the sparsest AND-OR explanations, "and" for Harsanyi dividends.
         noise: as for `ij.concepts.and_or`: more makes explanations sparser and less exact.
         tau: threshold of salience, a share of the strongest effect of an input, in (0, 1].
@@ -137,9 +143,11 @@ def analyse(
     if untrained is not None:
         params_of(untrained, "untrained")
     examples = examples_of(data)
-    players = _players(players, player_names, examples.data, kind, stability)
+    partition, players = _players(players, player_names, examples.data, kind, stability)
     inputs = choose_inputs(jax.random.fold_in(key, 1), examples, classes, inputs_per_class, rows)
-    masking = Masking(players, baseline, output, precision)
+    masking = Masking.of_classes(partition, baseline, output, precision)
+    if untrained is not None:
+        _check_untrained(untrained, inputs, masking)
     stages = progress or (lambda doing, done, total: None)
     with _opened(folder, model, inputs, masking, kind, noise) as run:
         tables, is_finite = _finite_tables(run, model, inputs, masking, stages)
@@ -173,24 +181,43 @@ def analyse(
 
 
 def _players(
-    players: Players | None, names: Sequence[str] | None, data: Dataset, kind: str, stability: bool
-) -> Players:
-    """Players with their names, checked against the kind of explanation."""
+    players: Any, names: Sequence[str] | None, data: Data, kind: str, stability: bool
+) -> tuple[Players | TreePlayers, Players]:
+    """Players checked against the kind of explanation, and the partition of all entries with their names."""
     check_choice("kind", kind, KINDS)
-    check_is("players", players, Players, "ij.Players, such as ij.concepts.choose_players gives", optional=True)
+    if not are_of_several(players):
+        check_is("players", players, Players, "ij.Players, such as ij.concepts.choose_players gives", optional=True)
     if stability and kind == "and":
         raise ValueError('stability goes with kind="and-or": Harsanyi dividends leave no choice')
     if players is None:
         if names is not None:
             raise ValueError("player_names are those of given players: give players too, or leave the names out")
+        if not isinstance(data, Dataset):
+            raise ValueError(
+                'players must be given for inputs of several arrays, those of each by its name, as {"tokens": '
+                "ij.Players.tokens(6)}; got none"
+            )
         players, _ = few_players(data)
+    partition = flat = players
+    if are_of_several(players):
+        first = at_rows(as_input(at_rows(data.train_x, slice(0, 1)), players, "inputs of data"), 0)
+        partition = TreePlayers.of(players, first, "each input of data")
+        flat = players = partition.flat(first)
     names = check_names("player_names", names, players.n)
     if kind == "and-or" and players.n > MAX_PLAYERS:
         raise ValueError(
             f'players: {players.n} are too many for kind="and-or", which takes at most {MAX_PLAYERS}: choose fewer '
             '(ij.concepts.choose_players), or kind="and"'
         )
-    return dataclasses.replace(players, names=names) if names else players
+    return partition, dataclasses.replace(flat, names=names) if names else flat
+
+
+def _check_untrained(untrained: Any, inputs: Inputs, masking: Masking) -> None:
+    """Raise ValueError that names it unless the untrained network takes the inputs and knows their classes."""
+    try:
+        masking.games(untrained, at_rows(inputs.x, slice(0, 1)), [int(inputs.labels.max())])
+    except ValueError as error:
+        raise ValueError(f"untrained must be a network of the inputs and classes of model: {error}") from error
 
 
 @contextlib.contextmanager
@@ -214,7 +241,9 @@ def _opened(
     }
     if masking.precision != "float32":
         settings["precision"] = masking.precision
-    masking.game(model, inputs.x[0], int(inputs.labels[0]))  # what is wrong with it is told before a folder is made
+    masking.game(
+        model, at_rows(inputs.x, 0), int(inputs.labels[0])
+    )  # what is wrong with it is told before a folder is made
     if not _is_older(folder):
         settings["network"] = _identity(model, inputs)
     with RunFolder.held(folder, settings) as run:
@@ -225,7 +254,9 @@ def _opened(
 
 def _identity(model: Any, inputs: Inputs) -> str:
     """A digest of what a network computes and of its weights."""
-    return hashlib.sha256(repr(of_network(*as_apply(model, inputs.x[:2]), inputs.x)).encode()).hexdigest()[:16]
+    return hashlib.sha256(
+        repr(of_network(*as_apply(model, at_rows(inputs.x, slice(2))), inputs.x)).encode()
+    ).hexdigest()[:16]
 
 
 def _is_older(folder: str | os.PathLike) -> bool:
@@ -242,7 +273,7 @@ def _check_same_games(run: RunFolder, model: Any, inputs: Inputs, masking: Maski
         return
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r".* values of the games are NaN or infinite")
-        table = concept_tables(model, inputs.x[:1], inputs.labels[:1], **masking.keywords)[0]
+        table = concept_tables(model, at_rows(inputs.x, slice(1)), inputs.labels[:1], **masking.keywords)[0]
     largest = np.abs(table[np.isfinite(table)]).max(initial=0.0)
     rounding = _ROUNDING.get(masking.precision or "", _COARSE_ROUNDING) * largest
     if not np.allclose(kept["tables"][0], table, rtol=0.0, atol=rounding, equal_nan=True):

@@ -7,11 +7,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from interjax._core._checks import check_array, check_count, check_integers, check_known, check_several, shown
+from interjax._core._checks import check_count, check_integers, check_several, shown
 from interjax._engine._folders import RunFolder
 from interjax.concepts._input_rows import FEWEST, draw_rows
 from interjax.concepts._tables import tables_in
-from interjax.datasets._dataset import Dataset, check_classified
+from interjax.datasets._dataset import check_classified
+from interjax.datasets._examples import Data, data_of
+from interjax.games._batches import at_rows
 from interjax.games._masking import Masking
 
 _MOST_CLASSES = 10
@@ -23,7 +25,7 @@ _SHOWN_CLASSES = 12
 class Inputs:
     """Inputs to explain, training ones first: x, class numbers, rows in their part of the data, and which part."""
 
-    x: np.ndarray
+    x: Any
     labels: np.ndarray
     rows: np.ndarray
     is_train: np.ndarray
@@ -32,7 +34,7 @@ class Inputs:
         return len(self.labels)
 
     def __getitem__(self, chosen: np.ndarray | slice) -> "Inputs":
-        return Inputs(self.x[chosen], self.labels[chosen], self.rows[chosen], self.is_train[chosen])
+        return Inputs(at_rows(self.x, chosen), self.labels[chosen], self.rows[chosen], self.is_train[chosen])
 
 
 def in_turn(labels: np.ndarray, is_train: np.ndarray) -> np.ndarray:
@@ -53,9 +55,9 @@ def comparable(labels: np.ndarray, is_train: np.ndarray) -> np.ndarray:
 class Examples:
     """Training and test examples, of which the latter may be missing, and the data set that tells what they mean."""
 
-    x: tuple[np.ndarray, np.ndarray]
+    x: tuple[Any, Any]
     y: tuple[np.ndarray, np.ndarray]
-    data: Dataset
+    data: Data
 
 
 def examples_of(data: Any) -> Examples:
@@ -65,28 +67,15 @@ def examples_of(data: Any) -> Examples:
         ValueError: neither a data set nor two or four arrays, labels that are no class numbers, or arrays that do not
             fit together.
     """
-    if isinstance(data, Dataset):
-        check_classified(data)
-        return Examples((data.train_x, data.test_x), (data.train_y, data.test_y), data)
-    if not isinstance(data, tuple | list) or len(data) not in (2, 4):
-        got = f"{len(data)} of them" if isinstance(data, tuple | list) else type(data).__name__
-        raise ValueError(
-            "data must be an ij.datasets.Dataset or arrays, (inputs, labels) or (training inputs, labels, test inputs, "
-            f"labels); got {got}"
-        )
-    check_known("data", *data)
-    arrays = [np.asarray(check_array("data", array, "arrays of real numbers, inputs and labels")) for array in data]
-    for labels in arrays[1::2]:
-        if not np.issubdtype(labels.dtype, np.integer):
-            raise ValueError(f"labels of data must be class numbers, integers; got {labels.dtype}")
-    train_x, train_y = arrays[:2]
-    test_x, test_y = arrays[2:] or (train_x[:0], train_y[:0])
-    names = tuple(str(number) for number in range(int(max(labels.max(initial=0) for labels in arrays[1::2])) + 1))
-    held_out = (test_x, test_y) if len(test_y) else (train_x, train_y)
-    return Examples((train_x, test_x), (train_y, test_y), Dataset(train_x, train_y, *held_out, "the data", names))
+    found, has_test = data_of(data, least=2)
+    check_classified(found)
+    test_x, test_y = found.test_x, found.test_y
+    if not has_test:
+        test_x, test_y = at_rows(test_x, slice(0)), test_y[:0]
+    return Examples((found.train_x, test_x), (found.train_y, test_y), found)
 
 
-def class_numbers(classes: Sequence[int | str] | None, data: Dataset) -> list[int]:
+def class_numbers(classes: Sequence[int | str] | None, data: Data) -> list[int]:
     """The numbers of classes given by name or number, in increasing order; by default all, at most ten."""
     if classes is None:
         return list(range(min(data.n_classes, _MOST_CLASSES)))
@@ -135,8 +124,8 @@ def choose_inputs(
             raise ValueError(f"{part} rows must be a list of at least {fewest} integers; got {own!r}")
         if len(own) and not 0 <= own.min() <= own.max() < len(y):
             raise ValueError(f"{part} rows must lie from 0 to {len(y) - 1}; got {own.min()} to {own.max()}")
-        chosen.append((x[own], y[own], own, np.full(len(own), part == "training")))
-    return Inputs(*(np.concatenate(part) for part in zip(*chosen, strict=True)))
+        chosen.append((at_rows(x, own), y[own], own, np.full(len(own), part == "training")))
+    return Inputs(*(jax.tree.map(lambda *two: np.concatenate(two), *part) for part in zip(*chosen, strict=True)))
 
 
 def _drawn(key: jax.Array, examples: Examples, classes: list[int], per_class: int) -> tuple[np.ndarray, np.ndarray]:
@@ -155,7 +144,7 @@ def tables_of(run: RunFolder | None, name: str, model: Any, inputs: Inputs, mask
         size = max(len(inputs), _TABULATED_AT_ONCE)
         rows = np.minimum(np.arange(size), len(inputs) - 1)  # the last one repeated: one shape, compiled once
         kept = None if run is None else lambda call: run.partial(f"{name}-{call}")
-        tables = tables_in(model, inputs.x[rows], inputs.labels[rows], masking, kept=kept)[: len(inputs)]
+        tables = tables_in(model, at_rows(inputs.x, rows), inputs.labels[rows], masking, kept=kept)[: len(inputs)]
         found = {"tables": tables}
         if run is not None:
             run.write(name, found)

@@ -68,7 +68,7 @@ def learn_baseline(
         players: parts of the input, at most 13 players; entries that are always present keep their part of `centre`.
         centre: where the baseline starts: a number or an array of the input's shape, such as the data's mean.
         reach: how far each entry may move, >= 0: a number or such an array, such as the data's standard deviation.
-        output: as for `ij.masked_games`.
+        output: as for `ij.masked_games`; None = the log-odds of the label.
         noise: as for `and_or`.
         steps: gradient steps, at least 1.
         rate: of a step, as a share of `reach`.
@@ -108,7 +108,7 @@ def learn_baseline(
     centre, reach = (_entries(name, value, players) for name, value in (("centre", centre), ("reach", reach)))
     if bool((reach < 0).any()):
         raise ValueError(f"reach must be at least 0, how far an entry may move; got {float(reach.min())}")
-    masking = Masking(players, centre, output, precision)
+    masking = Masking.of_classes(players, centre, output, precision)
     games = masking.games(model, x, labels, fold=False)
     adam = optax.adam(rate)
     shift, state = jnp.zeros_like(centre), adam.init(jnp.zeros_like(centre))  # baseline = centre + reach * shift

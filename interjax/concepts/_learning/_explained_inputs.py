@@ -10,12 +10,14 @@ from jaxtyping import Array
 
 from interjax._core._checks import check_count, check_integers, check_several, shown
 from interjax.concepts._input_rows import FEWEST, draw_rows
-from interjax.datasets._dataset import Dataset
+from interjax.datasets._examples import Data
 from interjax.evaluation._rounds import Grades
+from interjax.games._apply import as_classifier, gives_one
+from interjax.games._batches import at_rows, like_batch
 from interjax.games._inputs import inputs_program
 from interjax.games._models import as_apply
 
-Examples = tuple[np.ndarray, np.ndarray]  # inputs, class numbers
+Examples = tuple[Any, np.ndarray]  # inputs, class numbers
 _GRADED_AT_ONCE = 500
 
 
@@ -23,14 +25,15 @@ _GRADED_AT_ONCE = 500
 class ExplainedInputs:
     """What is explained and graded at every checkpoint."""
 
-    data: Dataset
+    data: Data
     train_rows: np.ndarray
     test_rows: np.ndarray
     graded: tuple[Examples, Examples]
 
     @property
-    def x(self) -> np.ndarray:
-        return np.concatenate([self.data.train_x[self.train_rows], self.data.test_x[self.test_rows]])
+    def x(self) -> Any:
+        parts = at_rows(self.data.train_x, self.train_rows), at_rows(self.data.test_x, self.test_rows)
+        return jax.tree.map(lambda *two: np.concatenate(two), *parts)
 
     @property
     def labels(self) -> np.ndarray:
@@ -47,7 +50,7 @@ class ExplainedInputs:
 
 def choose_inputs(
     key: Array,
-    data: Dataset,
+    data: Data,
     classes: Sequence[int] | None,
     per_class: int,
     rows: tuple[Any, Any] | None,
@@ -61,14 +64,12 @@ def choose_inputs(
     return ExplainedInputs(data, *chosen, graded=(drawn[0], drawn[1]))
 
 
-def _draw_examples(key: Array, x: np.ndarray, y: np.ndarray, count: int) -> Examples:
+def _draw_examples(key: Array, x: Any, y: np.ndarray, count: int) -> Examples:
     rows = np.sort(np.asarray(jax.random.permutation(key, len(y)))[:count])
-    return x[rows], y[rows]
+    return at_rows(x, rows), y[rows]
 
 
-def _draw_rows(
-    key: Array, data: Dataset, classes: Sequence[int] | None, per_class: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _draw_rows(key: Array, data: Data, classes: Sequence[int] | None, per_class: int) -> tuple[np.ndarray, np.ndarray]:
     """Rows of training and half as many test inputs of each class, class by class."""
     per_class = check_count("inputs_per_class", per_class)
     wanted = list(range(data.n_classes)) if classes is None else check_several("classes", classes)
@@ -85,7 +86,7 @@ def _draw_rows(
     return train, test
 
 
-def _given_rows(rows: tuple[Any, Any], data: Dataset) -> tuple[np.ndarray, np.ndarray]:
+def _given_rows(rows: tuple[Any, Any], data: Data) -> tuple[np.ndarray, np.ndarray]:
     if not isinstance(rows, tuple | list) or len(rows) != 2:
         raise ValueError(f"rows must be two sets, of training and of test inputs; got {shown(rows)}")
     found = []
@@ -101,7 +102,7 @@ def _given_rows(rows: tuple[Any, Any], data: Dataset) -> tuple[np.ndarray, np.nd
     return found[0], found[1]
 
 
-def _check_enough(data: Dataset, label: int, *counts: int) -> None:
+def _check_enough(data: Data, label: int, *counts: int) -> None:
     """Raise ValueError unless so many training and test inputs of a class let similarities be measured."""
     for (part, fewest), count in zip(FEWEST.items(), counts, strict=True):
         if count < fewest:
@@ -111,12 +112,14 @@ def _check_enough(data: Dataset, label: int, *counts: int) -> None:
             )
 
 
-def grade(model: Any, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def grade(model: Any, x: Any, y: np.ndarray) -> np.ndarray:
     """Mean cross entropy in nats and accuracy, (2,); NaN if the network's outputs are no logits of these classes."""
     apply, params = as_apply(model, x)
     size = min(_GRADED_AT_ONCE, len(y))
-    logits = jax.eval_shape(apply, params, jax.ShapeDtypeStruct((size, *x.shape[1:]), x.dtype))
-    if len(logits.shape) != 2 or logits.shape[1] <= y.max():
+    logits: Any = jax.eval_shape(apply, params, like_batch(x, size))
+    is_one, shape = gives_one(logits), getattr(logits, "shape", (0,))
+    if (not is_one and len(shape) != 2) or (2 if is_one else shape[-1]) <= y.max():
         return np.full(2, np.nan)
+    apply = as_classifier(apply, logits)
     correct, loss, _ = inputs_program(Grades(apply), params, (x, y), size).values((x, y))
     return np.array([loss.mean(dtype=np.float64), correct.mean()])

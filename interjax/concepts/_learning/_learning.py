@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from interjax._core._checks import check_callable, check_count, check_flag, check_is
+from interjax._core._checks import check_callable, check_count, check_flag
 from interjax._core._keys import check_key
 from interjax._core._names import fill_names, names_field
 from interjax._core._progress import Progress
@@ -19,10 +19,11 @@ from interjax.concepts._explanations._salient import salient_effects
 from interjax.concepts._learning._explained_inputs import ExplainedInputs, choose_inputs, grade
 from interjax.concepts._statistics._generalization import generalization
 from interjax.concepts._tables import tables_in, warn_of_nonfinite
-from interjax.datasets._dataset import Dataset, check_classified
+from interjax.datasets._dataset import check_classified
+from interjax.datasets._examples import data_of
+from interjax.games._batches import are_of_several
 from interjax.games._masking import Masking
 from interjax.games._outputs import log_odds
-from interjax.games._players import Players
 from interjax.tables._transforms import moebius
 from interjax.training._over_checkpoints import Parts, over_checkpoints_in_parts
 
@@ -98,9 +99,9 @@ class ConceptDynamics(Saved):
 def checkpoint_concepts(
     key: Array,
     checkpoints: str | os.PathLike | Mapping[int, Any],
-    data: Dataset,
+    data: Any,
     *,
-    players: Players,
+    players: Any,
     baseline: Any = 0.0,
     output: Any = log_odds,
     precision: str | None = "float32",
@@ -129,7 +130,9 @@ def checkpoint_concepts(
             step -> network of any kind that `ij.masked_game` takes. Space them logarithmically.
         data: training and test examples. Its labels choose each game's output: for a network trained on shuffled
             labels give `with_label_noise`'s data set to explain what it learned, the clean one to explain the truth.
-        players, baseline, output, precision: as for `ij.masked_games`; at most 20 players.
+            Or arrays, (training inputs, labels, test inputs, labels), inputs of several arrays in dicts and tuples.
+        players, baseline, output, precision: as for `ij.masked_games`; at most 20 players. Labels are classes, so that
+            output=None is the log-odds of the label, too.
         explain: tables (inputs, 2**n) -> AND effects of that shape or an `AndOr`: `ij.moebius`, or for sparse AND-OR
             explanations functools.partial(ij.concepts.and_or, noise=0.04).
         steps: the checkpoints to explain; None = all of them.
@@ -169,7 +172,7 @@ def checkpoint_concepts(
         Zhou et al., AAAI 2024, arXiv:2302.13091 (concepts of each size during learning).
     """
     check_key(key)
-    check_is("data", data, Dataset, "an ij.datasets.Dataset")
+    data, _ = data_of(data)
     check_classified(data)
     check_callable("explain", explain, "a function of tables, such as ij.moebius")
     check_flag("keep_effects", keep_effects)
@@ -177,7 +180,9 @@ def checkpoint_concepts(
     tau, resamples = check_tau(tau), check_count("resamples", resamples)
     draw_key, similarity_key = jax.random.split(key)
     explained = choose_inputs(draw_key, data, classes, inputs_per_class, rows, graded)
-    masking = Masking(players, baseline, output, precision)
+    masking = Masking.of_classes(players, baseline, output, precision)
+    if are_of_several(players):
+        masking, _ = masking.on(explained.x)
     pieces = over_checkpoints_in_parts(
         checkpoints,
         lambda model, parts: _explain(model, explained, masking, explain, parts),
@@ -193,12 +198,12 @@ def checkpoint_concepts(
     first = next(iter(found.values()))
     return ConceptDynamics(
         steps=np.array(list(found)),
-        sizes=np.arange(1, players.n + 1),
+        sizes=np.arange(1, masking.players.n + 1),
         classes=explained.classes,
         train_rows=explained.train_rows,
         test_rows=explained.test_rows,
         tau=tau,
-        player_names=players.names,
+        player_names=masking.players.names,
         **{name: np.stack([each[name] for each in found.values()]) for name in first},
     )
 

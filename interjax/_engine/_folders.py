@@ -263,7 +263,13 @@ def _described(value: Any, above: tuple[int, ...]) -> str:
 
 
 def _attributes(value: Any) -> dict[str, Any]:
-    """What an object holds but for names of players, which change nothing that is measured."""
+    """What an object holds but for names of players, which change nothing that is measured, and what it has cached."""
     fields = dataclasses.fields(value) if dataclasses.is_dataclass(value) else ()
     names = {field.name for field in fields if is_of_names(field)}
-    return {name: held for name, held in getattr(value, "__dict__", {}).items() if name not in names}
+    cached = {
+        name
+        for kind in type(value).__mro__
+        for name, own in vars(kind).items()
+        if isinstance(own, functools.cached_property)
+    }
+    return {name: held for name, held in getattr(value, "__dict__", {}).items() if name not in names | cached}

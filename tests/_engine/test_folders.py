@@ -212,3 +212,15 @@ def test_values_under_way_are_kept_and_gone_on_from(run):
     assert doubled.tolist() == [2.0 * number for number in range(11)]
     run.write("rows", {"numbers": numbers})
     assert not list((run.folder / "partial").iterdir())
+
+
+def test_names_of_functions_stay_when_what_they_hold_caches_its_properties():
+    players = ij.Players.grid((4, 4), (2, 2))
+
+    def reading(row):
+        return row[players.n]
+
+    before = name_of(reading)
+    assert players.digest
+    assert players == ij.Players.grid((4, 4), (2, 2))
+    assert name_of(reading) == before

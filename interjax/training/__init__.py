@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from interjax.training._loop import train as train
     from interjax.training._losses import PRESETS as PRESETS
     from interjax.training._losses import ModulatedCrossEntropy as ModulatedCrossEntropy
+    from interjax.training._losses import ModulatedSquaredError as ModulatedSquaredError
     from interjax.training._losses import OrderWeightedCrossEntropy as OrderWeightedCrossEntropy
+    from interjax.training._losses import OrderWeightedSquaredError as OrderWeightedSquaredError
     from interjax.training._losses import SteeredCrossEntropy as SteeredCrossEntropy
     from interjax.training._losses import cross_entropy as cross_entropy
     from interjax.training._losses import squared_error as squared_error

@@ -34,7 +34,7 @@ from interjax.games._identity import computation
 from interjax.games._models import as_apply, off_by_default
 from interjax.networks._spec import NetworkSpec
 from interjax.training._checkpoints import Model, PathLike, check_extra
-from interjax.training._losses import SteeredCrossEntropy, cross_entropy, squared_error
+from interjax.training._losses import SteeredCrossEntropy, cross_entropy, plain_loss, squared_error
 from interjax.training._plans import Augment
 from interjax.training._predictions import as_numbers
 from interjax.training._run import Loss, TrainingLog, TrainingRun, about_run, open_checkpoints, write_lines
@@ -79,7 +79,8 @@ def train(
         steps: optimizer steps.
         batch_size: examples a step; more make a step costlier and its gradient less noisy.
         loss: (model, x, y, key) -> (batch,), the loss of each example; by default `cross_entropy`, of a `Dataset` of
-            numbers to predict `squared_error`; `ModulatedCrossEntropy(...)` or `OrderWeightedCrossEntropy(...)` to
+            numbers to predict `squared_error`; `ModulatedCrossEntropy(...)` or `OrderWeightedCrossEntropy(...)`, of
+            numbers to predict `ModulatedSquaredError(...)` or `OrderWeightedSquaredError(...)`, to
             steer orders.
         augment: (key, x) -> x of the same shape, applied to each batch, e.g. `flip_and_crop`.
         checkpoint_folder: where to save; if it holds a checkpoint of this run, the run continues from there.
@@ -321,9 +322,10 @@ def _update_of(loss: Loss, augment: Augment | None) -> Callable[..., Array]:
 def _computes(run: TrainingRun, loss: Loss | None, augment: Augment | None, x: Any, y: Any, batch_size: int) -> str:
     """A digest of what one step computes, functions that the loss calls and numbers that they hold among it.
 
-    A steered loss tells its settings; in its place the trace has cross-entropy, and so what the network computes.
+    A steered loss tells its settings; in its place the trace has what it adds its term to, and so what the network
+    computes.
     """
-    plain = cross_entropy if loss is None or isinstance(loss, SteeredCrossEntropy) else loss
+    plain = plain_loss(loss) if loss is None or isinstance(loss, SteeredCrossEntropy) else loss
     graph, state = nnx.split((run.model, run.optimizer))
     update = _update_of(plain, augment)
 

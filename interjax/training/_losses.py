@@ -97,7 +97,7 @@ def squared_error(model: Any, x: Array, y: Array, key: Array) -> Array:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SteeredCrossEntropy(abc.ABC):
-    """Cross entropy plus weight * a term that steers orders; abstract, see the two classes below.
+    """Cross entropy, or squared error, plus weight * a term that steers orders; abstract, see the classes below.
 
     The masked inputs see BatchNorm's running averages, as they do when interactions are measured, and leave them
     unchanged; dropout is as in the rest of the step. Losses of equal settings are equal and share compiled steps.
@@ -126,7 +126,7 @@ class SteeredCrossEntropy(abc.ABC):
     def __call__(self, model: Any, x: Array, y: Array, key: Array) -> Array:
         check_apply("model", model)
         measured = nnx.with_attributes(model, use_running_average=True, raise_if_not_found=False)
-        return cross_entropy(model, x, y, key) + self.weight * self.steering(measured, x, y, key)
+        return plain_loss(self)(model, x, y, key) + self.weight * self.steering(measured, x, y, key)
 
     @functools.cached_property
     def settings(self) -> dict[str, Any]:
@@ -183,7 +183,29 @@ class ModulatedCrossEntropy(SteeredCrossEntropy):
 
     def steering(self, apply: Any, x: Array, y: Array, key: Array) -> Array:
         options = {name: getattr(self, name) for name in ("low", "high", "mode", "align", "draws", "average")}
+        options["task"] = "regression" if plain_loss(self) is squared_error else "classification"
         return order_modulation(key, apply, x, y, players=self.players, baseline=self.baseline, **options)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ModulatedSquaredError(ModulatedCrossEntropy):
+    """Squared error plus weight * `ij.losses.order_modulation` of a regression, for `ij.training.train`.
+
+        L(x, y) = (f(x) - y)^2 + weight * L+ or L-,   L+ = (D - y)^2, L- = D^2
+
+    Args:
+        players, low, high, mode, baseline, align, draws, average: as for `ij.losses.order_modulation`.
+        weight: of the modulation beside the squared error; both are in squared units of y, which should be centred.
+
+    Raises:
+        ValueError: as `ModulatedCrossEntropy`; and when it is called, several outputs an input.
+
+    Example:
+        >>> import interjax as ij, jax, jax.numpy as jnp
+        >>> loss = ij.training.ModulatedSquaredError(ij.Players.features(4), "penalize", 0.0, 0.5)
+        >>> loss(lambda x: x.sum(axis=1), jnp.ones((3, 4)), jnp.array([0.0, 1.0, 4.0]), jax.random.key(0)).tolist()
+        [20.0, 13.0, 4.0]
+    """
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -230,3 +252,29 @@ class OrderWeightedCrossEntropy(SteeredCrossEntropy):
         names = ("orders", "weights", "contexts", "draws", "strength", "relative")
         options = {name: getattr(self, name) for name in names}
         return order_weighted(key, apply, x, y, players=self.players, baseline=self.baseline, **options)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class OrderWeightedSquaredError(OrderWeightedCrossEntropy):
+    """Squared error plus weight * `ij.losses.order_weighted` of the number predicted, for `ij.training.train`.
+
+        L(x, y) = (f(x) - y)^2 + weight * sum over m of w_m J^(m)
+
+    Args:
+        players, orders, weights, baseline, contexts, draws, strength, relative: as for `ij.losses.order_weighted`.
+        weight: of the sum beside the squared error.
+
+    Raises:
+        ValueError: as `OrderWeightedCrossEntropy`; and when it is called, several outputs an input.
+
+    Example:
+        >>> import interjax as ij, jax, jax.numpy as jnp
+        >>> loss = ij.training.OrderWeightedSquaredError(ij.Players.features(4), orders=(0, 2), weights=(0.0, 1.0))
+        >>> loss(lambda x: x.sum(axis=1), jnp.ones((2, 4)), jnp.array([4.0, 1.0]), jax.random.key(0)).tolist()
+        [0.0, 9.0]
+    """
+
+
+def plain_loss(loss: Any) -> Any:
+    """The loss to which a steered one adds its term."""
+    return squared_error if isinstance(loss, ModulatedSquaredError | OrderWeightedSquaredError) else cross_entropy

@@ -368,16 +368,22 @@ LINES = (
     *(
         Line(f"training.{name}", lambda more=more: {"players": given.PLAYERS} | more, STEERED | kinds)
         for name, more, kinds in (
-            ("ModulatedCrossEntropy", {"mode": "encourage", "low": 0.2, "high": 0.6}, {}),
-            (
-                "OrderWeightedCrossEntropy",
-                {"orders": (0, 1), "weights": (1.0, -1.0)},
-                {
-                    "weights": ORDER_WEIGHTS,
-                    "strength": choice(),
-                    "relative": flag,
-                    "orders": orders(N - 2, optional=False),
-                },
+            *(
+                (f"Modulated{plain}", {"mode": "encourage", "low": 0.2, "high": 0.6}, {})
+                for plain in ("CrossEntropy", "SquaredError")
+            ),
+            *(
+                (
+                    f"OrderWeighted{plain}",
+                    {"orders": (0, 1), "weights": (1.0, -1.0)},
+                    {
+                        "weights": ORDER_WEIGHTS,
+                        "strength": choice(),
+                        "relative": flag,
+                        "orders": orders(N - 2, optional=False),
+                    },
+                )
+                for plain in ("CrossEntropy", "SquaredError")
             ),
         )
     ),

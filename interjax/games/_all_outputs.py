@@ -38,13 +38,18 @@ def check_numbers(outputs: Any) -> None:
         raise ValueError(f'model must give real numbers, at least one, for output="all"; got {kinds}')
 
 
+def check_tabulated(n_players: int) -> None:
+    """Raise ValueError for more players than all coalitions of which are evaluated."""
+    if n_players > MAX_TABLE_PLAYERS:
+        raise ValueError(
+            f'output="all" evaluates all 2**n coalitions, and {n_players} players are more than {MAX_TABLE_PLAYERS}: '
+            "name one output, or take fewer, coarser players"
+        )
+
+
 def games_of_numbers(game: Game) -> list[Game]:
     """The games of a game whose values are several numbers, each of a table of its own; one pass for each coalition."""
-    if game.n_players > MAX_TABLE_PLAYERS:
-        raise ValueError(
-            f'output="all" evaluates all 2**n coalitions, and {game.n_players} players are more than '
-            f"{MAX_TABLE_PLAYERS}: name one output, or take fewer, coarser players"
-        )
+    check_tabulated(game.n_players)
     found: list[np.ndarray] = []
     for _ in tabulate_in_batches(game, Resources(), found):
         pass

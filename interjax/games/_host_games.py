@@ -3,7 +3,7 @@
 import dataclasses
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, overload
 
 import jax
 import jax.numpy as jnp
@@ -11,9 +11,10 @@ import numpy as np
 
 from interjax._core._checks import as_array, check_array, check_callable, check_count, check_known, shown
 from interjax._engine._memory import power_of_two_above
+from interjax.games._all_outputs import ALL, check_tabulated
 from interjax.games._baselines import Marginal, as_baseline
 from interjax.games._evaluation_probe import CAUSES, are_probabilities, difference, warn_of_probabilities
-from interjax.games._game import Game
+from interjax.games._game import Game, warn_if_nonfinite
 from interjax.games._outputs import LabelOutput, check_output, gives_logits, is_of_label, log_odds
 from interjax.games._players import Players, check_players
 from interjax.games._readings import check_reading, takes_label
@@ -24,7 +25,17 @@ _PATTERNS = 8  # of signs in which outputs are moved by their last digit
 _LEAST_ROWS = 16  # outputs are read in batches of few lengths, so that few programs are compiled
 
 
+@overload
 def masked_host_game(
+    predict: Callable[[np.ndarray], Any], x: Any, *, players: Players, output: Literal["all"], **options: Any
+) -> list[Game]: ...
+@overload
+def masked_host_game(
+    predict: Callable[[np.ndarray], Any], x: Any, *, players: Players, output: Any = None, **options: Any
+) -> Game: ...
+
+
+def masked_host_game(  # pyright: ignore[reportInconsistentOverload]
     predict: Callable[[np.ndarray], Any],
     x: Any,
     *,
@@ -32,7 +43,7 @@ def masked_host_game(
     baseline: Any = 0.0,
     output: Any = None,
     batch_size: int | None = None,
-) -> Game:
+) -> Game | list[Game]:
     """The game of one input of a network of any framework, called with NumPy arrays: `masked_game` where JAX cannot go.
 
         v(S) = output(predict(x on S, baseline elsewhere))
@@ -43,10 +54,13 @@ def masked_host_game(
         x: one input, of the shape that `players` partitions; it keeps its precision, float64 too.
         players, baseline: as for `ij.masked_game`.
         output: as for `ij.masked_game`, computed in float64; a function of your own is given a NumPy row at a time.
+            "all" = each number that the network gives: a list of games, for which all 2^n coalitions are evaluated at
+            once, one pass each whatever the number of classes.
         batch_size: inputs of one call of `predict`; by default as many as take 64 MiB.
 
     Returns:
-        A game on the host, for what takes games; three calls of `predict` are made to check it.
+        A game on the host, for what takes games; three calls of `predict` are made to check it. With output="all" a
+        list of games, made of tables in float64.
 
     Raises:
         ValueError: if shapes do not fit, if outputs are no real numbers, one row for each input, or if an input has
@@ -74,17 +88,20 @@ def masked_host_game(
     looked_at, alone = _look(network, x, others[0])
     if not np.all(np.isfinite(x)) and not np.all(np.isfinite(looked_at[0])):
         warnings.warn("x holds NaN or infinite values, of which predict makes NaN or infinite ones", stacklevel=2)
-    output = _as_output(output, looked_at)
+    is_all = isinstance(output, str) and output == ALL
+    output = ALL if is_all else _as_output(output, looked_at)
     if gives_logits(output) and are_probabilities(*looked_at[:2]):
         warn_of_probabilities(level=3)
     value = _MaskedHost(network, x, others, players, output, batch_size)
-    return dataclasses.replace(
-        Game.from_host(value, players.n, player_names=players.names),
-        passes=len(others),
-        unit=_unit(looked_at.dtype),
-        is_null=None if isinstance(absent, Marginal) else players.without_entries(x != others[0]),
-        rounding=max(_rounding(output, looked_at[:2]), _change(output, looked_at[[0, 2]], alone)),
-    )
+    rounding = np.maximum(_rounding(output, looked_at[:2]), _change(output, looked_at[[0, 2]], alone))
+    about: dict[str, Any] = {"unit": _unit(looked_at.dtype)}
+    about["is_null"] = None if isinstance(absent, Marginal) else players.without_entries(x != others[0])
+    if is_all:
+        table = zip(np.ascontiguousarray(_table(value, players.n).T), rounding, strict=True)
+        games = ((Game.from_table(values, player_names=players.names), float(own)) for values, own in table)
+        return [dataclasses.replace(game, rounding=own, **about) for game, own in games]
+    game = Game.from_host(value, players.n, player_names=players.names)
+    return dataclasses.replace(game, passes=len(others), rounding=float(rounding), **about)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,7 +141,7 @@ class _MaskedHost:
     def __call__(self, masks: np.ndarray) -> np.ndarray:
         starts = range(0, len(masks), self.batch_size)
         parts = [self._values(np.asarray(masks[start : start + self.batch_size])) for start in starts]
-        return np.concatenate([np.zeros(0), *parts])
+        return np.concatenate(parts) if parts else np.zeros(0)
 
     def _values(self, masks: np.ndarray) -> np.ndarray:
         always = np.ones((len(masks), 1), bool)  # the last column is that of the entries that no player owns
@@ -172,9 +189,25 @@ def _as_output(output: Any, outputs: np.ndarray) -> Any:
     return output
 
 
+def _table(value: _MaskedHost, n_players: int) -> np.ndarray:
+    """All numbers of all coalitions, (2**n, numbers), with a warning where some are not finite."""
+    check_tabulated(n_players)
+    coalitions = np.arange(2**n_players)
+    found = value(coalitions[:, None] >> np.arange(n_players) & 1 == 1)
+    warn_if_nonfinite(int(np.count_nonzero(~np.isfinite(found))), found.size)
+    return found
+
+
+def _flat(outputs: np.ndarray) -> np.ndarray:
+    return outputs.astype(np.float64).reshape(len(outputs), -1)
+
+
 def _read(output: Any, outputs: np.ndarray) -> np.ndarray:
-    """The values, float64 (rows,), that an output reads off a network's outputs; None takes them as they are."""
+    """The values, float64 (rows,), that an output reads off a network's outputs; None takes them as they are, and
+    "all" gives (rows, numbers)."""
     outputs = outputs.astype(np.float64)
+    if isinstance(output, str):
+        return _flat(outputs)
     if output is None:
         return outputs.reshape(len(outputs))
     with jax.enable_x64(True):
@@ -201,8 +234,8 @@ def _unit(kind: np.dtype) -> float:
     return float(np.finfo(kind).eps) if kind.kind == "f" else 0.0
 
 
-def _rounding(output: Any, outputs: np.ndarray) -> float:
-    """How far values are off where each of a network's outputs is off by its last digit."""
+def _rounding(output: Any, outputs: np.ndarray) -> np.ndarray:
+    """How far values are off where each of a network's outputs is off by its last digit; of "all", (numbers,)."""
     signs = np.random.default_rng(0).choice([-1.0, 1.0], (_PATTERNS, *outputs.shape))
     exact = outputs.astype(np.float64)
     values = _read(output, exact)
@@ -210,11 +243,11 @@ def _rounding(output: Any, outputs: np.ndarray) -> float:
     with np.errstate(invalid="ignore"):  # a masked class has -inf
         change = moved - values
     change = np.where(np.isfinite(change), change, 0.0)
-    return float(np.sqrt(np.mean(change**2, axis=0)).max())
+    return np.sqrt(np.mean(change**2, axis=0)).max(axis=0)
 
 
-def _change(output: Any, together: np.ndarray, alone: np.ndarray) -> float:
-    """How far values of the same inputs are from each other in batches of other sizes."""
+def _change(output: Any, together: np.ndarray, alone: np.ndarray) -> np.ndarray:
+    """How far values of the same inputs are from each other in batches of other sizes; of "all", (numbers,)."""
     with np.errstate(invalid="ignore"):
         change = np.abs(_read(output, together) - _read(output, alone))
-    return float(np.max(change, initial=0.0, where=np.isfinite(change)))
+    return np.max(change, axis=0, initial=0.0, where=np.isfinite(change))

@@ -132,3 +132,28 @@ def test_a_second_game_compiles_nothing_and_estimators_take_it(compilations):
     other = ij.masked_host_game(predict, X + 1, players=PLAYERS, output=ij.log_odds(2))
     ij.tabulate(other)
     assert not compilations
+
+
+@pytest.mark.parametrize("baseline", [0.5, "background"])
+def test_all_outputs_are_the_games_of_each_for_the_passes_of_one(baseline):
+    random, rows = np.random.default_rng(0), []
+    weights, x = random.normal(size=(4, 3)), random.normal(size=4)
+    absent = ij.marginal(random.normal(size=(3, 4))) if baseline == "background" else baseline
+    options = {"players": ij.Players.features(4, names=list("abcd")), "baseline": absent}
+
+    def predict(inputs):
+        rows.append(len(inputs))
+        return np.tanh(inputs @ weights)
+
+    games = ij.masked_host_game(predict, x, output="all", **options)
+    assert sum(rows) <= 16 * (3 if baseline == "background" else 1) + 6
+    assert len(games) == 3
+    for number, game in enumerate(games):
+        one = ij.masked_host_game(predict, x, output=lambda row, number=number: row[number], **options)
+        np.testing.assert_allclose(ij.tabulate(game), ij.tabulate(one), rtol=1e-12)
+        assert game.player_names == tuple("abcd")
+        assert game.rounding == pytest.approx(one.rounding, rel=0.9)
+    pictures = ij.masked_host_game(lambda inputs: np.stack([inputs, -inputs], axis=1), x, output="all", **options)
+    assert len(pictures) == 8
+    with pytest.raises(ValueError, match="more than 26"):
+        ij.masked_host_game(lambda inputs: inputs, np.ones(27), players=ij.Players.features(27), output="all")

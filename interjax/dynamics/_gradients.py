@@ -101,7 +101,7 @@ def gradient_statistics(
             which other pairs and orders are measured.
         model: an `nnx.Module`, (Linen module, variables) or (function(params, inputs), params).
         x: inputs (inputs, *input shape), or several arrays in dicts, tuples and lists, each of one row an input.
-        labels: (inputs,) class numbers.
+        labels: (inputs,) class numbers, or whatever numbers `output` takes; None where it takes none.
         players, baseline, output, precision: as for `ij.masked_games`.
         orders: context sizes m, integers 0..n-2; or floats r in [0, 1], meaning int((n-2) r); None = every order for
             n <= 16, else the official ratios 0, .05, .1, .2, ..., .9, .95, 1.
@@ -141,6 +141,7 @@ def gradient_statistics(
     contexts = check_count("contexts", contexts, least=2, about="since their variance is taken")
     check_progress(progress)
     masking, x = Masking(players, baseline, output, precision).on(x)
+    masking.check_labelled(labels)
     players = masking.players
     if players.n < 4:
         raise ValueError(f"players must be 4 or more, since contexts vary from 4 players on; got {players.n}")

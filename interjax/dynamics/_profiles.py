@@ -69,7 +69,7 @@ def checkpoint_profiles(
         checkpoints: what `ij.training.train(..., spec=spec, checkpoint_folder=..., keep=None)` wrote, or optimizer
             step -> network of any kind that `ij.masked_game` takes.
         x: inputs (batch, *input shape), or several arrays in dicts, tuples and lists, each of one row an input.
-        labels: (batch,) class numbers.
+        labels: (batch,) class numbers, or whatever numbers `output` takes; None where it takes none.
         players, baseline, output, precision: as for `ij.masked_games`.
         steps: the checkpoints to measure; None = all of them.
         folder: keeps each measured checkpoint; a call with the same settings goes on where an earlier one stopped and
@@ -100,6 +100,7 @@ def checkpoint_profiles(
     """
     check_key(key)
     masking, x = Masking(players, baseline, output, precision).on(x)
+    masking.check_labelled(labels)
     inputs = jax.tree.map(np.asarray, x)
 
     def measure(model: Any) -> dict[str, np.ndarray]:

@@ -11,7 +11,7 @@ from interjax.games._apply import check_precision, row_of, shown_shapes
 from interjax.games._batches import as_input, check_some_players, players_of, rows_of
 from interjax.games._game import Game
 from interjax.games._masked_games import masked_games
-from interjax.games._outputs import log_odds
+from interjax.games._outputs import is_of_label, log_odds
 from interjax.games._readings import check_reading
 
 
@@ -59,6 +59,14 @@ class Masking:
             raise ValueError(f"x must be inputs (inputs, *input shape), at least one; got shape {shown_shapes(x)}")
         players = players_of(self.players, row_of(x), "each input of x")
         return dataclasses.replace(self, players=players), x
+
+    def check_labelled(self, labels: Any) -> None:
+        """Raise ValueError if an output of the label has none: the predicted class is another at each checkpoint."""
+        if labels is None and is_of_label(self.output):
+            raise ValueError(
+                "labels must be the class of each input for an output of the label, such as ij.log_odds; got None: "
+                "give them, or an output with its label, ij.log_odds(3)"
+            )
 
     def games(self, model: Any, x: Any, labels: Any, **options: Any) -> list[Game]:
         """The games of a network's inputs, by `ij.masked_games` with its further options."""

@@ -220,9 +220,10 @@ class _LargestLogit:
 def _classes_of(apply: Apply, params: Any, x: Any) -> tuple[Apply, int]:
     """The network as one that gives logits, and how many; ValueError unless it does."""
     logits = _outputs(apply, params, x)
-    apply, classes = as_classifier(apply, logits), 2 if gives_one(logits) else getattr(logits, "shape", (0, 0))[-1]
-    if not gives_one(logits) and (len(getattr(logits, "shape", ())) != 2 or logits.shape[0] != 2):
+    is_one = gives_one(logits)
+    if not is_one and (len(getattr(logits, "shape", ())) != 2 or logits.shape[0] != 2):
         raise ValueError(f"model must turn 2 inputs into logits (2, classes), got {_shape(logits)}")
+    apply, classes = as_classifier(apply, logits), 2 if is_one else logits.shape[-1]
     if not is_real(logits):
         raise ValueError(f"model must give logits that are real numbers, got {logits.dtype}")
     return apply, classes

@@ -39,7 +39,7 @@ IS_FLAG = (
 PLAYERS: Kind = lambda good: one_of(given.OTHER_PLAYERS, a_shape=(4,), labels=np.arange(4), names=["a", "b"])(good)  # noqa: E731
 MODEL: Kind = lambda good: without(one_of(**given.wrong_networks()), "function")(good)  # noqa: E731
 OUTPUT_OF_LABEL = function(
-    lambda: 0, lambda label: None, lambda label: lambda z: z, lambda label: lambda: 0, optional=False, a_name="log_odds"
+    lambda: 0, lambda label: None, lambda label: lambda z: z, lambda label: lambda: 0, a_name="log_odds"
 )
 PRECISION = choice(optional=True)
 

@@ -61,3 +61,12 @@ def test_gradients_are_those_of_one_array():
     wanted = gradient_statistics(KEY, (one, WEIGHTS), X, Y, players=ij.Players.features(5), **options)
     np.testing.assert_allclose(found.squared_mean, wanted.squared_mean, rtol=1e-3)
     np.testing.assert_allclose(found.variance, wanted.variance, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("measure", [checkpoint_profiles, gradient_statistics])
+def test_an_output_of_the_label_needs_labels(measure):
+    network = (one, WEIGHTS)
+    with pytest.raises(ValueError, match="labels must be the class of each input"):
+        measure(
+            KEY, {1: network} if measure is checkpoint_profiles else network, X, None, players=ij.Players.features(5)
+        )

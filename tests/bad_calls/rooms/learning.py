@@ -5,6 +5,7 @@ import optax
 from bad_calls import given
 from bad_calls.judging import Line
 from bad_calls.rooms.concepts import CHECKPOINTS, STEPS
+from bad_calls.shared import PLAYERS
 from bad_calls.values import (
     anything,
     array,
@@ -537,6 +538,7 @@ LINES = (
             "networks": without(one_of(**given.wrong_networks()), "function", "in a list"),
             "strengths": STRENGTHS,
             "pgd_steps": count(),
+            "players": without(PLAYERS, "none"),
             "occlusions": numbers([-0.5], [1.5], 3),
             "occlusion_grid": count(optional=True),
             "shuffles": numbers([-1], [0.5], 3),
@@ -566,6 +568,7 @@ LINES = (
                     "batch_size",
                     "data",
                     "progress",
+                    "players",
                 ),
                 anything,
             ),

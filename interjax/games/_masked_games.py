@@ -66,9 +66,12 @@ def masked_game(  # pyright: ignore[reportInconsistentOverload]
             which gives a scalar. None = the log-odds of the predicted class, or the number itself where the network
             gives one number an input. "all" = each number that the network gives, as it is (all logits): a list of
             games, for which all 2^n coalitions are evaluated at once, one pass each whatever the number of classes.
-        absence: "baseline", or a function (x, present) that gives the network's input without the players that are
-            absent, present bool (n,), for points of a cloud or nodes of a graph: it must give x where all are present,
-            and may give another form of it. There is no baseline then.
+        absence: "baseline", or what is removed, without a baseline: "points" of a cloud (points, ...), of which absent
+            ones lie on the first that is left, and all at `baseline`, a number, where none is: right for networks that
+            take the largest over points, not for means; "nodes" of a graph {"nodes": (nodes, ...), "edges": (nodes,
+            nodes, ...)} with players of the nodes, of which absent ones have features 0 and no edges, also in further
+            arrays (nodes, nodes, ...); or a function (x, present) that gives the network's input without the players
+            that are absent, present bool (n,): it must give x where all are present, and may give another form of it.
         fold: whether sampled interactions replace the network's first linear operation by sums of what each player
             contributes to it (same values to float rounding); None = where that is expected to be faster. Where the
             operation is not found by itself, give the network in two parts, `fold=(stem, trunk)`:
@@ -105,7 +108,8 @@ def masked_game(  # pyright: ignore[reportInconsistentOverload]
     takes_all = isinstance(output, str) and output == ALL
     check_reading(None if takes_all else output)
     x = as_input(x, players)
-    network = _network(model, x, players_of(players, x), as_removal(absence, baseline), fold, precision)
+    partition = players_of(players, x)
+    network = _network(model, x, partition, as_removal(absence, baseline, partition, x), fold, precision)
     if takes_all:
         check_numbers(network.outputs)
         return games_of_numbers(_game(network, x, EveryNumber())[0])
@@ -253,7 +257,7 @@ def masked_games(  # pyright: ignore[reportInconsistentOverload]
     if not count:
         return []
     each = [jax.tree.unflatten(jax.tree.structure(xs), row) for row in zip(*jax.tree.leaves(xs), strict=True)]
-    network = _network(model, each[0], partition, as_removal(absence, baseline), fold, precision)
+    network = _network(model, each[0], partition, as_removal(absence, baseline, partition, each[0]), fold, precision)
     if takes_all:
         if labels is not None:
             raise ValueError('labels must be left out with output="all", which gives the games of all classes')

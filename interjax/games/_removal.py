@@ -1,4 +1,4 @@
-"""Absence by removal: a function of the user's own gives the input without the players that are absent."""
+"""Absence by removal: a function gives the input without the players that are absent."""
 
 import dataclasses
 from collections.abc import Callable
@@ -11,6 +11,9 @@ import numpy as np
 from interjax._core._checks import shown
 from interjax.games._baselines import Marginal
 from interjax.games._closures import Closure
+from interjax.games._players import Players
+from interjax.games._removals import NAMED, removal_named
+from interjax.games._tree_players import TreePlayers
 
 _WANTED = "a function (x, present) -> the network's input without the players that are absent, present bool (n,)"
 
@@ -41,12 +44,14 @@ class Removal:
         return closure
 
 
-def as_removal(absence: Any, baseline: Any) -> Any:
+def as_removal(absence: Any, baseline: Any, players: Players | TreePlayers, x: Any) -> Any:
     """What stands for absent players: the baseline as it is given, or a `Removal`."""
     if isinstance(absence, str) and absence == "baseline":
         return baseline
+    if isinstance(absence, str) and absence in NAMED:
+        return Removal(removal_named(absence, players, x, baseline))
     if not callable(absence):
-        raise ValueError(f'absence must be "baseline" or {_WANTED}; got {shown(absence)}')
+        raise ValueError(f'absence must be "baseline", "points", "nodes" or {_WANTED}; got {shown(absence)}')
     if not (isinstance(baseline, int | float) and baseline == 0):
         raise ValueError(
             f"baseline must be left out where absence is a function, which takes its place; got {shown(baseline)}"

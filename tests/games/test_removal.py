@@ -88,7 +88,7 @@ def test_batches_share_code_estimators_take_them_and_folders_tell_functions_apar
 
 
 BAD = {
-    "absence of another word": ({"absence": "remove"}, 'absence must be "baseline" or a function'),
+    "absence of another word": ({"absence": "remove"}, 'absence must be "baseline", "points", "nodes" or a function'),
     "absence that takes one argument": ({"absence": lambda x: x}, "absence must be a function .* it fails"),
     "absence that takes those away that are present": (
         {"absence": lambda x, present: x * ~present[:, None]},
@@ -103,3 +103,66 @@ BAD = {
 def test_what_does_not_fit_is_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         ij.masked_game(of_cloud, POINTS, **{"players": PLAYERS, "absence": onto_the_first} | changes)
+
+
+def test_points_by_name_are_those_that_are_left():
+    game = ij.masked_game(of_cloud, POINTS, players=PLAYERS, absence="points", output=ij.logit(1))
+    expected = [of_cloud(POINTS[mask][None])[0, 1] for mask in MASKS]
+    np.testing.assert_allclose(game(MASKS), expected, rtol=1e-5)
+    for nowhere in (0.0, 2.5):
+        game = ij.masked_game(of_cloud, POINTS, players=PLAYERS, absence="points", output=ij.logit(1), baseline=nowhere)
+        lone = of_cloud(np.full((1, 1, 3), nowhere, np.float32))[0, 1]
+        np.testing.assert_allclose(game(np.zeros((1, 6), bool)), [lone], rtol=1e-5)
+
+
+def test_groups_of_points_and_points_that_stay():
+    players = ij.Players.segments(np.repeat([[0], [1], [-1], [0], [2], [2]], 3, axis=1))
+    games = ij.masked_games(of_cloud, POINTS[None], players=players, absence="points", output=ij.logit(0))
+    for mask in itertools.product([False, True], repeat=3):
+        left = [point for point, player in enumerate([0, 1, -1, 0, 2, 2]) if player < 0 or mask[player]]
+        np.testing.assert_allclose(games[0](np.array([mask])), of_cloud(POINTS[left][None])[:, 0], rtol=1e-5)
+
+
+def test_nodes_by_name_lose_their_edges_in_every_array():
+    nodes = RANDOM.normal(size=(5, 3)).astype(np.float32)
+    edges = (RANDOM.random((5, 5)) < 0.5).astype(np.float32)
+    kinds = RANDOM.normal(size=(5, 5, 2)).astype(np.float32)
+    graph = {"nodes": nodes, "edges": edges, "kinds": kinds, "whole": np.ones(4, np.float32)}
+
+    def network(graphs):
+        states = graphs["nodes"]
+        for _ in range(2):
+            states = jnp.tanh(states + graphs["edges"] @ states)
+        kinds = jnp.tanh(graphs["kinds"]).sum(axis=(1, 2, 3))
+        return (states.sum(axis=(1, 2)) + kinds + graphs["whole"].sum(axis=1))[:, None]
+
+    game = ij.masked_game(network, graph, players={"nodes": ij.Players.tokens(5, 3)}, absence="nodes")
+    for mask in itertools.product([False, True], repeat=5):
+        left = np.flatnonzero(mask)
+        part = {"nodes": nodes[left], "edges": edges[np.ix_(left, left)], "kinds": kinds[np.ix_(left, left)]}
+        part = {name: array[None] for name, array in (part | {"whole": graph["whole"]}).items()}
+        np.testing.assert_allclose(game(np.array([mask])), network(part)[:, 0], rtol=1e-4, atol=1e-5)
+    compiled = ij.order_profile(jax.random.key(0), game).strength
+    assert np.isfinite(compiled).all()
+
+
+SQUARE = {"nodes": POINTS, "edges": np.ones((6, 6), np.float32)}
+
+
+@pytest.mark.parametrize(
+    ("x", "players", "absence", "options", "message"),
+    [
+        (POINTS, PLAYERS, "point", {}, 'absence must be "baseline", "points", "nodes" or a function'),
+        (POINTS, ij.Players.grid((6, 3), (3, 3)), "points", {}, r"players must be whole rows.*Players.tokens\(6, 3\)"),
+        (SQUARE, {"nodes": PLAYERS}, "points", {}, "is for a cloud in one array"),
+        (POINTS, PLAYERS, "points", {"baseline": np.ones(3)}, "baseline must be"),
+        (POINTS, PLAYERS, "nodes", {}, "is for a graph in several arrays"),
+        ({"nodes": POINTS, "list": np.ones((9, 2), int)}, {"nodes": PLAYERS}, "nodes", {}, "needs edges, an array"),
+        (SQUARE, {"nodes": PLAYERS}, "nodes", {"baseline": 1.0}, "takes players of one array.*baseline 1.0"),
+        (SQUARE, {"nodes": PLAYERS, "edges": ij.Players.tokens(6, 6)}, "nodes", {}, "got players of 2 arrays"),
+    ],
+)
+def test_removal_that_does_not_fit_is_refused(x, players, absence, options, message):
+    network = lambda z: jax.tree.leaves(z)[0].sum(axis=(1, 2))  # noqa: E731
+    with pytest.raises(ValueError, match=message):
+        ij.masked_game(network, x, players=players, absence=absence, **options)

@@ -91,9 +91,9 @@ def test_concepts_of_the_training_inputs_alone_show_as_excess():
 def test_intervals_hold_the_expectation(inputs):
     """95% intervals of the similarity, the null and their difference, over 100 data sets with a known expectation."""
     expected = np.zeros((2, 3))
-    for seed in range(400):
+    for seed in range(200):
         found = measure(noisy(seed, inputs), noisy(10**6 + seed, inputs), resamples=1)
-        expected += np.stack([found.similarity, found.null]) / 400
+        expected += np.stack([found.similarity, found.null]) / 200
     held = np.zeros((3, 3))
     for seed in range(1000, 1100):
         found = measure(noisy(seed, inputs), noisy(10**6 + seed, inputs), seed=seed)

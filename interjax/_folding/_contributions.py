@@ -14,6 +14,21 @@ from jaxtyping import Array, Bool, Float, Int
 
 from interjax._folding._tracing import Part, Split, product_work
 
+READ_COSTS = {
+    "cpu": {"float32": 32.0, "bfloat16": 32.0},
+    "gpu": {"float32": 60.0, "bfloat16": 400.0},
+    "tpu": {"float32": math.inf, "bfloat16": math.inf},
+}
+"""Operations of a matrix product that take as long as reading a float. CPU: measured. GPU: from an H200's data sheet,
+67 and 495 TFLOP/s beside 4.8 TB/s. TPU: folding is not chosen, since gathers of long rows do not suit it: the compiler
+of a v6e predicts less than a tenth of the unfolded rate for an MLP (benchmarks/ahead_of_time.py)."""
+
+
+def read_cost(platform: str, precision: str | None) -> float:
+    """Of `READ_COSTS`, for the default device's platform; a platform of another name counts as a GPU."""
+    costs = READ_COSTS.get(platform, READ_COSTS["gpu"])
+    return costs["bfloat16" if precision == "bfloat16" else "float32"]
+
 
 def player_contributions(
     stem: Part,
@@ -142,14 +157,15 @@ def saves_work(
     *,
     rows_per_context: int = 64,
     flips: int = 2,
+    read_cost: float = READ_COSTS["cpu"]["float32"],
     memory_limit: int = 2**30,
 ) -> bool:
     """Whether folding is worth it: what the stem computes for a row against what a row update reads.
 
-    2 n F / rows_per_context + 32 (1 + flips) F < products of the stem,  F = size of a hidden row
+    2 n F / rows_per_context + read_cost (1 + flips) F < products of the stem,  F = size of a hidden row
 
-    The trunk is the same either way and cancels. A float read costs as much as about 32 operations of a matrix product,
-    and a convolution of few channels runs at an eighth of a product's speed or less (measured with XLA on a CPU).
+    The trunk is the same either way and cancels. A convolution of few channels runs at an eighth of a product's speed
+    or less (measured with XLA on a CPU).
 
     Args:
         split: what `split_first_layer` returned.
@@ -158,6 +174,7 @@ def saves_work(
         n_players: number of players n.
         rows_per_context: rows that share a context; 1 if every coalition is multiplied out with `context_hidden`.
         flips: players that differ from the context in a row.
+        read_cost: operations of a matrix product that take as long as reading a float, see `READ_COSTS`.
         memory_limit: largest size of D in bytes, n F times the size of a float.
 
     Returns:
@@ -166,6 +183,6 @@ def saves_work(
     x = jax.ShapeDtypeStruct((2, *x_example.shape[1:]), x_example.dtype)
     stem = jax.make_jaxpr(split.stem)(params, x)
     features = math.prod(split.hidden_shape)
-    folded = 2 * n_players * features / rows_per_context + 32 * (1 + flips) * features
+    folded = 2 * n_players * features / rows_per_context + read_cost * (1 + flips) * features
     fits = n_players * features * stem.out_avals[0].dtype.itemsize <= memory_limit
     return fits and folded < sum(map(product_work, stem.jaxpr.eqns)) / x.shape[0]

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from interjax._core._checks import shown
-from interjax._folding._contributions import saves_work
+from interjax._folding._contributions import read_cost, saves_work
 from interjax._folding._tracing import Split, split_first_layer
 from interjax.games._apply import Apply, at_precision
 
@@ -32,7 +32,7 @@ def split_of(
     network = _Network(apply, structure, shapes, x.shape, x.dtype, precision)
     if isinstance(fold, tuple):
         return _given_split(network, fold), True
-    split, is_faster, folds_masks = _split_of_shapes(network, n_players)
+    split, is_faster, folds_masks = _split_of_shapes(network, n_players, jax.default_backend())
     if fold and split is None:
         raise ValueError(
             "fold=True needs a network whose first operation on a float input is linear; use fold=None, or give the "
@@ -59,7 +59,7 @@ class _Network:
 
 
 @functools.lru_cache(maxsize=64)
-def _split_of_shapes(network: _Network, n_players: int) -> tuple[Split | None, bool, bool]:
+def _split_of_shapes(network: _Network, n_players: int, platform: str) -> tuple[Split | None, bool, bool]:
     params, example = network.examples()
     # The sums of contributions stay in float32 at any precision of the rest, which rounds what it is given.
     stem_precision = "float32" if network.precision == "bfloat16" else network.precision
@@ -70,8 +70,11 @@ def _split_of_shapes(network: _Network, n_players: int) -> tuple[Split | None, b
         split = split._replace(trunk=rounded.trunk) if rounded is not None and same else None
     if split is None:
         return None, False, False
-    flips = saves_work(split, params, example, n_players)
-    return split, flips, flips and saves_work(split, params, example, n_players, rows_per_context=1, flips=0)
+    pays = functools.partial(
+        saves_work, split, params, example, n_players, read_cost=read_cost(platform, network.precision)
+    )
+    flips = pays()
+    return split, flips, flips and pays(rows_per_context=1, flips=0)
 
 
 @functools.lru_cache(maxsize=64)

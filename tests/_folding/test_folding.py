@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from interjax._folding._contributions import context_hidden, player_contributions, row_hidden, saves_work
+import interjax as ij
+from interjax._folding._contributions import context_hidden, player_contributions, read_cost, row_hidden, saves_work
 from interjax._folding._tracing import Split, split_first_layer, verify
 
 IMAGE = (8, 8, 3)
@@ -387,3 +388,17 @@ def test_folding_is_chosen_where_it_saves_work():
         return jnp.tanh(x @ params).sum((1, 2))  # three multiplications for each hidden unit
 
     assert not saves_work(split_of(narrow, jnp.ones((3, 8))), jnp.ones((3, 8)), x, 16)
+
+
+def test_folding_is_chosen_by_what_a_device_reads(monkeypatch):
+    apply, params = mlp()
+    x = np.ones(IMAGE, np.float32)
+    split, like = split_of(apply, params), jax.ShapeDtypeStruct((1, *IMAGE), jnp.float32)
+    assert saves_work(split, params, like, 16, read_cost=read_cost("cpu", None))
+    assert read_cost("gpu", "bfloat16") > read_cost("rocm", "float32") > read_cost("cpu", "float32")
+    for platform, is_folded in [("cpu", True), ("tpu", False)]:
+        monkeypatch.setattr(jax, "default_backend", lambda name=platform: name)
+        game = ij.masked_game((apply, params), x, players=ij.Players.grid(IMAGE, (4, 4)), output=ij.log_odds(0))
+        assert (game.value.split is not None) == is_folded
+    game = ij.masked_game((apply, params), x, players=ij.Players.grid(IMAGE, (4, 4)), output=ij.log_odds(0), fold=True)
+    assert game.value.split is not None  # where it is asked for

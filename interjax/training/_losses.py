@@ -251,6 +251,8 @@ class OrderWeightedCrossEntropy(SteeredCrossEntropy):
     def steering(self, apply: Any, x: Array, y: Array, key: Array) -> Array:
         names = ("orders", "weights", "contexts", "draws", "strength", "relative")
         options = {name: getattr(self, name) for name in names}
+        if plain_loss(self) is squared_error:
+            y = jnp.asarray(y).astype(jnp.float32)  # integers would be classes
         return order_weighted(key, apply, x, y, players=self.players, baseline=self.baseline, **options)
 
 

@@ -83,3 +83,15 @@ def test_training_with_a_modulated_squared_error_resumes(tmp_path):
     assert whole.loss[-1] < whole.loss[0]
     with pytest.raises(ValueError, match="loss"):
         kept(spec.build(0), epochs=6, loss=squared_error)
+
+
+def test_integers_are_numbers_to_predict():
+    losses = [
+        ij.training.ModulatedSquaredError(ij.Players.features(4), "penalize", 0.0, 0.5),
+        ij.training.OrderWeightedSquaredError(ij.Players.features(4), orders=(0, 2), weights=(0.5, 1.0)),
+    ]
+    x, counts = jnp.ones((3, 4)), np.array([0, 2, 7])
+    network = lambda x: (x.sum(axis=1)) ** 2  # noqa: E731
+    for loss in losses:
+        whole = loss(network, x, counts, jax.random.key(0))
+        np.testing.assert_array_equal(whole, loss(network, x, counts.astype(np.float32), jax.random.key(0)))

@@ -102,6 +102,7 @@ def test_nothing_private_is_imported_that_has_a_public_name(path):
         assert (module, name) not in public, f"import {name} from {public[module, name]}"
 
 
+@pytest.mark.long
 def test_the_distance_to_the_limits_is_measured():
     lines = [json.loads(line) for line in run("limit.py", "--fast", "--networks", "mlp", "--rounds", "1")]
     (network,) = [line for line in lines if "network" in line]
@@ -189,6 +190,7 @@ def test_explanations_beside_descent_and_highs():
     assert all(min(line["loss_by_step"].values()) >= 0.999 * optimum for line in descents)
 
 
+@pytest.mark.long
 def test_coverage_is_measured():
     wished = ("--runs", "8", "--cells", "profile network 1 10", "interactions sparse quadruples 5", "profile tanh 3 20")
     _, *lines = [json.loads(line) for line in run("coverage.py", *wished)]

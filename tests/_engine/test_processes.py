@@ -78,6 +78,7 @@ def assert_says(output, lost, folder):
     assert "Traceback" not in output
 
 
+@pytest.mark.long
 def test_two_processes_give_the_numbers_of_one(checkpoint, whole, tmp_path):
     codes, outputs, _ = together(checkpoint, tmp_path / "two", [RUN, RUN])
     assert codes == [0, 0], outputs
@@ -86,6 +87,7 @@ def test_two_processes_give_the_numbers_of_one(checkpoint, whole, tmp_path):
     assert outputs[1] == ""  # one result, one progress bar
 
 
+@pytest.mark.long
 def test_a_killed_process_stops_the_others_and_any_number_resumes(checkpoint, whole, tmp_path):
     out = tmp_path / "killed"
     codes, outputs, outlived = together(checkpoint, out, [IMPATIENT + RUN, KILLED])
@@ -101,6 +103,7 @@ def test_a_killed_process_stops_the_others_and_any_number_resumes(checkpoint, wh
     assert numbers(out, "profile.json") == whole
 
 
+@pytest.mark.long
 def test_killed_process_0_is_named_and_one_process_resumes(checkpoint, whole, tmp_path):
     out = tmp_path / "killed"
     codes, outputs, outlived = together(checkpoint, out, [KILLED, RUN])

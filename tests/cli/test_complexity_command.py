@@ -141,6 +141,7 @@ def test_one_seed_decides_nothing():
     assert {each["verdict"] for each in told} == {"undecided"}
 
 
+@pytest.mark.long
 def test_the_experiment_resumes_to_the_same_tables(tmp_path, monkeypatch):
     small = dataclasses.replace(
         experiment.SETTINGS["digits"],

@@ -119,6 +119,7 @@ def test_columns_classes_and_rows_are_those_of_training(monkeypatch, tmp_path):
     assert "holds a run of `interjax evaluate`, this is `interjax measure`" in refused
 
 
+@pytest.mark.long
 def test_the_experiment_runs_and_resumes(tmp_path, monkeypatch):
     coarse = dataclasses.replace(bottleneck.SETTINGS["digits-mlp"], cells=(4, 4))
     monkeypatch.setitem(bottleneck.SETTINGS, "digits-mlp", coarse)

@@ -87,6 +87,7 @@ def test_concepts_of_the_training_inputs_alone_show_as_excess():
     assert (found.excess_lower[[0, 2]] < 0.05).all()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("inputs", [12, 40])
 def test_intervals_hold_the_expectation(inputs):
     """95% intervals of the similarity, the null and their difference, over 100 data sets with a known expectation."""

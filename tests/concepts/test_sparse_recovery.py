@@ -88,6 +88,7 @@ def test_groups_without_any_smaller_trace_are_found():
     assert_recovered(recover(planted(50, effects, "fourier"), basis="fourier"), effects)
 
 
+@pytest.mark.long
 def test_two_hundred_players():
     effects = random_effects(200, 20, largest=3)
     assert_recovered(recover(planted(200, effects), max_size=3), effects)

@@ -460,6 +460,7 @@ def test_the_real_adult(data_folder):
     assert data.test_y.mean() == pytest.approx(7_841 / 32_561, abs=1e-4)
 
 
+@pytest.mark.long
 def test_the_real_cifar10(data_folder):
     data = datasets.cifar10(data_folder / "cifar10" / "cifar10-jpeg.tar.xz", limit=10)
     assert data.train_x.shape == data.test_x.shape == (100, 32, 32, 3)

@@ -111,6 +111,7 @@ def test_small_blocks_and_more_devices_do_not_matter(monkeypatch):
         np.testing.assert_allclose(found, expected, **EXACT)
 
 
+@pytest.mark.long
 def test_six_sources_with_a_constant_one():
     """The constant source leaves C of the other five, which atoms give too."""
     sources, target = random_samples(5, levels=2)

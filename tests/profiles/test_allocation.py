@@ -63,6 +63,7 @@ def test_few_passes_give_out_one_context_at_least():
     assert more.tolist() == [0, 1, 0]
 
 
+@pytest.mark.long
 def test_small_rounds_go_on_until_all_contexts_are_evaluated():
     found = ij.order_profile(jax.random.key(3), GAME, orders=[3, 4], contexts=2, target_stderr=1e-5, exact=False)
     assert found.stderr.max() < 1e-5

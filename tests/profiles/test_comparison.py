@@ -77,6 +77,7 @@ def test_the_spread_over_inputs_is_that_of_the_profile(kind):
         np.testing.assert_allclose(np.sqrt(spread.magnitude_variance), one.magnitude_stderr, rtol=1e-6)
 
 
+@pytest.mark.long
 def test_paired_intervals_hold_the_difference_and_are_narrower():
     truth = known(TABLES[0], "mean") - known(TABLES[1], "mean")
     held, widths = [], []

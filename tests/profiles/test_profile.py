@@ -59,6 +59,7 @@ def test_intervals_of_one_input_cover_the_known_profile(method):
     assert 0.90 <= share <= 0.99
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:at orders .* the strength rests on fewer")
 @pytest.mark.parametrize("method", ["blocks", "quadruples"])
 def test_intervals_cover_when_pairs_are_sampled_too(method):
@@ -72,6 +73,7 @@ def test_intervals_cover_when_pairs_are_sampled_too(method):
     assert 0.90 <= share <= 0.99
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("count", "repeats"), [(3, 100), (6, 50)])
 def test_intervals_cover_when_inputs_are_sampled_too(count, repeats):
     """Inputs are draws from a population; J is the population's."""
@@ -428,6 +430,7 @@ X, FIRST, SHIFT, SECOND = (RANDOM.normal(size=shape) for shape in (24, (24, 16),
 NETWORK_OF_24 = ij.Game.from_host(lambda masks: np.maximum((masks * X) @ FIRST * 0.6 + SHIFT / 2, 0) @ SECOND, 24)
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:at orders .* the noise of an interaction")
 @pytest.mark.filterwarnings("ignore:at orders .* the strength rests on fewer")
 def test_the_error_of_sampled_pairs_holds_what_the_correction_learns_of_them():

@@ -55,6 +55,7 @@ def test_squares_of_a_spike_have_errors_that_hold():
     assert np.mean(held) > 0.93  # NaN ends hold nothing
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:at orders")
 @pytest.mark.parametrize(
     "how", [{"n_pairs": 14, "contexts": 4}, {"n_pairs": 12, "contexts": 3, "method": "quadruples"}]
@@ -129,6 +130,7 @@ SMOOTH, ANOTHER = (
 )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("how", "told"), [({"contexts": 20}, 20), ({"contexts": 6}, 20), ({"n_forwards": 8_000}, 19)])
 def test_strength_in_few_contexts_is_told(how, told):
     """Of the largest of present players a pair's interaction is 0 but where both are larger than all the rest."""

@@ -227,6 +227,7 @@ def test_a_seed_draws_everything_and_explains_unshuffled_labels():
 QUICK = ["--seeds", 1, "--inputs", 10, "--epochs", 3, "--checkpoints", 3, "--players", 4, "--limit", 400, "--quiet"]
 
 
+@pytest.mark.long
 def test_the_experiment_runs_and_resumes(tmp_path):
     command = ["reproduce", "generalization", "--setting", "digits-mlp", *QUICK, "--out", tmp_path]
     first = interjax(*command)

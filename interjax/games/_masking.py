@@ -62,7 +62,7 @@ class Masking:
 
     def check_labelled(self, labels: Any) -> None:
         """Raise ValueError if an output of the label has none: the predicted class is another at each checkpoint."""
-        if labels is None and is_of_label(self.output):
+        if labels is None and (self.output is None or is_of_label(self.output)):
             raise ValueError(
                 "labels must be the class of each input for an output of the label, such as ij.log_odds; got None: "
                 "give them, or an output with its label, ij.log_odds(3)"

@@ -224,7 +224,9 @@ class Players:
     @functools.cached_property
     def _are_leading(self) -> bool:
         """Whether the cells run along the leading axes."""
-        return self.cells is not None and np.array_equal(type(self).grid(self.shape, self.cells).labels, self.labels)
+        if self.cells is None or any(count > length for count, length in zip(self.cells, self.shape, strict=False)):
+            return False
+        return np.array_equal(type(self).grid(self.shape, self.cells).labels, self.labels)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Players) and self._identity == other._identity

@@ -156,7 +156,7 @@ def as_labels(labels: Any) -> Any:
         or getattr(labels, "shape", (1,)) == ()
     ):
         raise ValueError(f"labels must be a sequence, one for each input; got {shown(labels)}")
-    return labels
+    return labels.to_numpy() if hasattr(labels, "to_numpy") else labels  # a Series is looked up by its index
 
 
 def _the_one(row: Array) -> Array:

@@ -54,8 +54,13 @@ def removal_named(name: str, players: Players | TreePlayers, x: Any, baseline: A
             raise ValueError(
                 'absence="points" is for a cloud in one array (points, ...), got several arrays: give a function'
             )
-        about = "the place of all points where none is left,"
+        about = "the place of all points where none is left"
         nowhere = check_number("baseline", baseline, "(-inf, inf)", about=about)
+        kind = np.dtype(x.dtype)
+        if kind.kind in "iub" and (not nowhere.is_integer() or np.asarray(nowhere).astype(kind) != nowhere):
+            raise ValueError(
+                f"baseline must be a number of the cloud's type, {kind}, got {baseline!r}: give points of floats"
+            )
         return WithoutPoints(_rows_of(players, "points"), nowhere)
     if isinstance(players, Players):
         raise ValueError(

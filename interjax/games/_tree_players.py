@@ -1,5 +1,6 @@
 """Players of inputs that are several arrays: a pytree of which some leaves are partitioned and the others stay."""
 
+import collections
 import dataclasses
 import functools
 import hashlib
@@ -128,6 +129,9 @@ class TreePlayers:
         else:
             every = [_Leaf(own) for own in for_leaves("baseline", baseline, x)]
             self._check_needed("baseline", every)
+        if isinstance(baseline, Mapping | tuple | list):
+            for leaf, own in zip(jax.tree.leaves(x), every, strict=True):
+                _check_of_kind("baseline", own.value, leaf)
         leaves = zip(self.parts, jax.tree.leaves(x), every, strict=True)
         found = [
             leaf if part is None else as_baseline(0.0 if own.value is None else own.value, leaf, part)
@@ -159,6 +163,7 @@ class TreePlayers:
             if part is None:
                 found.append(jnp.broadcast_to(leaf, (baseline.examples, *leaf.shape)))
             else:
+                _check_of_kind("background", own, leaf)
                 of_leaf: Any = as_baseline(Marginal(own), leaf, part)
                 found.append(of_leaf.background)
         return Marginal(jax.tree.unflatten(self.structure, found))
@@ -239,7 +244,8 @@ def _placed(name: str, given: Any, x: Any, of_leaf: Callable[[Any, Any, str], _L
                 f"{', '.join(map(repr, given)) if isinstance(given, Mapping) else shown(given)}"
             )
         below = {key: _placed(name, given[key], x[key], of_leaf, f"{path}[{key!r}]") for key in given}
-        return {key: below[key] if key in below else _placed(name, None, x[key], of_leaf, path) for key in x}
+        form = collections.OrderedDict if isinstance(x, collections.OrderedDict) else dict  # whose order JAX keeps
+        return form((key, below[key] if key in below else _placed(name, None, x[key], of_leaf, path)) for key in x)
     if isinstance(x, tuple | list):
         if not isinstance(given, tuple | list) or len(given) != len(x):
             raise ValueError(
@@ -254,6 +260,17 @@ def _placed(name: str, given: Any, x: Any, of_leaf: Callable[[Any, Any, str], _L
     if not hasattr(x, "shape"):
         raise ValueError(f"the input must be arrays in dicts, tuples and lists; got {shown(x)} among them")
     return of_leaf(given, x, path)
+
+
+def _check_of_kind(name: str, value: Any, leaf: Any) -> None:
+    """Raise ValueError for what stands in an array of booleans and is none: it would be cast to True."""
+    if leaf.dtype == bool and value is not None and not isinstance(value, Marginal):
+        held = np.asarray(value)
+        if held.dtype.kind in "iuf" and not np.isin(held, (0, 1)).all():
+            raise ValueError(
+                f"{name} must be booleans, 0 or 1, for an array of booleans: give that array as numbers; got "
+                f"{shown(value)}"
+            )
 
 
 def _place(path: tuple) -> str:

@@ -190,3 +190,56 @@ def test_a_background_that_does_not_fit_is_refused_by_name(background, message):
         ij.masked_game(network, X, players=PLAYERS, baseline=background())
     with pytest.raises(ValueError, match="background must be one array"):
         ij.masked_game(lambda x: x, X["table"], players=PLAYERS["table"], baseline=ij.marginal(BACKGROUND))
+
+
+def test_ordered_dicts_keep_their_order():
+    import collections
+
+    network = lambda d: d["b"].sum(axis=1) + 10 * d["a"].sum(axis=1)  # noqa: E731
+    x = collections.OrderedDict(b=np.ones(3, np.float32), a=np.ones(3, np.float32))
+    for given in (x, dict(x)):
+        game = ij.masked_game(network, given, players={"b": ij.Players.features(3)})
+        assert game.player_names[0] == "b 0"
+        assert game(np.zeros((1, 3), bool)).tolist() == [30.0]
+        players = {name: ij.Players.features(3) for name in ("a", "b")}
+        game = ij.masked_game(network, given, players=players, baseline={"b": 1.5, "a": 2.0})
+        assert game(np.zeros((1, 6), bool)).tolist() == [64.5]
+
+
+def test_fractions_in_booleans_are_refused():
+    network = lambda d: d["m"].sum(axis=1) * 1.0  # noqa: E731
+    x = {"m": np.zeros(3, bool)}
+    for baseline in ({"m": 0.3}, ij.marginal({"m": np.full((2, 3), 0.3)})):
+        with pytest.raises(ValueError, match="must be booleans, 0 or 1"):
+            ij.masked_game(network, x, players={"m": ij.Players.features(3)}, baseline=baseline)
+    game = ij.masked_game(network, x, players={"m": ij.Players.features(3)}, baseline=1)
+    assert game(np.zeros((1, 3), bool)).tolist() == [3.0]
+
+
+def test_labels_of_a_table_are_taken_by_place():
+    class Series(list):
+        def __getitem__(self, index):
+            return super().__getitem__([2, 0, 1][index] if isinstance(index, int) else index)
+
+        def to_numpy(self):
+            return np.array(list(self))
+
+    games = ij.masked_games(
+        lambda x: x @ jnp.eye(3),
+        np.eye(3, dtype="f"),
+        Series([0, 1, 2]),
+        players=ij.Players.features(3),
+        output=ij.logit,
+    )
+    assert [float(game(np.ones((1, 3), bool))[0]) for game in games] == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("shape", [(3, 32, 32), (1, 8, 8)])
+def test_channels_first_with_many_cells(shape):
+    players = ij.Players.grid(shape, (8, 8), axes=(1, 2))
+    x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    game = ij.masked_game(lambda z: z.reshape(len(z), -1) ** 2, x, players=players, output=lambda z: z.sum())
+    masks = np.random.default_rng(1).random((5, 64)) < 0.5
+    cell = shape[1] // 8
+    kept = np.repeat(np.repeat(masks.reshape(5, 1, 8, 8), cell, axis=2), cell, axis=3) * x
+    np.testing.assert_allclose(game(masks), (kept**2).sum(axis=(1, 2, 3)), rtol=1e-4)

@@ -166,3 +166,12 @@ def test_removal_that_does_not_fit_is_refused(x, players, absence, options, mess
     network = lambda z: jax.tree.leaves(z)[0].sum(axis=(1, 2))  # noqa: E731
     with pytest.raises(ValueError, match=message):
         ij.masked_game(network, x, players=players, absence=absence, **options)
+
+
+def test_no_place_is_cut_to_the_clouds_type():
+    cloud = np.ones((4, 3), int)
+    network = lambda clouds: clouds.max(axis=1) * 1.0  # noqa: E731
+    options = {"players": ij.Players.tokens(4, 3), "absence": "points", "output": ij.logit(0)}
+    with pytest.raises(ValueError, match="baseline must be a number of the cloud's type"):
+        ij.masked_game(network, cloud, baseline=0.5, **options)
+    assert ij.masked_game(network, cloud, baseline=-2, **options)(np.zeros((1, 4), bool)).tolist() == [-2.0]

@@ -65,7 +65,7 @@ class Masking:
         if labels is None and (self.output is None or is_of_label(self.output)):
             raise ValueError(
                 "labels must be the class of each input for an output of the label, such as ij.log_odds; got None: "
-                "give them, or an output with its label, ij.log_odds(3)"
+                "give them, or an output with its label, ij.log_odds(3), or your function of the network's output"
             )
 
     def games(self, model: Any, x: Any, labels: Any, **options: Any) -> list[Game]:

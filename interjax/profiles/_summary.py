@@ -7,6 +7,7 @@ import numpy as np
 from interjax._core._estimate import Estimate
 from interjax._core._statistics import jackknife_freedom
 from interjax.games._game import warn_if_nonfinite
+from interjax.orders._estimators import PLANNED
 from interjax.profiles._allocation import Errors
 from interjax.profiles._left_out import of_one, root, slope
 from interjax.profiles._one_input import GROUPS, Design, Measured
@@ -209,7 +210,16 @@ def _skewed_orders(profile: OrderProfile) -> np.ndarray:
         return profile.orders[:0]
     skewness, contexts = np.nan_to_num(profile.skewness), profile.contexts_drawn * len(profile.by_input)
     beyond = skewness > np.maximum(_SKEWED, _SKEWED_BY_CHANCE / np.clip(contexts, 1, GROUPS))
-    uneven = profile.stderr_within * np.sqrt(contexts) > _UNEVEN * np.abs(profile.strength)
+    uneven = profile.stderr_within * np.sqrt(contexts / _undrawn(profile)) > _UNEVEN * np.abs(profile.strength)
     some = (contexts >= _LEAST_CONTEXTS) & (contexts < _MANY_CONTEXTS)
     few = some & (skewness > 0) & (profile.strength > 0) & uneven
     return profile.orders[few | ((skewness > _SKEWED / 2) & beyond.any())]
+
+
+def _undrawn(profile: OrderProfile) -> np.ndarray:
+    """What is left of the variance of contexts that were drawn without replacement (orders,), 1 where all were."""
+    contexts = np.broadcast_to(profile.contexts, profile.orders.shape).tolist()
+    share = PLANNED[profile.method].share_undrawn
+    of_order = zip(profile.orders.tolist(), contexts, profile.contexts_drawn, strict=True)
+    left = np.stack([share(profile.n_players, 2, order, count, drawn) for order, count, drawn in of_order])
+    return np.where(profile.exact | (left == 0), 1.0, left)

@@ -210,16 +210,21 @@ def _skewed_orders(profile: OrderProfile) -> np.ndarray:
         return profile.orders[:0]
     skewness, contexts = np.nan_to_num(profile.skewness), profile.contexts_drawn * len(profile.by_input)
     beyond = skewness > np.maximum(_SKEWED, _SKEWED_BY_CHANCE / np.clip(contexts, 1, GROUPS))
-    uneven = profile.stderr_within * np.sqrt(contexts / _undrawn(profile)) > _UNEVEN * np.abs(profile.strength)
+    uneven = profile.stderr_within * np.sqrt(contexts / _undrawn(profile, profile.contexts_drawn)) > _UNEVEN * np.abs(
+        profile.strength
+    )
     some = (contexts >= _LEAST_CONTEXTS) & (contexts < _MANY_CONTEXTS)
     few = some & (skewness > 0) & (profile.strength > 0) & uneven
     return profile.orders[few | ((skewness > _SKEWED / 2) & beyond.any())]
 
 
-def _undrawn(profile: OrderProfile) -> np.ndarray:
-    """What is left of the variance of contexts that were drawn without replacement (orders,), 1 where all were."""
+def _undrawn(profile: OrderProfile, drawn: np.ndarray) -> np.ndarray:
+    """What is left of the variance of so many contexts of a pair (orders,) that were drawn without replacement.
+
+    1 where all were drawn.
+    """
     contexts = np.broadcast_to(profile.contexts, profile.orders.shape).tolist()
     share = PLANNED[profile.method].share_undrawn
-    of_order = zip(profile.orders.tolist(), contexts, profile.contexts_drawn, strict=True)
-    left = np.stack([share(profile.n_players, 2, order, count, drawn) for order, count, drawn in of_order])
-    return np.where(profile.exact | (left == 0), 1.0, left)
+    of_order = zip(profile.orders.tolist(), contexts, drawn, strict=True)
+    left = np.stack([share(profile.n_players, 2, order, count, each) for order, count, each in of_order])
+    return np.where(left > 0, left, 1.0)

@@ -57,7 +57,7 @@ class OrderProfile(Saved):
             at some order (more of fewer than 20 contexts) there is a warning, and of 3 to 30 contexts, those of all
             inputs together, where they vary by more than 0.8 of the strength. What no context showed is not told: of
             a game of which one context in 45 holds a third of an order's strength, intervals from 5 and 10 contexts
-            held .89 and .84, and half of the draws were warned of. None where pairs were drawn, and in older files.
+            held .89 and .84, with a warning in .58 and .66 of draws. None where pairs were drawn, and in older files.
         method, correction, kind, n_players, contexts: how it was measured; contexts of the first round, one number or
             one for each order.
     """

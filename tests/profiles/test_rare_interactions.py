@@ -1,5 +1,6 @@
 """Interactions that show in few contexts, pairs or inputs: errors that hold them, or a word that there is none."""
 
+import math
 import warnings
 
 import jax
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 import interjax as ij
+from interjax.profiles._summary import _undrawn
 
 KEY = jax.random.key(0)
 
@@ -175,3 +177,17 @@ def test_strength_in_few_contexts_of_several_inputs_is_told():
     single = [ij.order_profile(jax.random.key(seed), MAXIMUM, contexts=20, exact=False) for seed in range(8)]
     of_four, of_one = (np.mean([each.skewness[3:9] for each in found]) for found in (alike, single))
     assert of_four == pytest.approx(of_one / 2, rel=0.3)
+
+
+def test_contexts_that_are_most_of_all_look_no_more_even_for_it():
+    """What they vary by is told of the contexts, not of a mean that is nearly over all of them."""
+    numbers = np.random.default_rng(6).normal(size=10)
+    table = (masks_of(10) * numbers).max(axis=1)
+    with pytest.warns(UserWarning, match="few contexts may hold much"):
+        profile = ij.order_profile(KEY, game_of(table), contexts=10, exact=False)
+    every = np.array([math.comb(8, order) for order in range(9)])
+    drawn = profile.contexts_drawn
+    some = ~profile.exact
+    assert some.any()
+    np.testing.assert_allclose(_undrawn(profile, drawn)[some], (1 - drawn / every)[some])
+    np.testing.assert_array_equal(_undrawn(profile, np.array(every, float)), 1.0)
